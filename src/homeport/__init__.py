@@ -1,0 +1,1 @@
+"""A mobile backend made of ports."""

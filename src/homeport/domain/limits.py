@@ -1,0 +1,40 @@
+"""The limits, in one place. They are the strictest real engine's, so that what passes in a
+unit test passes on AWS too. Sizes are in bytes of UTF-8."""
+
+from typing import Final
+
+BODY_BYTES: Final = 1_000_000
+RECORD_BYTES: Final = 400 * 1024
+"""A record as DynamoDB would count it: names, values and key."""
+NESTING: Final = 32
+NUMBER_DIGITS: Final = 38
+NUMBER_MAX_EXPONENT: Final = 125
+NUMBER_MIN_EXPONENT: Final = -130
+
+BATCH_WRITES: Final = 90
+"""DynamoDB's transaction holds 100 items; ten are left for conditions."""
+PAGE_ITEMS: Final = 100
+PAGE_ITEMS_DEFAULT: Final = 20
+PAGE_BYTES: Final = 4_000_000
+STORE_PAGE_BYTES: Final = 1_000_000
+"""What one page of a store may hold before it ends early (DynamoDB's query page)."""
+
+QUERY_BYTES: Final = 1024
+FILTERS: Final = 16
+FACETS: Final = 10
+FACET_VALUES: Final = 10
+SEARCH_DEPTH: Final = 10_000
+"""How many hits paging by relevance can reach (CloudSearch and OpenSearch alike)."""
+INDEXED_FIELDS: Final = 200
+KEYWORD_CODE_POINTS: Final = 256
+
+MESSAGE_RECIPIENTS: Final = 100
+MESSAGE_TITLE: Final = 256
+PUSH_BYTES: Final = 4096
+DEVICES: Final = 20
+PUSH_TOKEN_BYTES: Final = 4096
+BLOCKS: Final = 1000
+SPACES: Final = 200
+
+RETENTION_SECONDS: Final = 30 * 24 * 3600
+"""How long a tombstone is kept."""

@@ -1,0 +1,259 @@
+"""What a user stores under a record: a JSON object, kept as text until somebody looks inside.
+
+A read can pass the stored text on without parsing it; a change parses, edits and writes it
+again. Both directions keep every number as it was: integers as `int`, fractions that a float
+cannot hold as `Decimal`, up to 38 digits (DynamoDB's range). What cannot be kept is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any, Final, NoReturn, TypeAlias
+
+from homeport.domain import limits
+from homeport.domain.errors import Fault, Invalid
+
+Json: TypeAlias = "None | bool | int | float | Decimal | str | list[Json] | dict[str, Json]"
+
+_EXACT_IN_FLOAT = 16
+"""A literal of up to 15 digits and a point survives the way through a float."""
+
+
+class Data(Mapping[str, Any]):
+    """A JSON object as text and as values, each made from the other when first needed.
+
+    Treat the values as read-only. Equality is that of the values, so `record.data == {...}`.
+    """
+
+    __slots__ = ("_text", "_value")
+
+    def __init__(self, text: str, value: dict[str, Json] | None = None) -> None:
+        """For stores: text that was checked before. Others use `parse` or `of`."""
+        self._text = text
+        self._value = value
+
+    @classmethod
+    def parse(cls, text: str) -> Data:
+        """Check and keep a JSON object that came from outside.
+
+        Raises Invalid, with a pointer to each fault, for text that is not a JSON object or
+        that holds duplicate names, numbers out of range, lone surrogates or over 32 levels.
+        """
+        value = parse_json(text)
+        if not isinstance(value, dict):
+            raise Invalid("A record's data is a JSON object.", (Fault("", "not an object"),))
+        return cls(text, value)
+
+    @classmethod
+    def of(cls, value: Mapping[str, Any]) -> Data:
+        """The same from Python values, under the same rules."""
+        if isinstance(value, Data):
+            return value
+        try:
+            return cls.parse(encode(dict(value)))
+        except (TypeError, ValueError) as exc:
+            raise Invalid(f"This cannot be kept as JSON: {exc}.") from exc
+
+    @property
+    def text(self) -> str:
+        return self._text
+
+    @property
+    def value(self) -> dict[str, Json]:
+        if self._value is None:
+            decoded: dict[str, Json] = _decode(self._text)
+            self._value = decoded
+        return self._value
+
+    def __getitem__(self, name: str) -> Any:
+        return self.value[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.value)
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self.value))
+
+    def __repr__(self) -> str:
+        return f"Data({self._text})"
+
+
+def parse_json(text: str) -> Json:
+    """Any JSON value under the rules above; raises Invalid as `Data.parse` does."""
+    try:
+        value: Json = _decode(text)
+        if text.count("{") + text.count("[") > limits.NESTING:
+            _check_depth(value)
+        if not text.isascii():
+            text.encode()
+        if _SURROGATE.search(text):
+            encode(value).encode()
+    except RecursionError:
+        raise _broken(Fault("", f"nested deeper than {limits.NESTING} levels")) from None
+    except UnicodeEncodeError:
+        raise _broken(Fault("", "holds a lone surrogate, which is not text")) from None
+    except json.JSONDecodeError as exc:
+        where = f"{exc.msg} at line {exc.lineno}, column {exc.colno}"
+        raise Invalid("The body is not well-formed JSON.", (Fault("", where),)) from None
+    except _Refused:
+        raise _broken(*_faults(_trace_decoder.decode(text), "")) from None
+    return value
+
+
+def encode(value: Any) -> str:
+    """Compact JSON text. Raises TypeError or ValueError for what JSON cannot say."""
+    try:
+        return _encoder.encode(value)
+    except TypeError:
+        return "".join(_pieces(value))
+
+
+def stored_size(value: Json) -> int:
+    """The bytes that DynamoDB counts for a value: the strictest engine's measure."""
+    if isinstance(value, str):
+        return len(value) if value.isascii() else len(value.encode())
+    if value is None or isinstance(value, bool):
+        return 1
+    if isinstance(value, dict):
+        return 3 + sum(1 + stored_size(name) + stored_size(item) for name, item in value.items())
+    if isinstance(value, list):
+        return 3 + sum(1 + stored_size(item) for item in value)
+    digits = sum(map(str.isdigit, str(value)))
+    return min(21, 2 + (digits + 1) // 2)
+
+
+class _Refused(ValueError):
+    """Something well-formed that may not be kept; `_faults` then says what and where."""
+
+
+def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise _Refused
+    return value
+
+
+def _integer(literal: str) -> int:
+    if len(literal) > limits.NUMBER_DIGITS and _number_fault(literal):
+        raise _Refused
+    return int(literal)
+
+
+def _fraction(literal: str) -> float | Decimal:
+    if len(literal) <= _EXACT_IN_FLOAT and "e" not in literal and "E" not in literal:
+        return float(literal)
+    if _number_fault(literal):
+        raise _Refused
+    exact = Decimal(literal)
+    near = float(exact)
+    return near if Decimal(repr(near)) == exact else exact
+
+
+def _number_fault(literal: str) -> str:
+    try:
+        number = Decimal(literal)
+    except ArithmeticError:
+        return "a number out of range"
+    _, digits, exponent = number.as_tuple()
+    if len("".join(map(str, digits)).strip("0")) > limits.NUMBER_DIGITS:
+        return f"a number of more than {limits.NUMBER_DIGITS} digits"
+    low, high = limits.NUMBER_MIN_EXPONENT, limits.NUMBER_MAX_EXPONENT
+    if number and not (isinstance(exponent, int) and low <= number.adjusted() <= high):
+        return f"a number outside 1e{low} to 9.99e{high}"
+    return ""
+
+
+def _constant(literal: str) -> NoReturn:
+    raise _Refused
+
+
+def _check_depth(value: Json) -> None:
+    level: list[Json] = [value]
+    for _ in range(limits.NESTING + 1):
+        inner: list[Json] = []
+        for item in level:
+            if isinstance(item, dict):
+                inner.extend(item.values())
+            elif isinstance(item, list):
+                inner.extend(item)
+        if not any(isinstance(item, (dict, list)) for item in level):
+            return
+        level = inner
+    raise RecursionError
+
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_encoder: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+_decode: Final = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=_integer, parse_float=_fraction, parse_constant=_constant
+).decode
+
+
+def _pieces(value: Any) -> Iterator[str]:
+    """The slow way, for values that hold a Decimal, which the standard encoder cannot write."""
+    if isinstance(value, Decimal):
+        if not value.is_finite():
+            raise ValueError("JSON has no infinity and no NaN")
+        yield str(value)
+    elif isinstance(value, Mapping):
+        yield "{"
+        for place, (name, item) in enumerate(value.items()):
+            yield f"{',' if place else ''}{_encoder.encode(str(name))}:"
+            yield from _pieces(item)
+        yield "}"
+    elif isinstance(value, (list, tuple)):
+        yield "["
+        for place, item in enumerate(value):
+            if place:
+                yield ","
+            yield from _pieces(item)
+        yield "]"
+    else:
+        yield _encoder.encode(value)
+
+
+class _Literal(str):
+    """A number as it was written, while looking for the fault."""
+
+    __slots__ = ()
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """An object with its duplicate names, while looking for the fault."""
+
+    __slots__ = ()
+
+
+_trace_decoder: Final = json.JSONDecoder(
+    object_pairs_hook=_Pairs, parse_int=_Literal, parse_float=_Literal, parse_constant=_Literal
+)
+
+
+def _faults(value: Any, pointer: str) -> Iterator[Fault]:
+    """Where a well-formed text breaks the rules, with JSON pointers (RFC 6901)."""
+    if isinstance(value, _Literal):
+        if value.lstrip("-") in ("NaN", "Infinity"):
+            yield Fault(pointer, f"{value} is not a JSON number")
+        elif fault := _number_fault(value):
+            yield Fault(pointer, fault)
+    elif isinstance(value, _Pairs):
+        seen = set()
+        for name, item in value:
+            inner = f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}"
+            if name in seen:
+                yield Fault(inner, "this name stands twice in one object")
+            seen.add(name)
+            yield from _faults(item, inner)
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from _faults(item, f"{pointer}/{place}")
+
+
+def _broken(*faults: Fault) -> Invalid:
+    return Invalid("The JSON breaks a rule.", faults)

@@ -1,0 +1,47 @@
+"""Devices, and what becomes of a push to one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Platform(StrEnum):
+    APNS = "apns"
+    FCM = "fcm"
+
+
+class Environment(StrEnum):
+    """APNs keeps tokens of its sandbox apart; FCM knows production only."""
+
+    PRODUCTION = "production"
+    SANDBOX = "sandbox"
+
+
+@dataclass(frozen=True, slots=True)
+class PushTarget:
+    """What a push gateway needs to know of a device. `token` is the platform's."""
+
+    platform: Platform
+    environment: Environment
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device of an identity. `id` is chosen by the app, `endpoint` by the push gateway."""
+
+    id: str
+    target: PushTarget
+    endpoint: str
+    registered: int
+    """Microseconds since 1970."""
+
+
+class PushOutcome(StrEnum):
+    ACCEPTED = "accepted"
+    """The provider took it; whether a screen showed it, nobody learns."""
+    STALE = "stale"
+    """The endpoint is gone or disabled: forget the device, do not retry."""
+    THROTTLED = "throttled"
+    TOO_LARGE = "too_large"

@@ -1,0 +1,55 @@
+"""The alphabets of ids and names, and the names that the backend keeps for itself."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from homeport.domain.errors import Fault, Invalid
+
+ID_PATTERN: Final = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$"
+COLLECTION_PATTERN: Final = r"^[a-z0-9_]{1,64}$"
+
+ME: Final = "me"
+"""In a route: the caller's own private space."""
+PUBLIC: Final = "public"
+
+INBOX: Final = "inbox"
+SENT: Final = "sent"
+RESERVED: Final = frozenset({INBOX, SENT, "spaces", "media", "rejected"})
+"""Collections in which only services create."""
+
+_id = re.compile(ID_PATTERN.rstrip("$") + r"\Z").match
+_collection = re.compile(COLLECTION_PATTERN.rstrip("$") + r"\Z").match
+
+
+def check_id(name: str, value: str) -> str:
+    """`value` if it is an id: 1-128 of A-Za-z0-9_-. not starting with a dot; else Invalid."""
+    if _id(value) is None:
+        raise Invalid(
+            f"This {name} is not an id.",
+            (Fault(name, "1 to 128 of A-Z a-z 0-9 _ - . and no dot at the start"),),
+        )
+    return value
+
+
+def check_collection(value: str) -> str:
+    """`value` if it is a collection's name: 1-64 of a-z0-9_; else Invalid."""
+    if _collection(value) is None:
+        raise Invalid(
+            "This is not a collection's name.", (Fault("collection", "1 to 64 of a-z 0-9 _"),)
+        )
+    return value
+
+
+def hidden_space(identity: str) -> str:
+    """Where the backend keeps what it knows about an identity (devices, blocks).
+
+    The dot keeps it out of every route, since no id starts with one; consumers of the change
+    feed pass over such spaces, and they are never indexed.
+    """
+    return f".{identity}"
+
+
+def is_hidden(space: str) -> bool:
+    return space.startswith(".")

@@ -1,0 +1,46 @@
+"""Records: where one stands, what it is, and a place in the order of changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from homeport.domain.model.data import Data
+
+
+class Key(NamedTuple):
+    """Where a record stands."""
+
+    space: str
+    collection: str
+    id: str
+
+
+class Position(NamedTuple):
+    """A unique place in the order of a space's changes."""
+
+    version: int
+    collection: str = ""
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One version of a record; a tombstone where `data` is None.
+
+    `created` is the version at which it was first written, or written again after a deletion.
+    """
+
+    key: Key
+    author: str
+    version: int
+    created: int
+    data: Data | None
+
+    @property
+    def deleted(self) -> bool:
+        return self.data is None
+
+    @property
+    def position(self) -> Position:
+        return Position(self.version, self.key.collection, self.key.id)

@@ -1,0 +1,47 @@
+"""Hands what changed in the record store to consumers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, TypeAlias
+
+from homeport.domain.events import RecordChanged
+from homeport.domain.ports.deliveries import DeadLetter
+
+Consume: TypeAlias = Callable[[Sequence[RecordChanged]], Mapping[int, str]]
+"""Takes a batch and returns what failed: the event's place in the batch -> the cause.
+
+Raising fails the whole batch. Consumers are idempotent.
+"""
+
+
+class ChangeFeed(Protocol):
+    """Every change reaches every consumer at least once, those of one record in order.
+
+    A consumer is known by its name, and is given all that has happened since the store was
+    made. A failed event is tried again after a while, with later ones of its record waiting
+    behind it and other records going on; after its last attempt it becomes a dead letter.
+    """
+
+    def deliver(self, consumer: str, consume: Consume, limit: int = 100) -> int:
+        """Hand up to `limit` due events to `consume`. Returns how many: 0 means none is due.
+
+        The feed moves on only after `consume` returned: a crash in between repeats the batch.
+        """
+        ...
+
+    def next_due(self, consumer: str) -> float | None:
+        """Seconds until an event is due (0: now); None while there is none at all."""
+        ...
+
+    def dead_letters(self, consumer: str) -> list[DeadLetter]:
+        """What could not be delivered, oldest first."""
+        ...
+
+    def redrive(self, consumer: str, ids: Sequence[str]) -> int:
+        """Make dead letters due again, with all their attempts. Returns how many there were."""
+        ...
+
+    def drop(self, consumer: str, ids: Sequence[str]) -> int:
+        """Forget dead letters. Returns how many there were."""
+        ...
