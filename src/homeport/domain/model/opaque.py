@@ -1,0 +1,42 @@
+"""Strings that clients hand back unread: cursors and checkpoints.
+
+They are positions, not capabilities: who may read what is decided anew with every request. A
+digest of what they belong to is inside, so that one of another query is told apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from typing import Any
+
+
+def digest(*parts: object) -> str:
+    """A short digest of what an opaque string belongs to."""
+    text = json.dumps(parts, default=str, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def seal(of: str, position: list[Any]) -> str:
+    """`position` (JSON values) as an opaque string that belongs to `of`, a digest."""
+    text = json.dumps([of, *position], separators=(",", ":"))
+    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def unseal(of: str, sealed: str, *shape: type) -> list[Any] | None:
+    """The position inside; None if the string is damaged or does not belong to `of`.
+
+    `shape` gives the type of each part, so that a forged one cannot surprise its reader.
+    """
+    try:
+        raw = urlsafe_b64decode(sealed.encode("ascii") + b"=" * (-len(sealed) % 4))
+        owner, *position = json.loads(raw)
+    except (Base64Error, ValueError, TypeError, RecursionError):
+        return None
+    if owner != of or len(position) != len(shape):
+        return None
+    if any(type(part) is not kind for part, kind in zip(position, shape, strict=True)):
+        return None
+    return list(position)
