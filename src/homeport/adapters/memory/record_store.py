@@ -1,0 +1,290 @@
+"""Records and memberships in dictionaries: the reference for what a record store means."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
+
+from homeport.adapters.memory.sorted_keys import SortedKeys
+from homeport.domain import limits
+from homeport.domain.errors import Conflict, Invalid, TooLarge
+from homeport.domain.events import RecordChanged
+from homeport.domain.model import names, versions
+from homeport.domain.model.data import stored_size
+from homeport.domain.model.membership import Membership
+from homeport.domain.model.record import Key, Position, Record
+from homeport.domain.model.writes import Delete, Guard, GuardFailed, Write, resolve
+from homeport.domain.ports.clock import Clock
+from homeport.domain.ports.id_factory import IdFactory
+from homeport.domain.ports.record_store import ChangePage, Order, RecordPage
+
+_GET_MANY: Final = 100
+_TRANSACTION_BYTES: Final = 4 * 1024 * 1024
+"""What all the records of one batch may take together (DynamoDB's transaction)."""
+_NO_LIMIT: Final = 1 << 63
+
+
+class _Collection:
+    """The two orders of one collection, tombstones included."""
+
+    __slots__ = ("ids", "updates")
+
+    def __init__(self) -> None:
+        self.ids: SortedKeys[str] = SortedKeys()
+        self.updates: SortedKeys[tuple[int, str, str]] = SortedKeys()
+
+
+class MemoryRecordStore:
+    """Everything stands under one lock, so each call sees one moment of the whole store.
+
+    It refuses what the strictest real engine would refuse, and raises Invalid for a call that
+    breaks the port's own limits.
+    """
+
+    def __init__(self, clock: Clock, ids: IdFactory) -> None:
+        self._clock = clock
+        self._ids = ids
+        self._lock = threading.RLock()
+        self._last = versions.NEVER
+        self._records: dict[Key, Record] = {}
+        self._spaces: dict[str, dict[str, _Collection]] = {}
+        self._members: dict[str, dict[str, Membership]] = {}
+        self._memberships: dict[str, dict[str, Membership]] = {}
+        self._log: list[RecordChanged] = []
+        self._listeners: list[Callable[[], None]] = []
+
+    # Reading
+
+    def get(self, key: Key, guard: Guard | None = None) -> Record | None:
+        if guard is None:
+            return self._records.get(key)
+        with self._lock:
+            self._check_guard(guard)
+            return self._records.get(key)
+
+    def get_many(self, keys: Sequence[Key]) -> list[Record | None]:
+        _check_count("keys", len(keys), _GET_MANY)
+        return [self._records.get(key) for key in keys]
+
+    def page(
+        self,
+        space: str,
+        collection: str,
+        order: Order,
+        limit: int,
+        after: Position | None = None,
+        guard: Guard | None = None,
+    ) -> RecordPage:
+        _check_count("limit", limit, limits.PAGE_ITEMS)
+        with self._lock:
+            self._check_guard(guard)
+            found = self._in_order(space, collection, order, after)
+            alive = (record for record in found if record.data is not None)
+            records, more = _cut(alive, limit)
+        return RecordPage(tuple(records), records[-1].position if more else None)
+
+    def changes(
+        self,
+        space: str,
+        collection: str | None,
+        after: Position,
+        limit: int,
+        through: int | None = None,
+        guard: Guard | None = None,
+    ) -> ChangePage:
+        _check_count("limit", limit, limits.PAGE_ITEMS)
+        end = _NO_LIMIT if through is None else through
+        with self._lock:
+            self._check_guard(guard)
+            collections = self._spaces.get(space, {})
+            if collection is None:
+                wanted: Iterable[_Collection] = collections.values()
+            else:
+                wanted = [collections[collection]] if collection in collections else []
+            merged = heapq.merge(*(one.updates.after(after) for one in wanted))
+            asked_for = itertools.takewhile(lambda changed: changed[0] <= end, merged)
+            found = (self._records[Key(space, *changed[1:])] for changed in asked_for)
+            records, more = _cut(found, limit)
+            return ChangePage(tuple(records), self._last, more)
+
+    def scan(
+        self, segment: int, segments: int, limit: int, after: Key | None = None
+    ) -> list[Record]:
+        if not 0 <= segment < segments:
+            raise Invalid("There is no such segment.")
+        _check_count("limit", limit, _NO_LIMIT)
+        with self._lock:
+            mine = (
+                self._records[key]
+                for key in self._keys_after(after)
+                if zlib.crc32(key.id.encode()) % segments == segment
+            )
+            return _cut(mine, limit)[0]
+
+    def _in_order(
+        self, space: str, collection: str, order: Order, after: Position | None
+    ) -> Iterator[Record]:
+        found = self._spaces.get(space, {}).get(collection)
+        if found is None:
+            return
+        if order in (Order.ID, Order.ID_DESCENDING):
+            start = None if after is None else after.id
+            ids = found.ids.after(start) if order is Order.ID else found.ids.before(start)
+        else:
+            updates = found.updates
+            changed = updates.after(after) if order is Order.UPDATED else updates.before(after)
+            ids = (record_id for _, _, record_id in changed)
+        for record_id in ids:
+            yield self._records[Key(space, collection, record_id)]
+
+    def _keys_after(self, after: Key | None) -> Iterator[Key]:
+        """Every key of the store in order."""
+        for space in sorted(self._spaces):
+            collections = self._spaces[space]
+            for collection in sorted(collections):
+                start = None
+                if after is not None:
+                    if (space, collection) < after[:2]:
+                        continue
+                    if (space, collection) == after[:2]:
+                        start = after.id
+                for record_id in collections[collection].ids.after(start):
+                    yield Key(space, collection, record_id)
+
+    # Writing
+
+    def write(self, writes: Sequence[Write], guard: Guard | None = None) -> list[Record]:
+        _check_count("writes", len(writes), limits.BATCH_WRITES)
+        if len(writes) > 1 and len({write.key for write in writes}) < len(writes):
+            raise Invalid("A batch writes each record once.")
+        with self._lock:
+            self._check_guard(guard)
+            fresh = versions.stamp(self._clock.now(), self._ids.tail())
+            first = max(fresh, self._last + 1)
+            records = []
+            for index, write in enumerate(writes):
+                current = self._records.get(write.key)
+                if current is None and not isinstance(write, Delete):
+                    _check_key(write.key)
+                records.append(resolve(write, current, first + index, index))
+            _check_transaction(records)
+            for record in records:
+                self._keep(record)
+            self._last = first + len(records) - 1
+        self._tell()
+        return records
+
+    def _keep(self, record: Record) -> None:
+        key = record.key
+        current = self._records.get(key)
+        self._records[key] = record
+        collections = self._spaces.setdefault(key.space, {})
+        collection = collections.get(key.collection)
+        if collection is None:
+            collection = collections[key.collection] = _Collection()
+        if current is None:
+            collection.ids.add(key.id)
+        else:
+            collection.updates.remove((current.version, key.collection, key.id))
+        collection.updates.add((record.version, key.collection, key.id))
+        previous = None if current is None else current.version
+        self._log.append(
+            RecordChanged(key, record.version, previous, record.author, record.data is None)
+        )
+
+    # Memberships
+
+    def put_membership(self, membership: Membership, guard: Guard | None = None) -> None:
+        space, identity = membership.space, membership.identity
+        with self._lock:
+            self._check_guard(guard)
+            spaces = self._memberships.setdefault(identity, {})
+            if space not in spaces and len(spaces) >= limits.SPACES:
+                raise Conflict(f"An identity can be in {limits.SPACES} shared spaces.")
+            spaces[space] = membership
+            self._members.setdefault(space, {})[identity] = membership
+
+    def remove_membership(self, space: str, identity: str, guard: Guard | None = None) -> None:
+        with self._lock:
+            self._check_guard(guard)
+            self._members.get(space, {}).pop(identity, None)
+            self._memberships.get(identity, {}).pop(space, None)
+
+    def membership(self, space: str, identity: str) -> Membership | None:
+        return self._members.get(space, {}).get(identity)
+
+    def members(self, space: str) -> list[Membership]:
+        with self._lock:
+            members = self._members.get(space, {})
+            return [members[identity] for identity in sorted(members)]
+
+    def memberships(self, identity: str) -> list[Membership]:
+        with self._lock:
+            memberships = self._memberships.get(identity, {})
+            return [memberships[space] for space in sorted(memberships)]
+
+    def _check_guard(self, guard: Guard | None) -> None:
+        if guard is None:
+            return
+        membership = self.membership(guard.space, guard.identity)
+        role = None if membership is None else membership.role
+        if role not in guard.roles:
+            raise GuardFailed(role)
+
+    # What happened, for the change feed
+
+    def events_from(self, place: int, limit: int) -> list[RecordChanged]:
+        """Up to `limit` of all changes since the store was made, the first being at place 0."""
+        with self._lock:
+            return self._log[place : place + limit]
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after each write, in the writer's thread: something has changed."""
+        self._listeners.append(listener)
+
+    def _tell(self) -> None:
+        for listener in self._listeners:
+            listener()
+
+
+def _check_count(name: str, count: int, most: int) -> None:
+    if not 1 <= count <= most:
+        raise Invalid(f"The number of {name} is 1 to {most}, not {count}.")
+
+
+def _check_key(key: Key) -> None:
+    names.check_id("space", key.space.removeprefix("."))
+    names.check_collection(key.collection)
+    names.check_id("id", key.id)
+
+
+def _check_transaction(records: Sequence[Record]) -> None:
+    datas = [record.data for record in records if record.data is not None]
+    # A byte of JSON counts for at most 1.5 bytes: most batches need no count.
+    if len(datas) > 1 and sum(len(data.text) for data in datas) * 6 > _TRANSACTION_BYTES:
+        size = sum(stored_size(data.value) for data in datas)
+        if size > _TRANSACTION_BYTES:
+            raise TooLarge(f"The batch would take {size:,} bytes; {_TRANSACTION_BYTES:,} at most.")
+
+
+def _cut(records: Iterable[Record], limit: int) -> tuple[list[Record], bool]:
+    """The first `limit` records, or fewer once they hold a megabyte, and whether more follow."""
+    taken: list[Record] = []
+    size = 0
+    for record in records:
+        if len(taken) == limit or size >= limits.STORE_PAGE_BYTES:
+            return taken, True
+        taken.append(record)
+        size += _bytes(record)
+    return taken, False
+
+
+def _bytes(record: Record) -> int:
+    if record.data is None:
+        return sum(map(len, record.key))
+    text = record.data.text
+    return len(text) if text.isascii() else len(text.encode())
