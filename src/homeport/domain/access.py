@@ -59,19 +59,6 @@ def changing(principal: Principal, space: str, collection: str, catalog: Catalog
     return Grant(Guard(space, principal.id, roles), write.by_author_only)
 
 
-def reading_space(principal: Principal, space: str, catalog: Catalog) -> Grant:
-    """What reading all of a space takes, as its changes do: to own it or to belong to it.
-
-    Which of its collections then show is for `hidden_collections` to say.
-    """
-    grant = _grant(Access.MEMBERS, principal, space, READERS)
-    if space == names.PUBLIC:
-        grant = Grant()
-    if grant is None:
-        raise NotFound
-    return grant
-
-
 def refusal(
     failed: GuardFailed, principal: Principal, space: str, collection: str, catalog: Catalog
 ) -> NotFound | Forbidden:
@@ -105,8 +92,14 @@ def readable_scopes(
             scopes += _scopes_of(principal, name, role, catalog, collection)
     for one in catalog.declared():
         # Open to the caller wherever the collection is, other people's spaces included.
-        if collection in (None, one.name) and one.read in _OPEN and space not in roles:
-            grant = _grant(one.read, principal, names.PUBLIC, READERS)
+        level = one.read
+        if (
+            level is not None
+            and level in _OPEN
+            and collection in (None, one.name)
+            and space not in roles
+        ):
+            grant = _grant(level, principal, names.PUBLIC, READERS)
             if grant is not None:
                 scopes.append(Scope(space, one.name))
     if not scopes and space is not None:
@@ -131,16 +124,6 @@ def _scopes_of(
     if space == names.PUBLIC or catalog.refuse_undeclared:
         return [Scope(space, name) for name in known if readable(name)]
     return [Scope(space, None, frozenset(name for name in known if not readable(name)))]
-
-
-def hidden_collections(principal: Principal, space: str, catalog: Catalog) -> frozenset[str]:
-    """Declared collections that a caller who may read the space may not read outright."""
-    return frozenset(
-        one.name
-        for one in catalog.known()
-        if (grant := _reading(principal, space, one.name, catalog)) is None
-        or (grant.guard is not None and grant.guard.roles != READERS)
-    )
 
 
 def _reading(principal: Principal, space: str, collection: str, catalog: Catalog) -> Grant | None:

@@ -37,19 +37,19 @@ class Fault:
 
 
 class HomeportError(Exception):
-    """The root. `detail` is a sentence for the caller; it never holds record content."""
+    """The root. `detail` is a sentence for the caller; it never holds record content.
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail: Final = detail
-
-
-class Invalid(HomeportError):
-    """The request breaks a rule. `faults` names each wrong place."""
+    `faults` names each wrong place in the request, where that can be told.
+    """
 
     def __init__(self, detail: str, faults: tuple[Fault, ...] = ()) -> None:
         super().__init__(detail)
-        self.faults: Final = faults
+        self.detail: Final = detail
+        self.faults = faults
+
+
+class Invalid(HomeportError):
+    """The request breaks a rule."""
 
 
 class TooLarge(Invalid):
@@ -90,8 +90,10 @@ class Gone(Conflict):
 class VersionMismatch(HomeportError):
     """The record has moved on. `current` is its present state, None where it does not exist."""
 
-    def __init__(self, detail: str, current: Record | None = None) -> None:
-        super().__init__(detail)
+    def __init__(
+        self, detail: str, current: Record | None = None, faults: tuple[Fault, ...] = ()
+    ) -> None:
+        super().__init__(detail, faults)
         self.current: Final = current
 
 

@@ -7,6 +7,7 @@ cannot hold as `Decimal`, up to 38 digits (DynamoDB's range). What cannot be kep
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -67,6 +68,11 @@ class Data(Mapping[str, Any]):
             decoded: dict[str, Json] = _decode(self._text)
             self._value = decoded
         return self._value
+
+    def digest(self) -> str:
+        """The same for equal objects, however they are spaced and ordered."""
+        canonical = json.dumps(self.value, sort_keys=True, default=str)
+        return hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()
 
     def __getitem__(self, name: str) -> Any:
         return self.value[name]

@@ -29,6 +29,8 @@ class Record:
     """One version of a record; a tombstone where `data` is None.
 
     `created` is the version at which it was first written, or written again after a deletion.
+    `first` is the digest of the data that it was created with, where the creator may send the
+    same creation again (an idempotency key); otherwise "".
     """
 
     key: Key
@@ -36,6 +38,7 @@ class Record:
     version: int
     created: int
     data: Data | None
+    first: str = ""
 
     @property
     def deleted(self) -> bool:

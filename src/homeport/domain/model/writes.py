@@ -41,6 +41,7 @@ class Put:
     """Create or replace. The author of an existing record stays; `author` is for a new one.
 
     With `by_author_only` the write is refused where the record, or its tombstone, is another's.
+    `first` is kept with a new record (see Record).
     """
 
     key: Key
@@ -48,6 +49,7 @@ class Put:
     data: Data
     expect: Expectation = Expect.ANYTHING
     by_author_only: bool = False
+    first: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +132,11 @@ def resolve(write: Write, current: Record | None, version: int, index: int = 0) 
     alive = current is not None and current.data is not None
     author = current.author if alive and current is not None else write.author
     created = current.created if alive and current is not None else version
+    first = current.first if alive and current is not None else ""
     data: Data | None
     if isinstance(write, Put):
         data = write.data
+        first = first if alive else write.first
         check_size(write.key, data)
     elif isinstance(write, Patch):
         assert current is not None and current.data is not None
@@ -141,7 +145,7 @@ def resolve(write: Write, current: Record | None, version: int, index: int = 0) 
         check_size(write.key, data)
     else:
         data = None
-    return Record(write.key, author, version, created, data)
+    return Record(write.key, author, version, created, data, first)
 
 
 def _refusal(write: Write, current: Record | None) -> Reason | None:

@@ -1,0 +1,411 @@
+"""The records service: stores and retrieves what users keep."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from homeport.domain import access, checkpoints, limits
+from homeport.domain.errors import (
+    Conflict,
+    Fault,
+    Forbidden,
+    Gone,
+    HomeportError,
+    Invalid,
+    Mismatched,
+    NotFound,
+    VersionMismatch,
+)
+from homeport.domain.model import names
+from homeport.domain.model.collection import Catalog
+from homeport.domain.model.data import Data
+from homeport.domain.model.identity import Principal
+from homeport.domain.model.opaque import digest, seal, unseal
+from homeport.domain.model.record import Key, Position, Record
+from homeport.domain.model.writes import (
+    Delete,
+    Expect,
+    Expectation,
+    Guard,
+    GuardFailed,
+    Patch,
+    Put,
+    Reason,
+    Write,
+    WriteRefused,
+    check_size,
+)
+from homeport.domain.ports.clock import Clock
+from homeport.domain.ports.id_factory import IdFactory
+from homeport.domain.ports.record_store import Order, RecordStore
+
+_OWNERS_MAY_CHANGE: Mapping[str, frozenset[str]] = {names.INBOX: frozenset({"read"})}
+"""In collections where only services create: the fields that their owner may change."""
+
+_is_uuid = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z").match
+
+
+class Op(StrEnum):
+    CREATE = "create"
+    PUT = "put"
+    PATCH = "patch"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchWrite:
+    """One write of a batch. `id` may be left out for a creation, `data` for a deletion."""
+
+    op: Op
+    collection: str
+    id: str | None = None
+    data: Data | None = None
+    expect: Expectation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`cursor` is None on the last page."""
+
+    records: tuple[Record, ...]
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """`checkpoint` is where to go on; `more` says that changes are waiting right now."""
+
+    records: tuple[Record, ...]
+    checkpoint: str
+    more: bool
+
+
+class Records:
+    """Every method decides access first and lets the store check it with the read or write.
+
+    `space` may be `me`. All raise Invalid for names outside their alphabet, and NotFound for
+    what the caller may not read; those that write raise Forbidden for what the caller may read
+    but not write, and TooLarge.
+    """
+
+    def __init__(self, store: RecordStore, catalog: Catalog, ids: IdFactory, clock: Clock) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._ids = ids
+        self._clock = clock
+
+    def create(
+        self,
+        principal: Principal,
+        space: str,
+        collection: str,
+        data: Mapping[str, Any],
+        idempotency_key: str | None = None,
+    ) -> Record:
+        """Store a new record. With `idempotency_key`, a UUID that becomes its id, the same
+        call may be repeated: it answers with the record as it is by then.
+
+        Raises Mismatched where the key came before with other data, Conflict where the id is
+        another author's, Gone where the record was deleted since.
+        """
+        space = _space(principal, space)
+        names.check_collection(collection)
+        _only_services_create(collection)
+        if idempotency_key is None:
+            id = self._ids.record_id()
+        else:
+            if _is_uuid(idempotency_key) is None:
+                raise Invalid("The key is not a UUID.", (Fault("Idempotency-Key", "not a UUID"),))
+            id = idempotency_key.lower()
+        grant = access.creating(principal, space, collection, self._catalog)
+        data = Data.of(data)
+        first = data.digest() if idempotency_key is not None else ""
+        key = Key(space, collection, id)
+        write = Put(key, principal.id, data, Expect.NEVER, first=first)
+        try:
+            return self._write(principal, [write], grant.guard)[0]
+        except WriteRefused as refused:
+            return _repeated(refused.current, principal, first)
+
+    def get(self, principal: Principal, space: str, collection: str, id: str) -> Record:
+        """The record as it is."""
+        key = _key(principal, space, collection, id)
+        grant = access.reading(principal, key.space, collection, self._catalog)
+        try:
+            record = self._store.get(key, grant.guard)
+        except GuardFailed:
+            raise NotFound from None
+        if record is None or record.data is None:
+            raise NotFound
+        return record
+
+    def put(
+        self,
+        principal: Principal,
+        space: str,
+        collection: str,
+        id: str,
+        data: Mapping[str, Any],
+        expect: Expectation | None = None,
+    ) -> Record:
+        """Create or replace; it was created where `created` is the record's version."""
+        return self._one(
+            principal, space, BatchWrite(Op.PUT, collection, id, Data.of(data), expect)
+        )
+
+    def patch(
+        self,
+        principal: Principal,
+        space: str,
+        collection: str,
+        id: str,
+        data: Mapping[str, Any],
+        expect: Expectation | None = None,
+    ) -> Record:
+        """Lay a merge patch over the data."""
+        return self._one(
+            principal, space, BatchWrite(Op.PATCH, collection, id, Data.of(data), expect)
+        )
+
+    def delete(
+        self,
+        principal: Principal,
+        space: str,
+        collection: str,
+        id: str,
+        expect: Expectation | None = None,
+    ) -> Record:
+        """Delete; returns the tombstone."""
+        return self._one(principal, space, BatchWrite(Op.DELETE, collection, id, None, expect))
+
+    def batch(self, principal: Principal, space: str, writes: Sequence[BatchWrite]) -> list[Record]:
+        """Do 1 to 90 writes of different records in one space, all or none.
+
+        Errors name the write: their faults point to `/writes/N`.
+        """
+        space = _space(principal, space)
+        if not 1 <= len(writes) <= limits.BATCH_WRITES:
+            raise Invalid(
+                "A batch holds 1 to 90 writes.", (Fault("/writes", f"{len(writes)} writes"),)
+            )
+        prepared: list[Write] = []
+        guard: Guard | None = None
+        seen: set[Key] = set()
+        for index, one in enumerate(writes):
+            try:
+                write, needed = self._prepare(principal, space, one)
+            except HomeportError as exc:
+                raise _at(exc, index) from exc
+            if write.key in seen:
+                raise Invalid(
+                    "A batch writes a record once.",
+                    (Fault(f"/writes/{index}", "the same record stands earlier in the batch"),),
+                )
+            seen.add(write.key)
+            prepared.append(write)
+            guard = _both(guard, needed)
+        try:
+            return self._write(principal, prepared, guard)
+        except WriteRefused as refused:
+            error = _refusal(prepared[refused.index], refused)
+            raise _at(error, refused.index) from refused
+
+    def page(
+        self,
+        principal: Principal,
+        space: str,
+        collection: str,
+        order: Order = Order.ID,
+        limit: int = limits.PAGE_ITEMS_DEFAULT,
+        cursor: str | None = None,
+    ) -> Page:
+        """A page of a collection. It may hold fewer than `limit` while a cursor is present."""
+        space = _space(principal, space)
+        names.check_collection(collection)
+        _check_limit(limit)
+        grant = access.reading(principal, space, collection, self._catalog)
+        after = None
+        of = ""
+        if cursor is not None:
+            of = digest("page", space, collection, order)
+            parts = unseal(of, cursor, int, str, str)
+            if parts is None:
+                raise Invalid(
+                    "This cursor cannot be used here.",
+                    (Fault("cursor", "not a cursor of this collection and order"),),
+                )
+            after = Position(*parts)
+        try:
+            page = self._store.page(space, collection, order, limit, after, grant.guard)
+        except GuardFailed:
+            raise NotFound from None
+        if page.next is None:
+            return Page(page.records, None)
+        of = of or digest("page", space, collection, order)
+        return Page(page.records, seal(of, list(page.next)))
+
+    def changes(
+        self,
+        principal: Principal,
+        space: str,
+        since: str | None = None,
+        limit: int = limits.PAGE_ITEMS,
+        collection: str | None = None,
+    ) -> Changes:
+        """What changed in a space, or in one of its collections, since a checkpoint."""
+        space = _space(principal, space)
+        _check_limit(limit)
+        now = self._clock.now()
+        at = checkpoints.Checkpoint()
+        if collection is not None:
+            names.check_collection(collection)
+        if since is not None:
+            at = checkpoints.from_text(since, space, collection, now)
+        guard: Guard | None = None
+        if collection is not None:
+            guard = access.reading(principal, space, collection, self._catalog).guard
+            covers = None
+        else:
+            own = space in (principal.id, names.PUBLIC)
+            membership = None if own else self._store.membership(space, principal.id)
+            known = [] if membership is None else [membership]
+            covers = access.readable_scopes(principal, self._catalog, known, space)
+            if membership is not None:
+                guard = Guard(space, principal.id, frozenset({membership.role}))
+        try:
+            pulled = checkpoints.pull(self._store, space, collection, at, limit, guard)
+        except GuardFailed:
+            raise NotFound from None
+        records = pulled.records
+        if covers is not None:
+            records = tuple(
+                one for one in records if any(scope.covers(one.key) for scope in covers)
+            )
+        text = checkpoints.to_text(pulled.checkpoint, space, collection, now)
+        return Changes(records, text, pulled.more)
+
+    def _one(self, principal: Principal, space: str, one: BatchWrite) -> Record:
+        write, guard = self._prepare(principal, _space(principal, space), one)
+        try:
+            return self._write(principal, [write], guard)[0]
+        except WriteRefused as refused:
+            raise _refusal(write, refused) from refused
+
+    def _prepare(
+        self, principal: Principal, space: str, one: BatchWrite
+    ) -> tuple[Write, Guard | None]:
+        """The write as the store gets it, with what the store must check."""
+        collection = names.check_collection(one.collection)
+        if one.id is not None:
+            names.check_id("id", one.id)
+        elif one.op is not Op.CREATE:
+            raise Invalid("The id is missing.", (Fault("id", "missing"),))
+        if one.data is None and one.op is not Op.DELETE:
+            raise Invalid("The data is missing.", (Fault("data", "missing"),))
+        creates = one.op is Op.CREATE
+        decide = access.creating if creates else access.changing
+        grant = decide(principal, space, collection, self._catalog)
+        if collection in names.RESERVED:
+            _check_reserved(one)
+        key = Key(space, collection, one.id or self._ids.record_id())
+        author, mine = principal.id, grant.by_author_only
+        write: Write
+        if one.op is Op.DELETE or one.data is None:
+            write = Delete(key, author, _or(one.expect, Expect.PRESENT), mine)
+        elif one.op is Op.PATCH:
+            write = Patch(key, author, one.data, _or(one.expect, Expect.PRESENT), mine)
+        else:
+            default = Expect.NEVER if creates else Expect.ANYTHING
+            check_size(key, one.data)
+            write = Put(key, author, one.data, _or(one.expect, default), mine)
+        return write, grant.guard
+
+    def _write(
+        self, principal: Principal, writes: Sequence[Write], guard: Guard | None
+    ) -> list[Record]:
+        try:
+            return self._store.write(writes, guard)
+        except GuardFailed as failed:
+            key = writes[0].key
+            raise access.refusal(
+                failed, principal, key.space, key.collection, self._catalog
+            ) from None
+
+
+def _space(principal: Principal, space: str) -> str:
+    return principal.id if space == names.ME else names.check_id("space", space)
+
+
+def _key(principal: Principal, space: str, collection: str, id: str) -> Key:
+    names.check_collection(collection)
+    return Key(_space(principal, space), collection, names.check_id("id", id))
+
+
+def _or(expect: Expectation | None, default: Expect) -> Expectation:
+    return default if expect is None else expect
+
+
+def _check_limit(limit: int) -> None:
+    if not 1 <= limit <= limits.PAGE_ITEMS:
+        raise Invalid("The limit is out of range.", (Fault("limit", "1 to 100"),))
+
+
+def _only_services_create(collection: str) -> None:
+    if collection in names.RESERVED:
+        raise Forbidden(f"Only the backend itself creates in {collection}.")
+
+
+def _check_reserved(one: BatchWrite) -> None:
+    if one.op is Op.DELETE:
+        return
+    allowed = _OWNERS_MAY_CHANGE.get(one.collection, frozenset())
+    if one.op is not Op.PATCH or one.data is None or not allowed:
+        _only_services_create(one.collection)
+    elif not allowed.issuperset(one.data):
+        raise Forbidden(f"In {one.collection} you may change only: {', '.join(sorted(allowed))}.")
+    elif any(type(value) is not bool for value in one.data.values()):
+        raise Invalid("This is not a mark.", (Fault("/read", "true or false"),))
+
+
+def _both(one: Guard | None, other: Guard | None) -> Guard | None:
+    """What holds where both hold: they are of one space and one identity."""
+    if one is None or other is None:
+        return one or other
+    return Guard(one.space, one.identity, one.roles & other.roles)
+
+
+def _repeated(current: Record | None, principal: Principal, first: str) -> Record:
+    """What a creation whose id was there already comes to."""
+    if current is None or current.author != principal.id:
+        raise Conflict("This id is taken.")
+    if current.data is None:
+        raise Gone("This record was created before, and has been deleted since.")
+    if not first or current.first != first:
+        raise Mismatched("This Idempotency-Key came before with another body.")
+    return current
+
+
+def _refusal(write: Write, refused: WriteRefused) -> HomeportError:
+    current = refused.current
+    if refused.reason is Reason.AUTHOR:
+        return Forbidden("This record is another author's.")
+    if refused.reason is Reason.MISSING and not isinstance(write, Put):
+        return NotFound()
+    if refused.reason is Reason.EXISTS and write.expect is Expect.NEVER:
+        gone = current is not None and current.data is None
+        return Gone("This record has been deleted.") if gone else Conflict("This id is taken.")
+    return VersionMismatch(f"The record is not as you expect: {refused.reason.value}.", current)
+
+
+def _at(error: HomeportError, index: int) -> HomeportError:
+    """The same error, with its faults pointing into the batch."""
+    where = f"/writes/{index}"
+    faults = tuple(
+        Fault(f"{where}/{fault.pointer.lstrip('/')}", fault.detail) for fault in error.faults
+    )
+    error.faults = faults or (Fault(where, error.detail),)
+    return error
