@@ -1,0 +1,76 @@
+# Needs Python 3.11 or later, and make. Everything else goes into .venv, from locked requirements.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links $(if $(UPGRADE),--upgrade)
+RUNNING := $(VENV)/.installed-run
+DEVELOPING := $(VENV)/.installed-dev
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test check lint imports types pyright bench lock clean
+
+help:  ## show this
+	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
+		|| sed -n 's/^\([a-z]*\):.*## /  make \1   /p' $(MAKEFILE_LIST)
+
+run: $(RUNNING)  ## start the backend on 127.0.0.1:8090 (ARGS="..." go to `homeport serve`)
+	@exec $(BIN)/homeport serve $(ARGS)
+
+test: check  ## check, then run every test (ARGS="..." go to pytest)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: lint imports types pyright  ## style, architecture and types
+
+lint: $(DEVELOPING)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+imports: $(DEVELOPING)
+	$(BIN)/lint-imports --no-logo
+
+types: $(DEVELOPING)
+	$(BIN)/mypy
+
+# Its node comes as a wheel, which not every platform has: there it is left out, but never in CI.
+pyright: $(DEVELOPING)
+	@if $(BIN)/pyright --version >/dev/null 2>&1; then \
+		echo "$(BIN)/pyright"; $(BIN)/pyright; \
+	elif [ "$$CI" = true ]; then \
+		echo "pyright cannot start here" >&2; exit 1; \
+	else \
+		echo "LEFT OUT: pyright cannot start here; mypy has checked the types"; \
+	fi
+
+bench: $(DEVELOPING)  ## measure a server of its own with wrk (ARGS="--quick" for a short run)
+	$(BIN)/python benchmarks/run.py $(ARGS)
+
+lock: $(DEVELOPING)  ## write requirements/*.txt anew (UPGRADE=1 for the newest versions)
+	$(LOCK) -o requirements/run.txt --extra local --build-deps-for editable pyproject.toml
+	$(LOCK) -o requirements/core.txt -c requirements/run.txt pyproject.toml
+	$(LOCK) -o requirements/dev.txt -c requirements/run.txt --extra local --extra testing \
+		pyproject.toml requirements/dev.in
+
+clean:  ## remove the environment, caches and built files; data folders stay
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Homeport needs Python 3.11 or later; say which with PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+		|| { echo "Python cannot make an environment: install its venv module" >&2; exit 1; }
+
+$(RUNNING): requirements/run.txt pyproject.toml | $(BIN)/python
+	@echo "Setting up the environment in $(VENV) ..."
+	@$(PIP) install --require-hashes -r requirements/run.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEVELOPING): requirements/dev.txt $(RUNNING)
+	@echo "Adding what tests and checks need ..."
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
