@@ -36,5 +36,14 @@ PUSH_TOKEN_BYTES: Final = 4096
 BLOCKS: Final = 1000
 SPACES: Final = 200
 
+QUEUE_BODY_BYTES: Final = 256 * 1024
+QUEUE_DELAY_SECONDS: Final = 900
+"""What SQS takes."""
+
+LOGIN_MIN: Final = 3
+LOGIN_MAX: Final = 128
+PASSWORD_MIN: Final = 8
+PASSWORD_MAX: Final = 1024
+
 RETENTION_SECONDS: Final = 30 * 24 * 3600
 """How long a tombstone is kept."""

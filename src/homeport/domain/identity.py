@@ -1,0 +1,104 @@
+"""Who somebody is: signing up and in, and the rules for credentials that every provider keeps."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final
+
+from homeport.domain import limits
+from homeport.domain.errors import Fault, Invalid, Unauthenticated
+from homeport.domain.model.identity import Identity, Principal, Session
+from homeport.domain.ports.identity_provider import IdentityProvider
+
+ACCESS_SECONDS: Final = 15 * 60
+"""How long an access token is good."""
+REFRESH_SECONDS: Final = 30 * 24 * 3600
+"""How long a user's refresh token is good; each use brings a new one. A guest's does not end."""
+REUSE_SECONDS: Final = 60
+"""How long a used refresh token still works, for clients that never got the answer."""
+
+EXPIRED: Final = "The access token has expired."
+"""The detail by which an expired access token is told from a bad one."""
+
+
+class Identities:
+    """The identity operations. What they raise is in the port's docstrings."""
+
+    def __init__(self, provider: IdentityProvider) -> None:
+        self._provider = provider
+
+    def guest(self) -> Session:
+        return self._provider.guest()
+
+    def sign_up(self, login: str, password: str) -> None:
+        self._provider.sign_up(login, password)
+
+    def sign_in(self, login: str, password: str) -> Session:
+        return self._provider.sign_in(login, password)
+
+    def refresh(self, refresh_token: str) -> Session:
+        return self._provider.refresh(refresh_token)
+
+    def get(self, principal: Principal) -> Identity:
+        """Who is calling. Raises Unauthenticated where the identity is gone or disabled."""
+        identity = self._provider.find(principal.id)
+        if identity is None or identity.disabled:
+            raise Unauthenticated("This identity is no longer here.", "invalid_token")
+        return identity
+
+
+def normalize_login(login: str) -> str:
+    """The login as it is compared: without regard to case or to how Unicode spells it.
+
+    Raises Invalid unless it then has 3 to 128 printable characters without spaces.
+    """
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", login).casefold())
+    if not limits.LOGIN_MIN <= len(folded) <= limits.LOGIN_MAX:
+        raise _invalid("/login", f"{limits.LOGIN_MIN} to {limits.LOGIN_MAX} characters")
+    if not folded.isprintable() or " " in folded:
+        raise _invalid("/login", "printable characters without spaces")
+    return folded
+
+
+def normalize_password(password: str) -> str:
+    """The password as it is hashed. Raises Invalid unless it has 8 to 1024 characters."""
+    normal = unicodedata.normalize("NFC", password)
+    if not limits.PASSWORD_MIN <= len(normal) <= limits.PASSWORD_MAX:
+        raise _invalid("/password", f"{limits.PASSWORD_MIN} to {limits.PASSWORD_MAX} characters")
+    try:
+        normal.encode()
+    except UnicodeEncodeError:
+        raise _invalid("/password", "holds a lone surrogate, which is not text") from None
+    return normal
+
+
+def credentials(login: str, password: str) -> tuple[str, str] | None:
+    """Both as they are compared; None where no account can have them.
+
+    Signing in uses this: what is not even well-formed gets the answer of a wrong password.
+    """
+    try:
+        return normalize_login(login), normalize_password(password)
+    except Invalid:
+        return None
+
+
+def wrong_credentials() -> Unauthenticated:
+    """The one answer for a missing login, a wrong password and a disabled identity."""
+    return Unauthenticated("The login or the password is wrong.", "invalid_grant")
+
+
+def bad_refresh_token() -> Unauthenticated:
+    return Unauthenticated("This refresh token is not, or no longer, good.", "invalid_grant")
+
+
+def bad_access_token() -> Unauthenticated:
+    return Unauthenticated("This is not a good access token.", "invalid_token")
+
+
+def expired_access_token() -> Unauthenticated:
+    return Unauthenticated(EXPIRED, "invalid_token")
+
+
+def _invalid(pointer: str, detail: str) -> Invalid:
+    return Invalid("The login or the password breaks a rule.", (Fault(pointer, detail),))
