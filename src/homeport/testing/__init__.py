@@ -1,0 +1,43 @@
+"""What authors of adapters and apps test with. Needs the extra `homeport[testing]`.
+
+A contract suite says what a port promises, as tests. Whoever writes an adapter subclasses the
+suite of its port, overrides one fixture, and has the same tests that Homeport's own adapters
+pass:
+
+    from homeport.testing import RecordStoreContract
+
+    class TestMyRecordStore(RecordStoreContract):
+        @pytest.fixture
+        def store(self, clock):
+            return MyRecordStore(clock)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from homeport.testing.change_feed import ChangeFeedContract
+    from homeport.testing.contract import Contract
+    from homeport.testing.record_store import RecordStoreContract
+
+_HOMES: Final = {
+    "ChangeFeedContract": "homeport.testing.change_feed",
+    "Contract": "homeport.testing.contract",
+    "RecordStoreContract": "homeport.testing.record_store",
+}
+"""Public name -> its module, imported when first asked for."""
+
+# Before any of them is imported: their asserts then explain themselves when they fail.
+pytest.register_assert_rewrite(*_HOMES.values())
+
+__all__ = ["ChangeFeedContract", "Contract", "RecordStoreContract"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
