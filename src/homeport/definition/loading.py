@@ -1,0 +1,154 @@
+"""Reads a definition: the file, then the environment over it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from homeport.definition.models import Definition, EnvironmentText
+from homeport.definition.problems import (
+    ENVIRONMENT_PREFIX,
+    DefinitionError,
+    Problem,
+    explain,
+)
+from homeport.definition.starter import STARTER
+from homeport.definition.toml_lines import Path as KeyPath
+from homeport.definition.toml_lines import key_lines
+
+FILE_NAME: Final = "homeport.toml"
+_PROJECT_FILE: Final = "pyproject.toml"
+_PROJECT_TABLE: Final = ("tool", "homeport")
+_SHORT_FOR: Final = {"adapters": "use", "collections": "role"}
+"""The key that a text stands for where a table is wanted, by the first key of its path."""
+
+
+def locate(folder: Path) -> Path | None:
+    """The file in `folder` that holds a definition, None where there is none.
+
+    Raises DefinitionError where both files have one.
+    """
+    own, project = folder / FILE_NAME, folder / _PROJECT_FILE
+    if own.is_file():
+        if project.is_file() and "[tool.homeport" in _read(project):
+            reason = f"{_PROJECT_FILE} has [tool.homeport] as well: keep one of the two"
+            raise DefinitionError([Problem(str(own), "", reason)])
+        return own
+    if project.is_file() and _table(_parse(_read(project), project), _PROJECT_TABLE) is not None:
+        return project
+    return None
+
+
+def load(folder_or_file: Path, environ: Mapping[str, str]) -> Definition:
+    """The definition in a folder or file, with the HOMEPORT_* variables of `environ` over it.
+
+    A folder without one gets the starter's. HOMEPORT_SERVER__PORT is `server.port`: two
+    underscores stand for a dot; where no text is wanted, the value is read as TOML. The data
+    folder counts from the file's folder, one from the environment from the working folder.
+    Raises DefinitionError with every problem that it found.
+    """
+    folder_or_file = Path(folder_or_file)
+    file = locate(folder_or_file) if folder_or_file.is_dir() else folder_or_file
+    root: KeyPath = ()
+    if file is None:
+        folder, label, text = folder_or_file, FILE_NAME, STARTER
+        data = tomllib.loads(text)
+    else:
+        folder, label, text = file.parent, str(file), _read(file)
+        data = _parse(text, file)
+        if file.name == _PROJECT_FILE:
+            root = _PROJECT_TABLE
+            found = _table(data, root)
+            if found is None:
+                raise DefinitionError([Problem(label, "", "there is no table [tool.homeport]")])
+            data = found
+    variables: dict[KeyPath, str] = {}
+    for name, path, value in sorted(_settings(environ), key=lambda one: len(one[1])):
+        branch: Any = value
+        for key in reversed(path):
+            branch = {key: branch}
+        data = _over(data, branch)
+        variables.update(dict.fromkeys(_leaves(branch), name))
+    try:
+        definition = Definition.model_validate(data)
+    except ValidationError as error:
+        lines = {
+            path: line
+            for path, line in key_lines(text).items()
+            if not any(path[: len(root) + len(one)] == root + one for one in variables)
+        }
+        raise explain(error, label, lines, root, variables) from None
+    base = Path.cwd() if ("data_folder",) in variables else folder.absolute()
+    return definition.model_copy(update={"data_folder": base / definition.data_folder.expanduser()})
+
+
+def _settings(environ: Mapping[str, str]) -> list[tuple[str, KeyPath, Any]]:
+    """Each variable that is meant for this program: its name, the key's path, the value."""
+    found: list[tuple[str, KeyPath, Any]] = []
+    for name, text in environ.items():
+        if name.upper().startswith(ENVIRONMENT_PREFIX):
+            path = tuple(name[len(ENVIRONMENT_PREFIX) :].lower().split("__"))
+            found.append((name, path, _table_text(text)))
+    return found
+
+
+def _table_text(text: str) -> Any:
+    """A variable's value: an inline table as one, everything else as text for now."""
+    if text.lstrip().startswith("{"):
+        try:
+            return tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            pass
+    return EnvironmentText(text)
+
+
+def _over(below: Any, above: Any, path: KeyPath = ()) -> Any:
+    """`above` merged over `below`, table by table; a text in the way is the short form."""
+    if not isinstance(above, dict):
+        return above
+    if isinstance(below, str) and path and path[0] in _SHORT_FOR:
+        below = {_SHORT_FOR[str(path[0])]: below}
+    if not isinstance(below, dict):
+        return above
+    merged = dict(below)
+    for key, value in above.items():
+        merged[key] = _over(below[key], value, (*path, key)) if key in below else value
+    return merged
+
+
+def _leaves(value: Any, path: KeyPath = ()) -> list[KeyPath]:
+    if not isinstance(value, dict) or not value:
+        return [path]
+    return [leaf for key, inner in value.items() for leaf in _leaves(inner, (*path, key))]
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise DefinitionError([Problem(str(file), "", "this file is not UTF-8 text")]) from None
+    except OSError as error:
+        reason = f"this file cannot be read: {error.strerror}"
+        raise DefinitionError([Problem(str(file), "", reason)]) from error
+
+
+def _parse(text: str, file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        reason, _, place = str(error).partition(" (at ")
+        line = place.removeprefix("line ").partition(",")[0]
+        where = f"{file}:{line}" if line.isdigit() else f"{file}:{text.count(chr(10)) + 1}"
+        problem = Problem(where, "", f"this is not TOML: {reason[:1].lower()}{reason[1:]}")
+        raise DefinitionError([problem]) from None
+
+
+def _table(data: dict[str, Any], path: KeyPath) -> dict[str, Any] | None:
+    found: Any = data
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else None

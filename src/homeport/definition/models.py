@@ -1,0 +1,262 @@
+"""What a definition holds: `homeport.toml`, checked."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    field_validator,
+    model_validator,
+)
+
+from homeport.domain import limits
+from homeport.domain.errors import Invalid
+from homeport.domain.model import names
+from homeport.domain.model.collection import (
+    Access,
+    Catalog,
+    Collection,
+    FieldDeclaration,
+    FieldRole,
+)
+
+BUILT_IN: Final = ("memory", "embedded")
+"""The adapters that every port has under a short name."""
+
+_OWN_ADAPTER = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+_ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s?#]+")
+
+
+class EnvironmentText(str):
+    """The value of an environment variable, which has no type of its own yet."""
+
+    __slots__ = ()
+
+
+def _typed(value: object) -> object:
+    """A variable's text as the TOML value that it spells; anything else as it is."""
+    if isinstance(value, EnvironmentText):
+        try:
+            return tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            return value
+    return value
+
+
+def _collection_name(name: str) -> str:
+    try:
+        names.check_collection(name)
+    except Invalid:
+        raise ValueError("a collection's name is 1 to 64 of a-z 0-9 _") from None
+    if name in names.RESERVED:
+        reserved = ", ".join(sorted(names.RESERVED))
+        raise ValueError(f"this name is the backend's own; reserved are {reserved}")
+    return name
+
+
+def _field_path(path: str) -> str:
+    if not all(path.split(".")):
+        raise ValueError("a path is names with single dots between them, as in `place.city`")
+    return path
+
+
+_FileNumber = Annotated[int, BeforeValidator(_typed), Strict()]
+_Switch = Annotated[bool, BeforeValidator(_typed), Strict()]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Adapter(_Table):
+    """Which adapter serves a port: `"embedded"`, or a table with `use` and `options`.
+
+    `use` is a built-in name or `package.module:Class`; `options` go to that class as keyword
+    arguments. Built-in adapters take none.
+    """
+
+    use: str
+    options: Annotated[dict[str, Any], BeforeValidator(_typed)] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: object) -> object:
+        return {"use": value} if isinstance(value, str) else value
+
+    @field_validator("use")
+    @classmethod
+    def _known(cls, use: str) -> str:
+        if use not in BUILT_IN and not _OWN_ADAPTER.fullmatch(use):
+            allowed = ", ".join(BUILT_IN)
+            raise ValueError(
+                f'"{use}" is not an adapter of this release. '
+                f'Allowed: {allowed}, or your own as "package.module:Class".'
+            )
+        return str(use)
+
+    @model_validator(mode="after")
+    def _options_fit(self) -> Adapter:
+        if self.options and self.built_in:
+            raise ValueError(f'the built-in adapter "{self.use}" takes no options')
+        return self
+
+    @property
+    def built_in(self) -> bool:
+        return self.use in BUILT_IN
+
+
+_EMBEDDED: Final = Adapter(use="embedded")
+
+
+class Adapters(_Table):
+    """The adapter of each port. `change_feed` follows `record_store` unless it is set."""
+
+    record_store: Adapter = _EMBEDDED
+    change_feed: Adapter = _EMBEDDED
+    search_index: Adapter = _EMBEDDED
+    push_gateway: Adapter = _EMBEDDED
+    message_queue: Adapter = _EMBEDDED
+    identity_provider: Adapter = _EMBEDDED
+
+    @model_validator(mode="before")
+    @classmethod
+    def _feed_follows_store(cls, value: object) -> object:
+        if isinstance(value, dict) and "record_store" in value and "change_feed" not in value:
+            store = value["record_store"]
+            use = store.get("use") if isinstance(store, dict) else store
+            if use in BUILT_IN:
+                return {**value, "change_feed": store}
+        return value
+
+    @model_validator(mode="after")
+    def _feed_fits_store(self) -> Adapters:
+        store, feed = self.record_store, self.change_feed
+        if (store.built_in or feed.built_in) and store.use != feed.use:
+            raise ValueError(
+                f'change_feed "{feed.use}" cannot read the changes of record_store "{store.use}": '
+                "use the feed that belongs to the store"
+            )
+        return self
+
+
+class Server(_Table):
+    """The local server. `max_waiting_writes` and `max_requests` bound what may wait at once:
+    beyond them callers get 503."""
+
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    port: Annotated[_FileNumber, Field(ge=1, le=65535)] = 8090
+    cors_origins: Annotated[tuple[str, ...], BeforeValidator(_typed)] = ("*",)
+    access_log: _Switch = True
+    max_waiting_writes: Annotated[_FileNumber, Field(ge=1, le=1_000_000)] = 1000
+    max_requests: Annotated[_FileNumber, Field(ge=1, le=1_000_000)] = 1000
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f'"{origin}" is not an origin. Allowed: "*", or scheme, host and port '
+                    'as in "https://app.example.com"'
+                )
+        return origins
+
+
+class Limits(_Table):
+    """How often one address may do what is dear or dangerous; 0 means no limit."""
+
+    guests_per_minute: Annotated[_FileNumber, Field(ge=0)] = 60
+    sign_ins_per_minute: Annotated[_FileNumber, Field(ge=0)] = 30
+
+
+class Search(_Table):
+    """`language` says how words are cut to their stems, as an ISO 639-1 code."""
+
+    language: Literal[
+        "ar", "da", "de", "el", "en", "es", "fi", "fr", "hu",
+        "it", "nl", "no", "pt", "ro", "ru", "sv", "ta", "tr",
+    ] = "en"  # fmt: skip
+
+
+class FieldSettings(_Table):
+    """How a field is searched: `"text"`, or a table with `role` and, for text, `boost`."""
+
+    role: FieldRole
+    boost: Annotated[float, BeforeValidator(_typed), Strict(), Field(gt=0, le=100)] = 1.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: object) -> object:
+        return {"role": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _boost_is_for_text(self) -> FieldSettings:
+        if "boost" in self.model_fields_set and self.role is not FieldRole.TEXT:
+            raise ValueError(f"only text fields have a boost; this one's role is {self.role}")
+        return self
+
+
+class CollectionSettings(_Table):
+    """A declared collection. Where `read` or `write` is not set, the space decides."""
+
+    read: Access | None = None
+    write: Access | None = None
+    fields: dict[Annotated[str, AfterValidator(_field_path)], FieldSettings] = Field(
+        default_factory=dict, max_length=limits.INDEXED_FIELDS
+    )
+
+    @field_validator("read")
+    @classmethod
+    def _not_author(cls, access: Access | None) -> Access | None:
+        if access is Access.AUTHOR:
+            allowed = ", ".join(one for one in Access if one is not Access.AUTHOR)
+            raise ValueError(f'"author" is for writing only. Allowed: {allowed}.')
+        return access
+
+
+class Definition(_Table):
+    """A whole definition; every key has a default. `load` makes `data_folder` absolute."""
+
+    data_folder: Path = Path("homeport-data")
+    undeclared_collections: Literal["allow", "refuse"] = "allow"
+    adapters: Adapters = Adapters()
+    server: Server = Server()
+    limits: Limits = Limits()
+    search: Search = Search()
+    collections: dict[Annotated[str, AfterValidator(_collection_name)], CollectionSettings] = Field(
+        default_factory=dict
+    )
+
+    @field_validator("data_folder", mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        if value == "":
+            raise ValueError("a folder's name is missing")
+        return value
+
+    def catalog(self) -> Catalog:
+        """The declared collections as the domain knows them."""
+        return Catalog(
+            (
+                Collection(
+                    name,
+                    one.read,
+                    one.write,
+                    {
+                        path: FieldDeclaration(declared.role, declared.boost)
+                        for path, declared in one.fields.items()
+                    },
+                )
+                for name, one in self.collections.items()
+            ),
+            refuse_undeclared=self.undeclared_collections == "refuse",
+        )

@@ -1,0 +1,214 @@
+"""Says what is wrong with a definition, where, and what would be right."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from homeport.definition.models import Definition
+from homeport.definition.toml_lines import Path
+from homeport.domain.errors import HomeportError
+
+ENVIRONMENT_PREFIX: Final = "HOMEPORT_"
+
+_RULES: Final = {
+    "int_type": "be a whole number",
+    "float_type": "be a number",
+    "bool_type": "be true or false",
+    "string_type": "be text in quotes",
+    "path_type": "be text in quotes",
+    "tuple_type": "be an array",
+    "too_long": "have fewer entries",
+    "string_too_short": "not be empty",
+}
+"""What pydantic says in Python's words, by its type of error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong: `place` is file and line or a variable, `key` is dotted."""
+
+    place: str
+    key: str
+    reason: str
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.place, self.key, self.reason) if part)
+
+
+class DefinitionError(HomeportError):
+    """A definition that cannot be used. The text has a line for each of `problems`."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems: Final = tuple(problems)
+
+
+def explain(
+    error: ValidationError,
+    file: str,
+    lines: Mapping[Path, int],
+    root: Path,
+    variables: Mapping[Path, str],
+) -> DefinitionError:
+    """What pydantic found, told for the person who wrote the file.
+
+    `lines` are those of the file's keys, in which the definition stands under `root`;
+    `variables` names the environment variable that set a path, where one did.
+    """
+    inside = {path[len(root) :]: line for path, line in lines.items() if len(path) > len(root)}
+    problems = []
+    for detail in error.errors(include_url=False, include_context=True):
+        path = _path(detail["loc"])
+        variable = _variable(path, inside, variables)
+        reason = _reason(dict(detail), as_variable=variable is not None)
+        if variable is not None:
+            problems.append(Problem(variable, "", reason))
+            continue
+        at = _nearest(path, inside)
+        place = file if at is None else f"{file}:{inside[at]}"
+        problems.append(Problem(place, dotted(at or path), reason))
+    return DefinitionError(problems)
+
+
+def dotted(path: Path) -> str:
+    """`collections.notes.fields."place.city"`, as TOML would write it."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            plain = part.replace("-", "").replace("_", "").isalnum()
+            text += ("." if text else "") + (part if plain else f'"{part}"')
+    return text
+
+
+def variable_name(path: Path) -> str:
+    """`("server", "port")` -> `HOMEPORT_SERVER__PORT`."""
+    return ENVIRONMENT_PREFIX + "__".join(str(part) for part in path).upper()
+
+
+def _path(place: Sequence[str | int]) -> Path:
+    """Where pydantic saw the problem, without its mark for a key that is wrong itself."""
+    return tuple(part for part in place if part != "[key]")
+
+
+def _variable(path: Path, lines: Mapping[Path, int], variables: Mapping[Path, str]) -> str | None:
+    """The environment variable that is to blame, None where it is the file.
+
+    That is the one that set the place, or, where the file says less about it, one that set
+    something within.
+    """
+    whole = _nearest(path, variables)
+    if whole is not None:
+        return variables[whole]
+    parts = {at[:end]: name for at, name in variables.items() for end in range(1, len(at))}
+    part, line = _nearest(path, parts), _nearest(path, lines)
+    return parts[part] if part is not None and len(part) > len(line or ()) else None
+
+
+def _nearest(path: Path, known: Mapping[Path, Any]) -> Path | None:
+    """The longest beginning of `path` that is known."""
+    return next((path[:end] for end in range(len(path), 0, -1) if path[:end] in known), None)
+
+
+def _reason(detail: dict[str, Any], *, as_variable: bool) -> str:
+    kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
+    path = _path(detail["loc"])
+    if kind == "extra_forbidden":
+        return _unknown(path, as_variable=as_variable)
+    if kind == "missing":
+        return f"`{path[-1]}` is missing"
+    if kind == "value_error":
+        return str(context["error"])
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return f"must be a table, not {_shown(value)}"
+    if kind in ("enum", "literal_error"):
+        allowed = _choices(path, context["expected"])
+        return f"{_shown(value)} is not allowed.{_meant(str(value), allowed)} " + _allowed(allowed)
+    rule = _RULES.get(kind) or str(detail["msg"]).removeprefix("Input should ")
+    return f"{_shown(value)} should {rule.replace('valid ', '')}"
+
+
+def _unknown(path: Path, *, as_variable: bool) -> str:
+    *table, key = path
+    model = _model_at(tuple(table))
+    allowed = list(model.model_fields) if model else []
+    if as_variable:
+        settings = {variable_name(one): one for one in _settings(Definition)}
+        name = variable_name(path)
+        same_end = [one for one, at in settings.items() if at[-1] == str(key)]
+        meant = same_end or difflib.get_close_matches(name, settings, 1, 0.75)
+        allowed = [variable_name((*table, one)) for one in allowed]
+        hint = f" Did you mean {meant[0]}?" if meant else ""
+        return f"there is no such setting.{hint} {_allowed(allowed)}"
+    elsewhere = [dotted(one) for one in _settings(Definition) if one[-1] == key]
+    hint = _meant(str(key), allowed)
+    if not hint and elsewhere:
+        hint = f" Did you mean {elsewhere[0]}?"
+    if table[2:3] == ["fields"]:
+        hint = f' A path with dots is quoted: "{".".join(str(part) for part in path[3:])}".'
+    return f"there is no such key.{hint} {_allowed(allowed)}"
+
+
+def _meant(word: str, allowed: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, allowed, 1)
+    return f" Did you mean {close[0]}?" if close else ""
+
+
+def _allowed(values: Sequence[str]) -> str:
+    return f"Allowed: {', '.join(values)}."
+
+
+def _choices(path: Path, expected: str) -> list[str]:
+    """The values that pydantic names as `'a', 'b' or 'c'`."""
+    found = [one.strip().strip("'") for one in expected.replace(" or ", ", ").split(",")]
+    reading = path[:1] == ("collections",) and path[-1] == "read"
+    return [one for one in found if not (reading and one == "author")]
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else f"a {type(value).__name__}"
+
+
+def _model_at(path: Path) -> type[BaseModel] | None:
+    """The table's model that stands at `path` in a definition."""
+    model: type[BaseModel] | None = Definition
+    rest = list(path)
+    while rest and model is not None:
+        found = model.model_fields.get(str(rest.pop(0)))
+        model = None
+        if found is not None:
+            inner = _table_of(found.annotation)
+            if inner is not None:
+                model, named = inner
+                rest = rest[1:] if named else rest
+    return model
+
+
+def _table_of(annotation: Any) -> tuple[type[BaseModel], bool] | None:
+    """The model in an annotation, and whether it is one of a table by name."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation, False
+    for argument in get_args(annotation):
+        if isinstance(argument, type) and issubclass(argument, BaseModel):
+            return argument, True
+    return None
+
+
+def _settings(model: type[BaseModel], above: Path = ()) -> Iterator[Path]:
+    """The path of every setting that has a fixed name."""
+    for name, field in model.model_fields.items():
+        table = _table_of(field.annotation)
+        if table is not None and not table[1] and above == ():
+            yield from _settings(table[0], (name,))
+        elif table is None or not table[1]:
+            yield (*above, name)

@@ -1,0 +1,52 @@
+"""The definition that holds where no file does, and that `homeport init` writes."""
+
+from typing import Final
+
+STARTER: Final = """\
+# What this backend is made of. Every key may be left out; these are the defaults, but for the
+# collection at the end. An environment variable wins over its key: HOMEPORT_DATA_FOLDER,
+# HOMEPORT_SERVER__PORT, HOMEPORT_ADAPTERS__SEARCH_INDEX.
+
+data_folder = "homeport-data"      # where the backend keeps everything; from this file's folder
+undeclared_collections = "allow"   # or "refuse": only the collections declared below exist
+
+[server]
+host = "127.0.0.1"                 # "0.0.0.0" lets other machines in
+port = 8090
+cors_origins = ["*"]               # which web pages may call, as in "https://app.example.com"
+access_log = true                  # one line for each request
+max_waiting_writes = 1000          # writes, and requests, that may wait at once;
+max_requests = 1000                # beyond that callers are told to come back (503)
+
+[limits]                           # for each address; 0 means no limit
+guests_per_minute = 60
+sign_ins_per_minute = 30
+
+[search]
+language = "en"                    # whose words are cut to their stems: running finds run
+
+[adapters]                         # "memory", "embedded", or your own "package.module:Class"
+record_store = "embedded"
+change_feed = "embedded"
+search_index = "embedded"
+push_gateway = "embedded"
+message_queue = "embedded"
+identity_provider = "embedded"
+# An adapter of your own may take options:
+# search_index = { use = "package.module:Class", options = { url = "http://127.0.0.1:9200" } }
+
+# A collection works without being declared, and its fields are searchable. Declare it to say
+# who may read and write it, and to sort by and highlight its fields.
+#   read, write: owner, members, signed_in, anyone, admin; for writing also author.
+#   fields: text (with boost), keyword, number, date, geo; a path within the data is quoted, as
+#   in "place.city" = "keyword".
+
+[collections.notes]                # what `homeport demo` loads
+
+[collections.notes.fields]
+title = { role = "text", boost = 2.0 }
+body = "text"
+module = "keyword"
+kind = "keyword"
+lines = "number"
+"""
