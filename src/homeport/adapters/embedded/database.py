@@ -1,0 +1,196 @@
+"""The data file: one SQLite database in WAL mode, durable at every commit.
+
+One connection writes; each thread that reads has its own. `attach` switches a served database
+to group commit; before that, in the command line and in tests, each write is its own commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import apsw
+
+from homeport.adapters.embedded import engine
+from homeport.adapters.embedded.group_commit import GroupCommit, Wait, Work
+from homeport.adapters.embedded.migrations import migrate
+
+T = TypeVar("T")
+
+
+class Database:
+    """What the embedded adapters share. Safe to use from any thread, and to kill at any moment.
+
+    `listeners` are called after each commit, on the thread that noticed it: they are cheap and
+    never raise. Trouble with the disk or the engine raises Unavailable.
+    """
+
+    def __init__(self, path: Path, max_waiting: int = 1_000) -> None:
+        """Open or make the file and bring it to the newest schema.
+
+        Raises Invalid for a file of a newer schema than this program's. Once attached, more
+        than `max_waiting` waiting writes are refused with Overloaded.
+        """
+        self.listeners: list[Callable[[], None]] = []
+        self._path = path
+        self._max_waiting = max_waiting
+        self._lock = threading.RLock()
+        self._local = threading.local()
+        self._readers: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()
+        self._group: GroupCommit | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop_thread = 0
+        self._loop_reader: apsw.Connection | None = None
+        self._snapshot_open = False
+        try:
+            self._writer = engine.open_writer(path)
+            try:
+                migrate(self._writer)
+            except BaseException:
+                self._writer.close()
+                raise
+        except engine.TROUBLE as exc:
+            raise engine.translated(exc) from exc
+
+    def write(self, work: Work[T]) -> T:
+        """Run `work` in a write transaction, which others may share, and return once durable.
+
+        `work` only runs statements that change rows, fetches all that it reads, and may run
+        twice. If it raises, it has had no effect and the exception comes out here. Raises
+        Overloaded, Unavailable, or OutcomeUnknown where a commit may or may not have happened.
+        """
+        group = self._group
+        if group is not None:
+            return group.write(work)
+        try:
+            with self._lock:
+                result = self._write_alone(work)
+        except engine.TROUBLE as exc:
+            raise engine.translated(exc) from exc
+        self._notify()
+        return result
+
+    def read(self, sql: str, bindings: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """Every row of one SELECT, which sees all acknowledged writes."""
+        try:
+            return self._reader().execute(sql, bindings).fetchall()
+        except engine.TROUBLE as exc:
+            raise engine.translated(exc) from exc
+
+    def read_all(self, work: Work[T]) -> T:
+        """Run the SELECTs of `work` in one snapshot. It leaves no cursor open."""
+        try:
+            connection = self._reader()
+            if connection.in_transaction:
+                return work(connection)
+            connection.execute("BEGIN")
+            try:
+                return work(connection)
+            finally:
+                connection.execute("COMMIT")
+        except engine.TROUBLE as exc:
+            raise engine.translated(exc) from exc
+
+    def attach(self, loop: asyncio.AbstractEventLoop, wait: Wait) -> None:
+        """Switch to group commit. Call it on the thread that runs `loop`.
+
+        `wait` suspends a caller on that thread until an asyncio future is done, and gives its
+        result; callers on other threads block.
+        """
+        with self._lock:
+            if self._group is not None:
+                raise RuntimeError("The database is attached already.")
+            self._loop = loop
+            self._loop_thread = threading.get_ident()
+            self._loop_reader = self._open_reader()
+            self._group = GroupCommit(
+                self._writer, loop, wait, self._max_waiting, self._end_snapshot, self._notify
+            )
+
+    def detach(self) -> None:
+        """Finish the writes that wait and go back to a commit for each write.
+
+        On the loop's thread, or on another while the loop runs or after it has ended.
+        """
+        loop = self._loop
+        if loop is None:
+            return
+        if threading.get_ident() == self._loop_thread or not loop.is_running():
+            self._detach()
+            return
+        done = threading.Event()
+
+        def detach() -> None:
+            try:
+                self._detach()
+            finally:
+                done.set()
+
+        loop.call_soon_threadsafe(detach)
+        done.wait()
+
+    def close(self) -> None:
+        """Detach and close every connection. Nobody may use the database any more."""
+        self.detach()
+        with self._lock:
+            for reader in list(self._readers):
+                reader.close()
+            self._writer.close()
+
+    def _detach(self) -> None:
+        with self._lock:
+            group, self._group = self._group, None
+            if group is None:
+                return
+            group.stop()
+            self._end_snapshot()
+            self._loop = None
+            self._loop_thread = 0
+            self._loop_reader = None
+
+    def _write_alone(self, work: Work[T]) -> T:
+        connection = self._writer
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            result = work(connection)
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        engine.commit(connection)
+        return result
+
+    def _notify(self) -> None:
+        for listener in self.listeners:
+            listener()
+
+    def _reader(self) -> apsw.Connection:
+        group = self._group
+        if group is not None and threading.get_ident() == self._loop_thread:
+            reader = self._loop_reader
+            assert reader is not None
+            if not self._snapshot_open and not group.busy:
+                # Kept open until the next batch: a statement in an open transaction is cheaper
+                # by a third. While a commit is in flight it would keep the log from restarting.
+                reader.execute("BEGIN")
+                self._snapshot_open = True
+            return reader
+        try:
+            own: apsw.Connection = self._local.connection
+        except AttributeError:
+            own = self._local.connection = self._open_reader()
+        return own
+
+    def _open_reader(self) -> apsw.Connection:
+        reader = engine.open_reader(self._path)
+        self._readers.add(reader)
+        return reader
+
+    def _end_snapshot(self) -> None:
+        if self._snapshot_open and self._loop_reader is not None:
+            self._loop_reader.execute("COMMIT")
+            self._snapshot_open = False

@@ -1,0 +1,102 @@
+"""SQLite itself: connections as this backend wants them, and its errors in our own words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from homeport.domain.errors import OutcomeUnknown, Unavailable
+
+_AUTOCHECKPOINT = 8_000
+"""Pages in the write-ahead log before its contents move to the data file: rarely, since each
+time stalls one commit by some 20 ms."""
+_JOURNAL_BYTES = 128 * 1024 * 1024
+_WRITER_CACHE_KIB = 16 * 1024
+_READER_CACHE_KIB = 8 * 1024
+_BUSY_MILLISECONDS = 5_000
+
+TROUBLE: Final = (
+    apsw.BusyError,
+    apsw.CantOpenError,
+    apsw.ConnectionClosedError,
+    apsw.CorruptError,
+    apsw.FullError,
+    apsw.IOError,
+    apsw.LockedError,
+    apsw.NoMemError,
+    apsw.NotADBError,
+    apsw.PermissionsError,
+    apsw.ProtocolError,
+    apsw.ReadOnlyError,
+)
+"""What goes wrong with the engine or the disk. Other errors are faults of the SQL."""
+
+_DETAILS: Final[tuple[tuple[type[apsw.Error], str], ...]] = (
+    (apsw.FullError, "The disk is full."),
+    (apsw.CorruptError, "The data file is damaged."),
+    (apsw.NotADBError, "The data file is damaged, or is no data file."),
+    (apsw.ReadOnlyError, "The data file cannot be written."),
+    (apsw.PermissionsError, "The data file cannot be written."),
+    (apsw.CantOpenError, "The data file cannot be opened."),
+    (apsw.BusyError, "The data file is locked by another process."),
+    (apsw.ConnectionClosedError, "The data file is closed."),
+)
+
+
+def translated(error: BaseException) -> BaseException:
+    """Unavailable for trouble with the engine or the disk; anything else as it is."""
+    if not isinstance(error, TROUBLE):
+        return error
+    unavailable = Unavailable(_detail(error))
+    unavailable.__cause__ = error
+    return unavailable
+
+
+def commit(connection: apsw.Connection) -> None:
+    """COMMIT, or leave no transaction behind.
+
+    Raises Unavailable where nothing was written and OutcomeUnknown where that cannot be told.
+    """
+    try:
+        connection.execute("COMMIT")
+    except apsw.Error as exc:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        if isinstance(exc, (apsw.FullError, apsw.BusyError, apsw.ReadOnlyError)):
+            raise Unavailable(_detail(exc)) from exc
+        # After a failed sync the log may still hold the commit, for a restart to find.
+        raise OutcomeUnknown(_detail(exc)) from exc
+
+
+def open_writer(path: Path) -> apsw.Connection:
+    """The one connection that writes. It makes the file where there is none."""
+    connection = _open(path, _WRITER_CACHE_KIB)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA secure_delete = OFF")
+    connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL_BYTES}")
+    connection.wal_autocheckpoint(_AUTOCHECKPOINT)
+    return connection
+
+
+def open_reader(path: Path) -> apsw.Connection:
+    """A connection that only reads, and so never checkpoints."""
+    connection = _open(path, _READER_CACHE_KIB)
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def _open(path: Path, cache_kib: int) -> apsw.Connection:
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(_BUSY_MILLISECONDS)
+    connection.execute(f"PRAGMA cache_size = -{cache_kib}")
+    return connection
+
+
+def _detail(error: BaseException) -> str:
+    for kind, detail in _DETAILS:
+        if isinstance(error, kind):
+            return detail
+    return "The data file does not answer."

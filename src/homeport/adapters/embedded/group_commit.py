@@ -1,0 +1,233 @@
+"""Group commit: writes that wait together share one transaction and one fsync.
+
+The SQL of all of them runs on the event loop's thread, where it costs no switch between
+threads; only COMMIT, which waits for the disk, runs in a thread of its own. The next batch
+gathers meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any, Generic, TypeAlias, TypeVar
+
+import apsw
+
+from homeport.adapters.embedded import engine
+from homeport.domain.errors import Overloaded, Unavailable
+
+T = TypeVar("T")
+Work: TypeAlias = Callable[[apsw.Connection], T]
+Wait: TypeAlias = "Callable[[asyncio.Future[Any]], Any]"
+"""Suspends the caller until the future is done, and gives its result or raises its error."""
+
+_BATCH = 500
+"""Writes in one transaction: their SQL holds the loop for some 15 ms at most."""
+
+
+@dataclass(slots=True)
+class _Waiting(Generic[T]):
+    """A write on its way: first its work, then what came of it."""
+
+    work: Work[T]
+    future: asyncio.Future[T] | concurrent.futures.Future[T]
+    result: T | None = None
+    error: BaseException | None = None
+
+    def run(self, connection: apsw.Connection) -> None:
+        try:
+            self.result = self.work(connection)
+            self.error = None
+        except StopIteration as exc:
+            self.error = RuntimeError(exc)  # a future takes no StopIteration
+        except Exception as exc:  # noqa: BLE001 - it goes to the caller of this write
+            self.error = exc
+
+    def settle(self) -> None:
+        """Let the caller go on. One that has stopped waiting is passed over."""
+        if self.future.done():
+            return
+        if self.error is not None:
+            self.future.set_exception(engine.translated(self.error))
+        else:
+            self.future.set_result(self.result)  # type: ignore[arg-type]  # T may be None
+
+
+_Batch: TypeAlias = list[_Waiting[Any]]
+
+
+class GroupCommit:
+    """Owns `connection` from `__init__` to `stop`. Both run on the loop's thread, as does all
+    else here but `write`, which any thread may call."""
+
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        loop: asyncio.AbstractEventLoop,
+        wait: Wait,
+        max_waiting: int,
+        before_batch: Callable[[], None],
+        after_commit: Callable[[], None],
+    ) -> None:
+        self._connection = connection
+        self._loop = loop
+        self._wait = wait
+        self._max_waiting = max_waiting
+        self._before_batch = before_batch
+        self._after_commit = after_commit
+        self.thread = threading.get_ident()
+        self._waiting: deque[_Waiting[Any]] = deque()
+        self._scheduled = False
+        self._committing: _Batch | None = None
+        self._commit_error: Unavailable | None = None
+        self._committed = threading.Event()
+        self._jobs: SimpleQueue[_Batch | None] = SimpleQueue()
+        self._writer = threading.Thread(target=self._commit_loop, name="commit", daemon=True)
+        self._writer.start()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a commit is in flight."""
+        return self._committing is not None
+
+    def write(self, work: Work[T]) -> T:
+        """Run `work` in the next batch and wait until that is durable.
+
+        Raises Overloaded on the loop's thread if too many wait there; other threads wait for
+        one write each, so that their own number bounds them.
+        """
+        if threading.get_ident() != self.thread:
+            return self._write_from_outside(work)
+        if len(self._waiting) >= self._max_waiting:
+            raise Overloaded("Too many writes are waiting. Try again in a moment.")
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._add(_Waiting(work, future))
+        result: T = self._wait(future)
+        return result
+
+    def stop(self) -> None:
+        """Finish every write that waits, then end the thread."""
+        while self._committing is not None:
+            self._committed.wait()
+            self._finish(self._committing)
+        while self._waiting:
+            batch = self._run_batch()
+            if batch is not None:
+                self._commit_error = self._commit()
+                self._settle(batch)
+        self._jobs.put(None)
+        self._writer.join()
+
+    def _write_from_outside(self, work: Work[T]) -> T:
+        future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        try:
+            self._loop.call_soon_threadsafe(self._add, _Waiting(work, future))
+        except RuntimeError as exc:
+            raise Unavailable("The server is stopping.") from exc
+        return future.result()
+
+    def _add(self, waiting: _Waiting[Any]) -> None:
+        self._waiting.append(waiting)
+        if not self._scheduled and self._committing is None:
+            # Not at once: what else this turn of the loop brings joins the batch.
+            self._scheduled = True
+            self._loop.call_soon(self._begin)
+
+    def _begin(self) -> None:
+        self._scheduled = False
+        if self._committing is not None:
+            return
+        while self._waiting:
+            batch = self._run_batch()
+            if batch is not None:
+                self._committing = batch
+                self._committed.clear()
+                self._jobs.put(batch)
+                return
+
+    def _run_batch(self) -> _Batch | None:
+        """Run the next works. Returns those to commit, None where nothing was changed."""
+        count = min(len(self._waiting), _BATCH)
+        batch = [self._waiting.popleft() for _ in range(count)]
+        connection = self._connection
+        try:
+            self._before_batch()
+            if run_together(connection, batch):
+                return batch
+            connection.execute("ROLLBACK")
+        except Exception as exc:  # noqa: BLE001 - it goes to all callers of the batch
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            for one in batch:
+                one.error = exc
+        for one in batch:
+            one.settle()
+        return None
+
+    def _commit_loop(self) -> None:
+        while (batch := self._jobs.get()) is not None:
+            self._commit_error = self._commit()
+            self._committed.set()
+            try:
+                self._loop.call_soon_threadsafe(self._finish, batch)
+            except RuntimeError:  # the loop is closed: `stop` finishes
+                continue
+
+    def _commit(self) -> Unavailable | None:
+        try:
+            engine.commit(self._connection)
+        except Unavailable as exc:
+            return exc
+        return None
+
+    def _finish(self, batch: _Batch) -> None:
+        if self._committing is not batch:
+            return
+        self._committing = None
+        self._settle(batch)
+        self._begin()
+
+    def _settle(self, batch: _Batch) -> None:
+        error, self._commit_error = self._commit_error, None
+        for one in batch:
+            if error is not None:
+                one.error = error
+            one.settle()
+        if error is None:
+            self._after_commit()
+
+
+def run_together(connection: apsw.Connection, batch: _Batch) -> bool:
+    """Run every work of a batch in one new transaction; the failed ones have no effect.
+
+    Returns whether anything was changed. A work that fails before its first change costs
+    nothing; after one that fails later, the batch is run again, each work in a savepoint.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    start = changes = connection.total_changes()
+    for one in batch:
+        one.run(connection)
+        if one.error is None:
+            changes = connection.total_changes()
+        elif connection.total_changes() != changes or not connection.in_transaction:
+            break
+    else:
+        return changes != start
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+    connection.execute("BEGIN IMMEDIATE")
+    start = connection.total_changes()
+    for one in batch:
+        connection.execute("SAVEPOINT work")
+        one.run(connection)
+        if one.error is not None:
+            if not connection.in_transaction:
+                raise one.error  # a full disk or the like ended the whole transaction
+            connection.execute("ROLLBACK TO work")
+        connection.execute("RELEASE work")
+    return connection.total_changes() != start
