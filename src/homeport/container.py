@@ -1,0 +1,301 @@
+"""The one composition root: which adapter stands behind which port, and who gets what.
+
+`build(definition)` gives a Backend. Modules of adapters that the definition does not choose
+are never imported. Everything is built when it is first asked for.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import cached_property
+from importlib import import_module
+from typing import Any, Final
+
+from dependency_injector import containers, providers
+
+from homeport import __version__
+from homeport.definition import Adapter, Definition
+from homeport.domain.devices import Blocks, Devices
+from homeport.domain.health import Health
+from homeport.domain.identity import Identities
+from homeport.domain.indexing import Indexing
+from homeport.domain.messaging import Messages
+from homeport.domain.ports.change_feed import ChangeFeed
+from homeport.domain.ports.clock import Clock
+from homeport.domain.ports.deliveries import Retry
+from homeport.domain.ports.id_factory import IdFactory
+from homeport.domain.ports.identity_provider import IdentityProvider
+from homeport.domain.ports.message_queue import MessageQueue
+from homeport.domain.ports.push_gateway import PushGateway
+from homeport.domain.ports.record_store import RecordStore
+from homeport.domain.ports.search_index import SearchIndex
+from homeport.domain.records import Records
+from homeport.domain.search import Search
+
+_MEMORY: Final = "homeport.adapters.memory"
+_EMBEDDED: Final = "homeport.adapters.embedded"
+
+
+def _load(path: str) -> Any:
+    module, _, name = path.partition(":")
+    return getattr(import_module(module), name)
+
+
+def _late(path: str) -> Callable[..., Any]:
+    """`package.module:Class`, imported when it is called."""
+
+    def build(*args: Any, **kwargs: Any) -> Any:
+        return _load(path)(*args, **kwargs)
+
+    return build
+
+
+def _own(adapter: Adapter, **parts: Any) -> Any:
+    """A third party's adapter: its options, and the parts that its constructor names."""
+    kind = _load(adapter.use)
+    wanted = inspect.signature(kind).parameters
+    return kind(**{name: part for name, part in parts.items() if name in wanted}, **adapter.options)
+
+
+def _which(adapter: Adapter) -> str:
+    return adapter.use if adapter.built_in else "own"
+
+
+def _port(
+    definition: providers.Provider[Definition],
+    port: str,
+    *,
+    memory: providers.Provider[Any],
+    embedded: providers.Provider[Any],
+    **parts: providers.Provider[Any],
+) -> Any:
+    """A port's adapter as the definition chooses it; `parts` are what one's own may ask for."""
+    adapter = providers.Callable(lambda one: getattr(one.adapters, port), definition)
+    return providers.Selector(
+        providers.Callable(_which, adapter),
+        memory=memory,
+        embedded=embedded,
+        own=providers.Singleton(_own, adapter, **parts),
+    )
+
+
+def call(function: Callable[..., Any], *args: Any) -> Any:
+    """The way slow work is done where nothing waits beside it: at once."""
+    return function(*args)
+
+
+class Container(containers.DeclarativeContainer):
+    """Every part, by name. Tests and entrypoints override parts, not this."""
+
+    definition = providers.Dependency(instance_of=Definition)
+    clock: providers.Provider[Clock] = providers.Singleton(
+        _late("homeport.adapters.system:SystemClock")
+    )
+    ids: providers.Provider[IdFactory] = providers.Singleton(
+        _late("homeport.adapters.system:SystemIds")
+    )
+    retry = providers.Singleton(Retry)
+    offload = providers.Object(call)
+    catalog = providers.Singleton(lambda one: one.catalog(), definition)
+    folder = providers.Callable(lambda one: one.data_folder, definition)
+    database = providers.Singleton(
+        _late(f"{_EMBEDDED}.database:Database"),
+        folder,
+        max_waiting=providers.Callable(lambda one: one.server.max_waiting_writes, definition),
+    )
+
+    record_store: providers.Provider[RecordStore] = _port(
+        definition,
+        "record_store",
+        memory=providers.Singleton(_late(f"{_MEMORY}.record_store:MemoryRecordStore"), clock, ids),
+        embedded=providers.Singleton(
+            _late(f"{_EMBEDDED}.record_store:EmbeddedRecordStore"), database, clock, ids
+        ),
+        clock=clock,
+        ids=ids,
+        catalog=catalog,
+        data_folder=folder,
+    )
+    change_feed: providers.Provider[ChangeFeed] = _port(
+        definition,
+        "change_feed",
+        memory=providers.Singleton(
+            _late(f"{_MEMORY}.change_feed:MemoryChangeFeed"), record_store, clock, retry
+        ),
+        embedded=providers.Singleton(
+            _late(f"{_EMBEDDED}.change_feed:EmbeddedChangeFeed"), database, clock, retry
+        ),
+        store=record_store,
+        clock=clock,
+        retry=retry,
+        data_folder=folder,
+    )
+    search_index: providers.Provider[SearchIndex] = _port(
+        definition,
+        "search_index",
+        memory=providers.Singleton(_late(f"{_MEMORY}.search_index:MemorySearchIndex")),
+        embedded=providers.Singleton(
+            _late(f"{_EMBEDDED}.search_index:EmbeddedSearchIndex"),
+            providers.Callable(lambda one: one.data_folder / "index", definition),
+            catalog,
+            providers.Callable(lambda one: one.search.language, definition),
+        ),
+        clock=clock,
+        catalog=catalog,
+        data_folder=folder,
+    )
+    push_gateway: providers.Provider[PushGateway] = _port(
+        definition,
+        "push_gateway",
+        memory=providers.Singleton(_late(f"{_MEMORY}.push_gateway:MemoryPushGateway")),
+        embedded=providers.Singleton(
+            _late(f"{_EMBEDDED}.push_gateway:EmbeddedPushGateway"), database, clock
+        ),
+        clock=clock,
+        data_folder=folder,
+    )
+    message_queue: providers.Provider[MessageQueue] = _port(
+        definition,
+        "message_queue",
+        memory=providers.Singleton(
+            _late(f"{_MEMORY}.message_queue:MemoryMessageQueue"), clock, retry
+        ),
+        embedded=providers.Singleton(
+            _late(f"{_EMBEDDED}.message_queue:EmbeddedMessageQueue"), database, clock, retry
+        ),
+        clock=clock,
+        retry=retry,
+        data_folder=folder,
+    )
+    identity_provider: providers.Provider[IdentityProvider] = _port(
+        definition,
+        "identity_provider",
+        memory=providers.Singleton(
+            _late(f"{_MEMORY}.identity_provider:MemoryIdentityProvider"), clock, ids
+        ),
+        embedded=providers.Singleton(
+            _late(f"{_EMBEDDED}.identity_provider:EmbeddedIdentityProvider"),
+            database,
+            clock,
+            ids,
+            offload=offload,
+        ),
+        clock=clock,
+        ids=ids,
+        offload=offload,
+        data_folder=folder,
+    )
+
+    records = providers.Singleton(Records, record_store, catalog, ids, clock)
+    indexing = providers.Singleton(Indexing, record_store, search_index, catalog)
+    search = providers.Singleton(Search, record_store, search_index, catalog)
+    devices = providers.Singleton(Devices, record_store, push_gateway, clock)
+    blocks = providers.Singleton(Blocks, record_store)
+    identities = providers.Singleton(Identities, identity_provider)
+    messages = providers.Singleton(
+        Messages, record_store, message_queue, push_gateway, identity_provider, devices, ids, clock
+    )
+    health = providers.Singleton(Health, record_store, __version__)
+
+
+class Backend:
+    """A whole backend: its services and ports, each built when it is first asked for."""
+
+    def __init__(self, container: Container) -> None:
+        self._container = container
+        self.definition: Definition = container.definition()
+
+    @cached_property
+    def records(self) -> Records:
+        return self._container.records()
+
+    @cached_property
+    def indexing(self) -> Indexing:
+        return self._container.indexing()
+
+    @cached_property
+    def search(self) -> Search:
+        return self._container.search()
+
+    @cached_property
+    def messages(self) -> Messages:
+        return self._container.messages()
+
+    @cached_property
+    def devices(self) -> Devices:
+        return self._container.devices()
+
+    @cached_property
+    def blocks(self) -> Blocks:
+        return self._container.blocks()
+
+    @cached_property
+    def identities(self) -> Identities:
+        return self._container.identities()
+
+    @cached_property
+    def health(self) -> Health:
+        return self._container.health()
+
+    @cached_property
+    def clock(self) -> Clock:
+        return self._container.clock()
+
+    @cached_property
+    def store(self) -> RecordStore:
+        return self._container.record_store()
+
+    @cached_property
+    def feed(self) -> ChangeFeed:
+        return self._container.change_feed()
+
+    @cached_property
+    def index(self) -> SearchIndex:
+        return self._container.search_index()
+
+    @cached_property
+    def push(self) -> PushGateway:
+        return self._container.push_gateway()
+
+    @cached_property
+    def queue(self) -> MessageQueue:
+        return self._container.message_queue()
+
+    @cached_property
+    def identity_provider(self) -> IdentityProvider:
+        return self._container.identity_provider()
+
+    @cached_property
+    def database(self) -> Any:
+        """The embedded adapters' database; None where no port is served by one."""
+        adapters = self.definition.adapters
+        served = (
+            adapters.record_store,
+            adapters.message_queue,
+            adapters.push_gateway,
+            adapters.identity_provider,
+        )
+        used = any(one.use == "embedded" for one in served)
+        return self._container.database() if used else None
+
+    def close(self) -> None:
+        """Let go of files. Whatever was acknowledged is durable already."""
+        for part in (self.__dict__.get("index"), self.__dict__.get("database")):
+            close = getattr(part, "close", None)
+            if close is not None:
+                close()
+
+
+def assemble(definition: Definition, **overrides: Any) -> Container:
+    """The parts of a backend as `definition` describes it. `overrides` replace parts by name:
+    `clock`, `ids`, `retry`, `offload`, or a port's adapter."""
+    container = Container(definition=definition)
+    for name, part in overrides.items():
+        getattr(container, name).override(providers.Object(part))
+    return container
+
+
+def build(definition: Definition, **overrides: Any) -> Backend:
+    """A backend as `definition` describes it, with `overrides` as `assemble` takes them."""
+    return Backend(assemble(definition, **overrides))

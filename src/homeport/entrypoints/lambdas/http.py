@@ -1,0 +1,125 @@
+"""Runs the operations of one Lambda function: an event goes in, an answer comes out.
+
+Each operation is bound to its service method once, when the function starts; a request then
+costs a dictionary look-up by `routeKey`, the parsing of what the operation takes, and one call.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from homeport.domain.errors import HomeportError, NotFound
+from homeport.domain.model.data import Data
+from homeport.domain.ports.clock import Clock
+from homeport.entrypoints import operations
+from homeport.entrypoints.lambdas import requests
+from homeport.entrypoints.lambdas.problems import Internal, MethodNotAllowed, Result, problem
+from homeport.entrypoints.lambdas.requests import Event
+from homeport.entrypoints.operations import Caller, Document, Header, Operation
+
+Handler: TypeAlias = Callable[[Event, object], Result]
+"""What AWS Lambda calls: (event, context) -> answer."""
+
+log = logging.getLogger("homeport.requests")
+
+
+def handler_for(function: str, backend: Any, clock: Clock) -> Handler:
+    """The handler of one function: all of its operations, and the catch-all route."""
+    calls: Mapping[str, Callable[[Event], Result]] = {
+        one.route_key: _bind(one, backend, clock)
+        for one in operations.OPERATIONS
+        if one.function == function
+    }
+
+    def handler(event: Event, context: object = None) -> Result:
+        try:
+            call = calls.get(event["routeKey"])
+            return _no_route(event) if call is None else call(event)
+        except HomeportError as error:
+            return problem(error, event["requestContext"]["requestId"], event["rawPath"])
+        except Exception:
+            request_id = event["requestContext"]["requestId"]
+            log.exception("request %s failed", request_id)
+            return problem(Internal(), request_id, event["rawPath"])
+
+    return handler
+
+
+def at_first_event(function: str) -> Handler:
+    """What AWS Lambda loads: builds the backend when the first event comes, so that importing
+    does nothing. The definition is the one beside the code, under the environment's."""
+    made: list[Handler] = []
+
+    def handler(event: Event, context: object = None) -> Result:
+        if not made:
+            from homeport.container import build
+            from homeport.definition import load
+
+            backend = build(load(Path.cwd(), os.environ))
+            made.append(handler_for(function, backend, backend.clock))
+        return made[0](event, context)
+
+    return handler
+
+
+def _bind(operation: Operation, backend: Any, clock: Clock) -> Callable[[Event], Result]:
+    method = attrgetter(operation.calls)(backend)
+    answer = operation.answer
+    known_caller = operation.caller is Caller.IDENTITY
+    path = tuple(operation.path_parameters)
+    takes_expectation = Header.EXPECTATION in operation.headers
+    takes_key = Header.IDEMPOTENCY_KEY in operation.headers
+    query, body, transform = operation.query, operation.body, operation.transform
+    no_parameters = None if query is None else _defaults(query)
+
+    def call(event: Event) -> Result:
+        arguments: dict[str, Any] = {}
+        if known_caller:
+            arguments["principal"] = requests.principal_of(event, clock.now() // 1_000_000)
+        if path:
+            arguments.update(event["pathParameters"])
+        if event["rawQueryString"]:
+            arguments.update(_fields(requests.parameters(event, query or operations.NoParameters)))
+        elif no_parameters is not None:
+            arguments.update(no_parameters)
+        elif query is not None:
+            requests.parameters(event, query)
+        headers = event["headers"]
+        if takes_expectation and ("if-match" in headers or "if-none-match" in headers):
+            arguments["expect"] = requests.expectation(headers)
+        if takes_key and "idempotency-key" in headers:
+            arguments["idempotency_key"] = headers["idempotency-key"]
+        if body is not None:
+            if isinstance(body, Document):
+                arguments["data"] = Data.parse(requests.body_text(event, body.value))
+            else:
+                arguments.update(_fields(requests.body_model(event, body)))
+        if transform is not None:
+            arguments = transform(arguments)
+        result = method(**arguments)
+        return answer(result, headers) if operation.conditional else answer(result)
+
+    return call
+
+
+def _fields(model: Any) -> dict[str, Any]:
+    return dict(model.__dict__)
+
+
+def _defaults(query: Any) -> dict[str, Any] | None:
+    """The arguments of a request without a query string; None where it needs one."""
+    if any(field.is_required() for field in query.model_fields.values()):
+        return None
+    return _fields(query())
+
+
+def _no_route(event: Event) -> Result:
+    allow = operations.methods_at(event["rawPath"])
+    if allow:
+        raise MethodNotAllowed(allow)
+    raise NotFound("There is no such path.")

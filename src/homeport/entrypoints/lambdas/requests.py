@@ -1,0 +1,160 @@
+"""What a handler reads out of an API Gateway event (HTTP API, payload 2.0)."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from binascii import Error as Base64Error
+from typing import Any
+from urllib.parse import parse_qsl
+
+from pydantic import BaseModel, ValidationError
+
+from homeport.domain import limits
+from homeport.domain.errors import Fault, Invalid, TooLarge, Unauthenticated, VersionMismatch
+from homeport.domain.model import versions
+from homeport.domain.model.data import Json, parse_json
+from homeport.domain.model.identity import Kind, Principal
+from homeport.domain.model.writes import Expect, Expectation
+from homeport.entrypoints.lambdas.problems import UnsupportedMediaType
+
+Event = dict[str, Any]
+
+_REASONS = {
+    "missing": Unauthenticated("Send an access token: Authorization: Bearer ..."),
+    "invalid": Unauthenticated("The access token is not valid.", "invalid_token"),
+    "expired": Unauthenticated("The access token has expired.", "invalid_token"),
+}
+
+
+def principal_of(event: Event, now: int) -> Principal:
+    """Who is calling, as the authorizer found out; `now` is in seconds since 1970.
+
+    Raises Unauthenticated, also for a token that expired since the authorizer's answer was
+    cached.
+    """
+    context = event["requestContext"].get("authorizer", {}).get("lambda") or {}
+    problem = context.get("problem")
+    if problem is None and "id" in context:
+        if int(context["expires"]) > now:
+            groups = context["groups"]
+            return Principal(
+                context["id"], Kind(context["kind"]), tuple(groups.split(",")) if groups else ()
+            )
+        problem = "expired"
+    reason = _REASONS.get(problem or "missing", _REASONS["missing"])
+    raise Unauthenticated(reason.detail, reason.reason)
+
+
+def body_text(event: Event, media_type: str) -> str:
+    """The body as text. Raises Invalid for a missing one or one that is not UTF-8, TooLarge,
+    or UnsupportedMediaType where the content type is not `media_type`."""
+    declared = event["headers"].get("content-type", "")
+    if declared != media_type:
+        _check_media_type(declared, media_type)
+    body: str = event.get("body") or ""
+    if event.get("isBase64Encoded"):
+        try:
+            body = b64decode(body, validate=True).decode()
+        except (Base64Error, UnicodeDecodeError):
+            raise Invalid("The body is not UTF-8.", (Fault("", "not UTF-8"),)) from None
+    if not body:
+        raise Invalid("The body is missing.", (Fault("", "missing"),))
+    if len(body) * 4 > limits.BODY_BYTES and len(body.encode()) > limits.BODY_BYTES:
+        raise TooLarge(f"The body is over {limits.BODY_BYTES:,} bytes.")
+    return body
+
+
+def _check_media_type(declared: str, expected: str) -> None:
+    name, _, parameters = declared.partition(";")
+    if name.strip().lower() != expected:
+        raise UnsupportedMediaType(expected)
+    for parameter in parameters.split(";"):
+        key, _, value = parameter.strip().partition("=")
+        if key.lower() == "charset" and value.strip('"').lower() not in ("utf-8", "utf8"):
+            raise UnsupportedMediaType(expected)
+
+
+def body_model(event: Event, model: type[BaseModel]) -> BaseModel:
+    """A JSON body as `model`."""
+    value = parse_json(body_text(event, "application/json"))
+    return _validated(model, value, as_pointer=True)
+
+
+def parameters(event: Event, model: type[BaseModel]) -> BaseModel:
+    """The query string as `model`; a parameter stands twice only where it may."""
+    raw: str = event.get("rawQueryString") or ""
+    try:
+        pairs = parse_qsl(raw, keep_blank_values=True, errors="strict", max_num_fields=100)
+    except UnicodeDecodeError:
+        raise Invalid("The query string is not UTF-8.", (Fault("", "not UTF-8"),)) from None
+    except ValueError:
+        raise Invalid("The query string holds over 100 parameters.") from None
+    values: dict[str, Json] = {}
+    for name, value in pairs:
+        field = model.model_fields.get(name)
+        if field is not None and _is_list(field.annotation):
+            several = values.setdefault(name, [])
+            if isinstance(several, list):
+                several.append(value)
+        elif name in values:
+            raise Invalid("A parameter stands twice.", (Fault(name, "stands twice"),))
+        else:
+            values[name] = value
+    return _validated(model, values, as_pointer=False)
+
+
+def _is_list(annotation: Any) -> bool:
+    return getattr(annotation, "__origin__", None) is list
+
+
+def _validated(model: type[BaseModel], value: Json, *, as_pointer: bool) -> BaseModel:
+    try:
+        return model.model_validate(value)
+    except ValidationError as exc:
+        faults = []
+        for one in exc.errors(include_url=False, include_input=False, include_context=False):
+            parts = [str(part).replace("~", "~0").replace("/", "~1") for part in one["loc"]]
+            where = "".join(f"/{part}" for part in parts) if as_pointer else ".".join(parts)
+            faults.append(Fault(where, _sentence(one["type"], one["msg"])))
+        where = "body" if as_pointer else "query string"
+        raise Invalid(f"The {where} is not as it should be.", tuple(faults)) from None
+
+
+def _sentence(kind: str, message: str) -> str:
+    return "unknown" if kind == "extra_forbidden" else message[:1].lower() + message[1:]
+
+
+def expectation(headers: dict[str, str]) -> Expectation | None:
+    """What If-Match and If-None-Match ask for; None where neither is there."""
+    match = headers.get("if-match")
+    none_match = headers.get("if-none-match")
+    if match is not None and none_match is not None:
+        raise Invalid(
+            "If-Match and If-None-Match exclude each other.", (Fault("If-None-Match", "conflict"),)
+        )
+    if none_match is not None:
+        return expect_absent(none_match)
+    return None if match is None else expect_match(match)
+
+
+def expect_absent(none_match: str) -> Expectation:
+    if none_match.strip() != "*":
+        raise Invalid("A write takes If-None-Match only as *.", (Fault("If-None-Match", "not *"),))
+    return Expect.ABSENT
+
+
+def expect_match(match: str) -> Expectation:
+    """The version in an entity tag. A weak one never matches (RFC 9110, 13.1.1)."""
+    tag = match.strip()
+    if tag == "*":
+        return Expect.PRESENT
+    weak = tag.startswith("W/")
+    quoted = tag.removeprefix("W/")
+    if len(quoted) < 2 or quoted[0] != '"' or quoted[-1] != '"' or '"' in quoted[1:-1]:
+        raise Invalid(
+            "If-Match is not one entity tag.", (Fault("If-Match", 'one "..." as in ETag, or *'),)
+        )
+    version = None if weak else versions.from_text(quoted[1:-1])
+    if version is None:
+        raise VersionMismatch("No version of this record has this entity tag.")
+    return version

@@ -1,0 +1,447 @@
+"""The one table of HTTP operations.
+
+From it come the dispatch of every Lambda function, the local gateway's routes, `homeport
+routes` and the API's description. Adding an operation is one entry here and one method of a
+service. A service method gets, by name: `principal`, the path's and the query's parameters,
+`data` or the fields of the body, and `expect` or `idempotency_key` from the headers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from homeport.domain.model.data import Data
+from homeport.domain.model.device import Environment, Platform, PushTarget
+from homeport.domain.model.writes import Expectation
+from homeport.domain.ports.record_store import Order
+from homeport.domain.records import BatchWrite, Op
+from homeport.domain.search import SearchRequest
+from homeport.entrypoints import models
+from homeport.entrypoints.lambdas import answers, requests
+from homeport.entrypoints.lambdas.problems import Result
+
+PREFIX: Final = "/v1"
+CATCH_ALL: Final = "$default"
+CATCH_ALL_FUNCTION: Final = "health"
+
+
+class Caller(Enum):
+    """Who may call."""
+
+    ANYBODY = "anybody"
+    IDENTITY = "identity"
+    """Whoever has an access token, guests included."""
+
+
+class Header(Enum):
+    """Headers that become arguments."""
+
+    EXPECTATION = "If-Match, If-None-Match"
+    IDEMPOTENCY_KEY = "Idempotency-Key"
+
+
+class Document(Enum):
+    """A body that is the data itself, by its content type."""
+
+    JSON = "application/json"
+    MERGE_PATCH = "application/merge-patch+json"
+
+
+class NoParameters(models.Parameters):
+    """For operations that take no query parameters: any is unknown."""
+
+
+Arguments = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One entry. `calls` is a service and its method, as attributes of the backend.
+
+    `transform` turns the arguments' names and types into the method's, where they differ;
+    a `conditional` answer looks at the request's headers; `limited` operations are bounded per
+    address, since nobody is signed in yet.
+    """
+
+    name: str
+    method: str
+    path: str
+    function: str
+    calls: str
+    answer: Callable[..., Result]
+    statuses: tuple[int, ...] = (200,)
+    caller: Caller = Caller.IDENTITY
+    query: type[BaseModel] | None = None
+    body: type[BaseModel] | Document | None = None
+    headers: tuple[Header, ...] = ()
+    transform: Callable[[Arguments], Arguments] | None = None
+    conditional: bool = False
+    limited: bool = False
+
+    @property
+    def route_key(self) -> str:
+        """As API Gateway names the route."""
+        return f"{self.method} {PREFIX}{self.path}"
+
+    @cached_property
+    def path_parameters(self) -> tuple[str, ...]:
+        return tuple(re.findall(r"\{(\w+)\}", self.path))
+
+
+def _page(arguments: Arguments) -> Arguments:
+    return {**arguments, "order": Order(arguments["order"])}
+
+
+def _batch(arguments: Arguments) -> Arguments:
+    writes = [
+        BatchWrite(
+            Op(one.op),
+            one.collection,
+            one.id,
+            None if one.data is None else Data.of(one.data),
+            _batch_expectation(one),
+        )
+        for one in arguments["writes"]
+    ]
+    return {**arguments, "writes": writes}
+
+
+def _batch_expectation(one: models.BatchItem) -> Expectation | None:
+    if one.if_none_match is not None:
+        return requests.expectation({"if-none-match": "*"} | _if_match(one))
+    return requests.expectation(_if_match(one))
+
+
+def _if_match(one: models.BatchItem) -> dict[str, str]:
+    if one.if_match is None:
+        return {}
+    # A version as answers show it serves as well as the ETag that quotes it.
+    quoted = one.if_match if one.if_match[:1] in ('"', "*", "W") else f'"{one.if_match}"'
+    return {"if-match": quoted}
+
+
+def _search_parameters(arguments: Arguments) -> Arguments:
+    renamed = {**arguments, "filters": arguments["filter"], "facets": arguments["facet"]}
+    del renamed["filter"], renamed["facet"]
+    return _search(renamed)
+
+
+def _search(arguments: Arguments) -> Arguments:
+    principal = arguments.pop("principal")
+    for several in ("filters", "facets", "highlight"):
+        arguments[several] = tuple(arguments[several])
+    return {"principal": principal, "request": SearchRequest(**arguments)}
+
+
+def _message_patch(arguments: Arguments) -> Arguments:
+    return {**arguments, "patch": arguments.pop("data")}
+
+
+def _device(arguments: Arguments) -> Arguments:
+    target = PushTarget(
+        Platform(arguments["platform"]), Environment(arguments["environment"]), arguments["token"]
+    )
+    return {"principal": arguments["principal"], "id": arguments["device"], "target": target}
+
+
+def _device_id(arguments: Arguments) -> Arguments:
+    return {"principal": arguments["principal"], "id": arguments["device"]}
+
+
+_RECORD = "/records/{space}/{collection}/{id}"
+
+OPERATIONS: Final = (
+    Operation(
+        "create_record",
+        "POST",
+        "/records/{space}/{collection}",
+        "records",
+        "records.create",
+        answers.created,
+        statuses=(201,),
+        body=Document.JSON,
+        headers=(Header.IDEMPOTENCY_KEY,),
+    ),
+    Operation(
+        "get_record",
+        "GET",
+        _RECORD,
+        "records",
+        "records.get",
+        answers.read,
+        statuses=(200, 304),
+        conditional=True,
+    ),
+    Operation(
+        "put_record",
+        "PUT",
+        _RECORD,
+        "records",
+        "records.put",
+        answers.stored,
+        statuses=(200, 201),
+        body=Document.JSON,
+        headers=(Header.EXPECTATION,),
+    ),
+    Operation(
+        "patch_record",
+        "PATCH",
+        _RECORD,
+        "records",
+        "records.patch",
+        answers.changed,
+        body=Document.MERGE_PATCH,
+        headers=(Header.EXPECTATION,),
+    ),
+    Operation(
+        "delete_record",
+        "DELETE",
+        _RECORD,
+        "records",
+        "records.delete",
+        answers.nothing,
+        statuses=(204,),
+        headers=(Header.EXPECTATION,),
+    ),
+    Operation(
+        "list_records",
+        "GET",
+        "/records/{space}/{collection}",
+        "records",
+        "records.page",
+        answers.page,
+        query=models.PageParameters,
+        transform=_page,
+    ),
+    Operation(
+        "write_batch",
+        "POST",
+        "/records/{space}",
+        "records",
+        "records.batch",
+        answers.batch,
+        body=models.BatchBody,
+        transform=_batch,
+    ),
+    Operation(
+        "list_changes",
+        "GET",
+        "/changes/{space}",
+        "records",
+        "records.changes",
+        answers.changes,
+        query=models.ChangesParameters,
+    ),
+    Operation(
+        "search",
+        "GET",
+        "/search",
+        "search",
+        "search.search",
+        answers.found,
+        query=models.SearchParameters,
+        transform=_search_parameters,
+    ),
+    Operation(
+        "search_structured",
+        "POST",
+        "/search",
+        "search",
+        "search.search",
+        answers.found,
+        body=models.SearchBody,
+        transform=_search,
+    ),
+    Operation(
+        "suggest",
+        "GET",
+        "/suggest",
+        "search",
+        "search.suggest",
+        answers.suggestions,
+        query=models.SuggestParameters,
+    ),
+    Operation(
+        "send_message",
+        "POST",
+        "/messages",
+        "messaging",
+        "messages.send",
+        answers.message_accepted,
+        statuses=(202,),
+        body=models.MessageBody,
+        headers=(Header.IDEMPOTENCY_KEY,),
+    ),
+    Operation(
+        "get_message",
+        "GET",
+        "/messages/{id}",
+        "messaging",
+        "messages.get",
+        answers.message,
+    ),
+    Operation(
+        "patch_message",
+        "PATCH",
+        "/messages/{id}",
+        "messaging",
+        "messages.patch",
+        answers.message,
+        body=Document.MERGE_PATCH,
+        transform=_message_patch,
+    ),
+    Operation(
+        "delete_message",
+        "DELETE",
+        "/messages/{id}",
+        "messaging",
+        "messages.delete",
+        answers.nothing,
+        statuses=(204,),
+    ),
+    Operation(
+        "list_devices",
+        "GET",
+        "/devices",
+        "messaging",
+        "devices.list",
+        answers.devices,
+    ),
+    Operation(
+        "put_device",
+        "PUT",
+        "/devices/{device}",
+        "messaging",
+        "devices.put",
+        answers.device,
+        body=models.DeviceBody,
+        transform=_device,
+    ),
+    Operation(
+        "delete_device",
+        "DELETE",
+        "/devices/{device}",
+        "messaging",
+        "devices.delete",
+        answers.nothing,
+        statuses=(204,),
+        transform=_device_id,
+    ),
+    Operation(
+        "list_blocks",
+        "GET",
+        "/blocks",
+        "messaging",
+        "blocks.list",
+        answers.blocks,
+    ),
+    Operation(
+        "put_block",
+        "PUT",
+        "/blocks/{identity}",
+        "messaging",
+        "blocks.put",
+        answers.nothing,
+        statuses=(204,),
+    ),
+    Operation(
+        "delete_block",
+        "DELETE",
+        "/blocks/{identity}",
+        "messaging",
+        "blocks.delete",
+        answers.nothing,
+        statuses=(204,),
+    ),
+    Operation(
+        "create_guest",
+        "POST",
+        "/identity/guest",
+        "identity",
+        "identities.guest",
+        answers.session_created,
+        statuses=(201,),
+        caller=Caller.ANYBODY,
+        limited=True,
+    ),
+    Operation(
+        "sign_up",
+        "POST",
+        "/identity/sign-up",
+        "identity",
+        "identities.sign_up",
+        answers.accepted,
+        statuses=(202,),
+        caller=Caller.ANYBODY,
+        body=models.AccountBody,
+        limited=True,
+    ),
+    Operation(
+        "sign_in",
+        "POST",
+        "/identity/sign-in",
+        "identity",
+        "identities.sign_in",
+        answers.session,
+        caller=Caller.ANYBODY,
+        body=models.AccountBody,
+        limited=True,
+    ),
+    Operation(
+        "refresh",
+        "POST",
+        "/identity/refresh",
+        "identity",
+        "identities.refresh",
+        answers.session,
+        caller=Caller.ANYBODY,
+        body=models.RefreshBody,
+        limited=True,
+    ),
+    Operation(
+        "who_am_i",
+        "GET",
+        "/identity",
+        "identity",
+        "identities.get",
+        answers.identity,
+    ),
+    Operation(
+        "check_health",
+        "GET",
+        "/health",
+        "health",
+        "health.check",
+        answers.health,
+        caller=Caller.ANYBODY,
+    ),
+)
+
+FUNCTIONS: Final = tuple(dict.fromkeys(one.function for one in OPERATIONS))
+
+
+def routes() -> dict[str, str]:
+    """Every route key and the function that serves it, the catch-all included."""
+    table = {one.route_key: one.function for one in OPERATIONS}
+    return {**table, CATCH_ALL: CATCH_ALL_FUNCTION}
+
+
+def methods_at(path: str) -> tuple[str, ...]:
+    """The methods that a path answers to, for 405; empty where there is no such path."""
+    methods = [method for method, matches in _patterns if matches(path)]
+    if "GET" in methods:
+        methods.append("HEAD")
+    return tuple(methods)
+
+
+_patterns = tuple(
+    (one.method, re.compile(re.sub(r"\{\w+\}", "[^/]+", PREFIX + one.path)).fullmatch)
+    for one in OPERATIONS
+)
