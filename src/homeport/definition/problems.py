@@ -108,7 +108,9 @@ def _variable(path: Path, lines: Mapping[Path, int], variables: Mapping[Path, st
         return variables[whole]
     parts = {at[:end]: name for at, name in variables.items() for end in range(1, len(at))}
     part, line = _nearest(path, parts), _nearest(path, lines)
-    return parts[part] if part is not None and len(part) > len(line or ()) else None
+    if part is not None and (part == path or len(part) > len(line or ())):
+        return parts[part]
+    return None
 
 
 def _nearest(path: Path, known: Mapping[Path, Any]) -> Path | None:
@@ -176,7 +178,9 @@ def _shown(value: object) -> str:
         return f'"{value}"'
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value) if isinstance(value, int | float) else f"a {type(value).__name__}"
+    if isinstance(value, dict):
+        return "a table"
+    return str(value) if isinstance(value, int | float) else "an array"
 
 
 def _model_at(path: Path) -> type[BaseModel] | None:
