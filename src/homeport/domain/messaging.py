@@ -1,0 +1,428 @@
+"""The messaging service: users write to each other, and to each other's devices.
+
+A message is a record in its sender's `sent`. A job in the queue makes the worker bring it to
+each recipient's inbox and devices; should the job be lost, the change feed makes another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from homeport.domain import limits
+from homeport.domain.devices import Devices, block_key
+from homeport.domain.errors import (
+    Fault,
+    Gone,
+    HomeportError,
+    Invalid,
+    Mismatched,
+    NotFound,
+    Unavailable,
+)
+from homeport.domain.events import RecordChanged
+from homeport.domain.model import names, versions
+from homeport.domain.model.data import Data, encode
+from homeport.domain.model.device import PushOutcome
+from homeport.domain.model.identity import Principal
+from homeport.domain.model.merge_patch import merge
+from homeport.domain.model.record import Key, Record
+from homeport.domain.model.writes import Delete, Expect, Patch, Put, WriteRefused, check_size
+from homeport.domain.ports.clock import Clock
+from homeport.domain.ports.id_factory import IdFactory
+from homeport.domain.ports.identity_provider import IdentityProvider
+from homeport.domain.ports.message_queue import Delivery, MessageQueue
+from homeport.domain.ports.push_gateway import Push, PushGateway
+from homeport.domain.ports.record_store import RecordStore
+from homeport.domain.push_payloads import Notice, render
+
+PUSH_SECONDS: Final = 86_400
+"""For how long after it was sent a message is worth a push."""
+WATCH_DELAY: Final = 60.0
+"""Seconds until the job that the change feed makes is due: long after the first one was."""
+
+_ATTEMPTS = 5
+"""How often a change is tried that others keep getting in the way of."""
+_CONTENT = ("title", "text", "data")
+_LONGEST_ID = "x" * 128
+
+
+class State(StrEnum):
+    """Where a message is on its way. All that its sender learns is that it was accepted."""
+
+    QUEUED = "queued"
+    ACCEPTED = "accepted"
+    RETRACTING = "retracting"
+    """Its sender deleted it: hidden from them, and about to leave the inboxes."""
+
+
+class Messages:
+    """What a sender does with messages, and what the worker does for them.
+
+    A message's record holds `to`, `title`, `text`, `data`, `state`, and `edited` (true) once it
+    was changed after it had been accepted. An inbox record holds `from`, `message`, `title`,
+    `text`, `data` and `read`; its author is the sender.
+    """
+
+    def __init__(
+        self,
+        store: RecordStore,
+        queue: MessageQueue,
+        push: PushGateway,
+        identities: IdentityProvider,
+        devices: Devices,
+        ids: IdFactory,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._queue = queue
+        self._push = push
+        self._identities = identities
+        self._devices = devices
+        self._ids = ids
+        self._clock = clock
+
+    def send(
+        self,
+        principal: Principal,
+        to: Sequence[str],
+        title: str = "",
+        text: str = "",
+        data: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Record:
+        """Take a message to 1 to 100 identities; returns its record, in state `queued`.
+
+        Who is unknown or blocks the sender gets nothing, and the sender does not learn it. With
+        `idempotency_key`, a UUID that becomes the message's id, the same call may be repeated:
+        it answers with the record as it is by then. Raises Invalid, with a fault for each wrong
+        place; Mismatched where the key came before with another message; Gone where that was
+        deleted since.
+        """
+        content = _content(title, text, data or {})
+        _check_recipients(to)
+        first = Data.of({"to": list(to), **content})
+        _check_copy_size(principal.id, content)
+        key = Key(principal.id, names.SENT, self._ids.record_id())
+        digest = ""
+        if idempotency_key is not None:
+            key = key._replace(id=_uuid(idempotency_key))
+            digest = first.digest()
+        body = Data.of({**first.value, "state": State.QUEUED.value})
+        try:
+            write = Put(key, principal.id, body, Expect.NEVER, first=digest)
+            record = self._store.write([write])[0]
+        except WriteRefused as refused:
+            return _repeated(refused.current, digest)
+        self._enqueue(key)
+        return record
+
+    def get(self, principal: Principal, id: str) -> Record:
+        """A message that the caller sent."""
+        record = self._store.get(_sent_key(principal, id))
+        if record is None or record.data is None or record.data["state"] == State.RETRACTING:
+            raise NotFound
+        return record
+
+    def patch(self, principal: Principal, id: str, patch: Mapping[str, Any]) -> Record:
+        """Lay a merge patch over `title`, `text` and `data`. The recipients' copies follow,
+        without another push. Raises Invalid for other names."""
+        faults = [
+            Fault(f"/{name}", "a sent message cannot change this")
+            for name in patch
+            if name not in _CONTENT
+        ]
+        if faults:
+            raise Invalid("Only title, text and data can be changed.", tuple(faults))
+        for _ in range(_ATTEMPTS):
+            record = self.get(principal, id)
+            assert record.data is not None
+            before = dict(record.data)
+            content = _patched(before, patch)
+            if all(before[name] == content[name] for name in _CONTENT):
+                return record
+            _check_copy_size(principal.id, content)
+            after = {**before, **content, "state": State.QUEUED.value}
+            if before["state"] == State.ACCEPTED:
+                after["edited"] = True
+            try:
+                write = Put(record.key, principal.id, Data.of(after), record.version)
+                record = self._store.write([write])[0]
+            except WriteRefused:
+                continue
+            self._enqueue(record.key)
+            return record
+        raise Unavailable("This message is being changed elsewhere.")
+
+    def delete(self, principal: Principal, id: str) -> None:
+        """Take a message back: it leaves the inboxes, also where it was read already."""
+        for _ in range(_ATTEMPTS):
+            record = self.get(principal, id)
+            state = {"state": State.RETRACTING.value}
+            try:
+                self._store.write([Patch(record.key, principal.id, state, record.version)])
+            except WriteRefused:
+                continue
+            self._enqueue(record.key)
+            return
+        raise Unavailable("This message is being changed elsewhere.")
+
+    def watch(self, events: Sequence[RecordChanged]) -> Mapping[int, str]:
+        """The change feed's consumer: whatever is on its way gets one more job, in a minute."""
+        sent = {
+            one.key
+            for one in events
+            if one.key.collection == names.SENT
+            and not one.deleted
+            and not names.is_hidden(one.key.space)
+        }
+        keys = sorted(sent)
+        waiting: set[Key] = set()
+        for start in range(0, len(keys), 100):
+            found = self._store.get_many(keys[start : start + 100])
+            waiting |= {one.key for one in found if one is not None and _on_its_way(one)}
+        failed: dict[int, str] = {}
+        for place, event in enumerate(events):
+            if event.key in waiting:
+                waiting.discard(event.key)
+                try:
+                    self._queue.enqueue(_job(event.key), WATCH_DELAY)
+                except Unavailable as exc:
+                    failed[place] = exc.detail
+        return failed
+
+    def work(self, deliveries: Sequence[Delivery]) -> Mapping[str, str]:
+        """The queue's worker: does each job on its own, and may do it again without harm."""
+        failed: dict[str, str] = {}
+        for delivery in deliveries:
+            try:
+                job = json.loads(delivery.body)
+                self._do(Key(job["sender"], names.SENT, job["message"]))
+            except HomeportError as exc:
+                failed[delivery.id] = exc.detail
+            except Exception as exc:  # noqa: BLE001 - one job's trouble must not fail the others
+                failed[delivery.id] = f"{type(exc).__name__}: {exc}"
+        return failed
+
+    def _do(self, key: Key) -> None:
+        """Bring a message to where its state wants it. If it moves meanwhile, go again."""
+        reached = _Reached(set(), set())
+        for _ in range(_ATTEMPTS):
+            record = self._store.get(key)
+            if record is None or not _on_its_way(record):
+                if record is not None and record.deleted:
+                    # Deleted while this handed it over: what came after must go as well.
+                    self._withdraw(key, reached.inboxes)
+                return
+            assert record.data is not None
+            try:
+                if record.data["state"] == State.RETRACTING:
+                    self._withdraw(key, record.data["to"])
+                    self._store.write([Delete(key, key.space, record.version)])
+                    return
+                self._hand_over(record, record.data, reached)
+                accepted = {"state": State.ACCEPTED.value}
+                self._store.write([Patch(key, key.space, accepted, record.version)])
+                return
+            except WriteRefused:
+                continue
+        raise Unavailable("The message kept being changed.")
+
+    def _hand_over(self, record: Record, data: Data, reached: _Reached) -> None:
+        """To every recipient's inbox and devices. Goes on past one that fails, then raises."""
+        sender, id = record.key.space, record.key.id
+        recipients: list[str] = data["to"]
+        blocks = self._store.get_many([block_key(one, sender) for one in recipients])
+        edited = data.get("edited") is True
+        age = (self._clock.now() - versions.time_of(record.created)) // 1_000_000
+        time_to_live = min(PUSH_SECONDS, PUSH_SECONDS - age)
+        trouble: HomeportError | None = None
+        for recipient, block in zip(recipients, blocks, strict=True):
+            blocked = block is not None and not block.deleted
+            if blocked or self._identities.find(recipient) is None:
+                continue
+            copy = _copy_key(recipient, sender, id)
+            try:
+                if not self._put_copy(copy, sender, id, data, create=not edited):
+                    continue
+                reached.inboxes.add(recipient)
+                if not edited and time_to_live > 0:
+                    notice = Notice(id, copy.id, sender, **_shown(data))
+                    self._push_to(recipient, notice, time_to_live, reached)
+            except Unavailable as exc:
+                trouble = exc
+        if trouble is not None:
+            raise trouble
+
+    def _put_copy(self, key: Key, sender: str, id: str, data: Data, *, create: bool) -> bool:
+        """Make the inbox record say what the message says. False where it is not, or is no
+        longer, in the inbox: what its owner deleted stays deleted."""
+        content = _shown(data)
+        if create:
+            fresh = Data.of({"from": sender, "message": id, **content, "read": False})
+            try:
+                self._store.write([Put(key, sender, fresh, Expect.NEVER)])
+                return True
+            except WriteRefused:
+                pass  # an earlier attempt came this far
+        for _ in range(_ATTEMPTS):
+            there = self._store.get(key)
+            if there is None or there.data is None:
+                return False
+            if all(there.data.get(name) == value for name, value in content.items()):
+                return True
+            changed = Data.of({**there.data, **content})
+            try:
+                self._store.write([Put(key, sender, changed, there.version)])
+                return True
+            except WriteRefused:
+                continue
+        raise Unavailable("An inbox record kept being changed.")
+
+    def _push_to(
+        self, recipient: str, notice: Notice, time_to_live: int, reached: _Reached
+    ) -> None:
+        throttled = False
+        for device in self._devices.of(recipient):
+            if device.endpoint in reached.endpoints:
+                continue
+            outcome = PushOutcome.TOO_LARGE
+            for limit in (limits.PUSH_BYTES, limits.PUSH_BYTES // 2):
+                if outcome is PushOutcome.TOO_LARGE:
+                    payload = render(device.target.platform, notice, limit)
+                    # A push that comes twice, after a retry, replaces itself on the device.
+                    push = Push(payload, notice.record, time_to_live)
+                    outcome = self._push.send(device.endpoint, push)
+            if outcome is PushOutcome.STALE:
+                self._devices.forget(recipient, device)
+            if outcome is PushOutcome.THROTTLED:
+                throttled = True
+            else:
+                reached.endpoints.add(device.endpoint)
+        if throttled:
+            raise Unavailable("The push service asks to slow down.")
+
+    def _withdraw(self, key: Key, recipients: Sequence[str] | set[str]) -> None:
+        """Delete the recipients' copies that are still there."""
+        for recipient in recipients:
+            copy = _copy_key(recipient, key.space, key.id)
+            try:
+                self._store.write([Delete(copy, key.space)])
+            except WriteRefused:
+                continue
+
+    def _enqueue(self, key: Key) -> None:
+        try:
+            self._queue.enqueue(_job(key))
+        except Unavailable:
+            return  # `watch` will see the message on its way
+
+
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """What one job has reached so far: the inboxes of these identities, and these endpoints."""
+
+    inboxes: set[str]
+    endpoints: set[str]
+
+
+def message_view(record: Record) -> dict[str, Any]:
+    """A message as its sender sees it, without version and times, which stand on the record:
+    `id`, `from`, `to`, `title`, `text`, `data`, `state`."""
+    assert record.data is not None
+    shown = {name: record.data[name] for name in ("to", *_CONTENT, "state")}
+    return {"id": record.key.id, "from": record.key.space, **shown}
+
+
+def _content(title: Any, text: Any, data: Any) -> dict[str, Any]:
+    """The three fields, checked together so that every fault is told at once."""
+    faults = []
+    if not isinstance(title, str) or len(title) > limits.MESSAGE_TITLE:
+        faults.append(Fault("/title", f"a string of up to {limits.MESSAGE_TITLE} characters"))
+    if not isinstance(text, str):
+        faults.append(Fault("/text", "not a string"))
+    if not isinstance(data, Mapping):
+        faults.append(Fault("/data", "not an object"))
+    if not text and not data:
+        faults.append(Fault("/text", "a message has text, data or both"))
+    if faults:
+        raise Invalid("The message breaks a rule.", tuple(faults))
+    return {"title": title, "text": text, "data": dict(data)}
+
+
+def _patched(before: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """What a merge patch makes of the content; a field that is removed becomes empty."""
+    merged = merge({name: before[name] for name in _CONTENT}, patch)
+    return _content(merged.get("title", ""), merged.get("text", ""), merged.get("data", {}))
+
+
+def _check_recipients(to: Sequence[str]) -> None:
+    faults = []
+    if not 1 <= len(to) <= limits.MESSAGE_RECIPIENTS:
+        faults.append(Fault("/to", f"1 to {limits.MESSAGE_RECIPIENTS} recipients"))
+    seen: set[str] = set()
+    for place, one in enumerate(to[: limits.MESSAGE_RECIPIENTS]):
+        pointer = f"/to/{place}"
+        try:
+            names.check_id(pointer, one)
+        except Invalid as exc:
+            faults.extend(exc.faults)
+        if one in seen:
+            faults.append(Fault(pointer, "the same recipient stands earlier"))
+        seen.add(one)
+    if faults:
+        raise Invalid("The recipients break a rule.", tuple(faults))
+
+
+def _check_copy_size(sender: str, content: Mapping[str, Any]) -> None:
+    """Raise TooLarge unless the record in anybody's inbox would fit too."""
+    key = Key(_LONGEST_ID, names.INBOX, _LONGEST_ID)
+    copy = {"from": sender, "message": _LONGEST_ID, **content, "read": False}
+    check_size(key, Data.of(copy))
+
+
+def _uuid(key: str) -> str:
+    try:
+        usual = str(uuid.UUID(key))
+    except ValueError:
+        usual = ""
+    if usual != key.lower():  # UUID() also takes braces, and no hyphens
+        raise Invalid("The key is not a UUID.", (Fault("Idempotency-Key", "not a UUID"),))
+    return usual
+
+
+def _repeated(current: Record | None, first: str) -> Record:
+    """What sending with a key that was there already comes to."""
+    if current is None or current.data is None or current.data["state"] == State.RETRACTING:
+        raise Gone("This message was sent before, and has been deleted since.")
+    if not first or current.first != first:
+        raise Mismatched("This Idempotency-Key came before with another message.")
+    return current
+
+
+def _on_its_way(record: Record) -> bool:
+    state = None if record.data is None else record.data.get("state")
+    return state in (State.QUEUED, State.RETRACTING)
+
+
+def _shown(data: Data) -> dict[str, Any]:
+    return {name: data[name] for name in _CONTENT}
+
+
+def _sent_key(principal: Principal, id: str) -> Key:
+    return Key(principal.id, names.SENT, names.check_id("id", id))
+
+
+def _copy_key(recipient: str, sender: str, id: str) -> Key:
+    """A message has one place in an inbox, whoever brings it and however often."""
+    digest = hashlib.sha256(f"{sender}\n{id}".encode()).hexdigest()[:32]
+    return Key(recipient, names.INBOX, digest)
+
+
+def _job(key: Key) -> str:
+    return encode({"sender": key.space, "message": key.id})
