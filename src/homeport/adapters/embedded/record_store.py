@@ -1,0 +1,395 @@
+"""Records and memberships in the data file."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+import apsw
+
+from homeport.adapters.embedded.database import Database
+from homeport.domain import limits
+from homeport.domain.errors import Conflict, Invalid, TooLarge
+from homeport.domain.model import names, versions
+from homeport.domain.model.data import Data, stored_size
+from homeport.domain.model.membership import Membership, Role
+from homeport.domain.model.record import Key, Position, Record
+from homeport.domain.model.writes import Delete, Guard, GuardFailed, Write, resolve
+from homeport.domain.ports.clock import Clock
+from homeport.domain.ports.id_factory import IdFactory
+from homeport.domain.ports.record_store import ChangePage, Order, RecordPage
+
+_GET_MANY: Final = 100
+_TRANSACTION_BYTES: Final = 4 * 1024 * 1024
+"""What all the records of one batch may take together (DynamoDB's transaction)."""
+_SCANNED: Final = 1_000
+"""Rows that one page looks at: tombstones could otherwise make it arbitrarily slow."""
+_BEYOND_IDS: Final = "~"
+_BEYOND_VERSIONS: Final = (1 << 63) - 1
+
+_GET: Final = """
+    SELECT author, version, created, data FROM records
+    WHERE space = ? AND collection = ? AND id = ?"""
+_INSERT: Final = """
+    INSERT INTO records (author, version, created, data, space, collection, id)
+    VALUES (?, ?, ?, ?, ?, ?, ?)"""
+_UPDATE: Final = """
+    UPDATE records SET author = ?, version = ?, created = ?, data = ?
+    WHERE space = ? AND collection = ? AND id = ?"""
+_LOG: Final = """
+    INSERT INTO change_log (version, space, collection, id, previous, author, deleted)
+    VALUES (?, ?, ?, ?, ?, ?, ?)"""
+_LAST_VERSION: Final = "SELECT max(version) FROM change_log"
+
+_ROWS: Final = "SELECT space, collection, id, author, version, created, data FROM records "
+_OF_COLLECTION: Final = _ROWS + "WHERE space = ? AND collection = ? "
+_PAGE: Final = {
+    Order.ID: _OF_COLLECTION + "AND id > ? ORDER BY id",
+    Order.ID_DESCENDING: _OF_COLLECTION + "AND id < ? ORDER BY id DESC",
+    Order.UPDATED: _OF_COLLECTION + "AND (version, id) > (?, ?) ORDER BY version, id",
+    Order.UPDATED_DESCENDING: (
+        _OF_COLLECTION + "AND (version, id) < (?, ?) ORDER BY version DESC, id DESC"
+    ),
+}
+_CHANGES: Final = (
+    _OF_COLLECTION + "AND (version, id) > (?, ?) AND version <= ? ORDER BY version, id"
+)
+_NEXT_COLLECTION: Final = "SELECT min(collection) FROM records WHERE space = ? AND collection > ?"
+_SCAN: Final = _ROWS + (
+    "WHERE (space, collection, id) > (?, ?, ?) AND unicode(substr(id, -1)) % ? = ? "
+    "ORDER BY space, collection, id LIMIT ?"
+)
+_PURGE: Final = """
+    DELETE FROM records WHERE rowid IN (
+        SELECT rowid FROM records WHERE data IS NULL AND version < ? ORDER BY version LIMIT ?)"""
+
+_Row: TypeAlias = tuple[str, str, str, str, int, int, str | None]
+
+
+class EmbeddedRecordStore:
+    """One row for each record. Versions are stamped inside the write transaction, above the
+    last one of the whole store, so the highest committed version is an exact horizon.
+
+    It keeps the limits of the strictest real engine and raises Invalid for a call that breaks
+    the port's own.
+    """
+
+    def __init__(self, database: Database, clock: Clock, ids: IdFactory) -> None:
+        self._database = database
+        self._clock = clock
+        self._ids = ids
+
+    # Reading
+
+    def get(self, key: Key, guard: Guard | None = None) -> Record | None:
+        if guard is None:
+            return _record(key, self._database.read(_GET, key))
+
+        def guarded(connection: apsw.Connection) -> Record | None:
+            _check_guard(connection, guard)
+            return _record(key, connection.execute(_GET, key).fetchall())
+
+        return self._database.read_all(guarded)
+
+    def get_many(self, keys: Sequence[Key]) -> list[Record | None]:
+        _check_count("keys", len(keys), _GET_MANY)
+        return self._database.read_all(
+            lambda connection: [
+                _record(key, connection.execute(_GET, key).fetchall()) for key in keys
+            ]
+        )
+
+    def page(
+        self,
+        space: str,
+        collection: str,
+        order: Order,
+        limit: int,
+        after: Position | None = None,
+        guard: Guard | None = None,
+    ) -> RecordPage:
+        _check_count("limit", limit, limits.PAGE_ITEMS)
+        start = _start(order, after)
+
+        def read(connection: apsw.Connection) -> RecordPage:
+            _check_guard(connection, guard)
+            rows = connection.execute(_PAGE[order], (space, collection, *start))
+            try:
+                return _alive_page(rows, limit)
+            finally:
+                rows.close()
+
+        return self._database.read_all(read)
+
+    def changes(
+        self,
+        space: str,
+        collection: str | None,
+        after: Position,
+        limit: int,
+        through: int | None = None,
+        guard: Guard | None = None,
+    ) -> ChangePage:
+        _check_count("limit", limit, limits.PAGE_ITEMS)
+        end = _BEYOND_VERSIONS if through is None else through
+
+        def read(connection: apsw.Connection) -> ChangePage:
+            _check_guard(connection, guard)
+            horizon = _last_version(connection)
+            wanted = _collections(connection, space) if collection is None else [collection]
+            cursors = [
+                connection.execute(_CHANGES, (space, name, *_after_in(name, after), end))
+                for name in wanted
+            ]
+            try:
+                rows = cursors[0] if len(cursors) == 1 else heapq.merge(*cursors, key=_version)
+                records, more = _cut(rows, limit)
+            finally:
+                for cursor in cursors:
+                    cursor.close()
+            return ChangePage(tuple(records), horizon, more)
+
+        return self._database.read_all(read)
+
+    def scan(
+        self, segment: int, segments: int, limit: int, after: Key | None = None
+    ) -> list[Record]:
+        """Segments go by the last character of the id: each reads the index of all keys, and
+        the records of its own alone."""
+        if not 0 <= segment < segments:
+            raise Invalid("There is no such segment.")
+        if limit < 1:
+            raise Invalid("A page holds at least one record.")
+        start = after if after is not None else ("", "", "")
+
+        def read(connection: apsw.Connection) -> list[Record]:
+            rows = connection.execute(_SCAN, (*start, segments, segment, limit))
+            try:
+                return _cut(rows, limit)[0]
+            finally:
+                rows.close()
+
+        return self._database.read_all(read)
+
+    # Writing
+
+    def write(self, writes: Sequence[Write], guard: Guard | None = None) -> list[Record]:
+        _check_count("writes", len(writes), limits.BATCH_WRITES)
+        if len(writes) > 1 and len({write.key for write in writes}) < len(writes):
+            raise Invalid("A batch writes each record once.")
+        return self._database.write(partial(self._write, writes, guard))
+
+    def _write(
+        self, writes: Sequence[Write], guard: Guard | None, connection: apsw.Connection
+    ) -> list[Record]:
+        _check_guard(connection, guard)
+        fresh = versions.stamp(self._clock.now(), self._ids.tail())
+        first = max(fresh, _last_version(connection) + 1)
+        execute = connection.execute
+        # Every condition is checked before the first change: a refusal then costs the other
+        # writes of its group commit nothing.
+        changes: list[tuple[Record, int | None]] = []
+        for index, write in enumerate(writes):
+            key = write.key
+            current = _record(key, execute(_GET, key).fetchall())
+            if current is None and not isinstance(write, Delete):
+                _check_key(key)
+            record = resolve(write, current, first + index, index)
+            changes.append((record, None if current is None else current.version))
+        records = [record for record, _ in changes]
+        _check_transaction(records)
+        for record, previous in changes:
+            key, author, version, data = record.key, record.author, record.version, record.data
+            text = None if data is None else data.text
+            statement = _INSERT if previous is None else _UPDATE
+            execute(statement, (author, version, record.created, text, *key))
+            execute(_LOG, (version, *key, previous, author, data is None))
+        return records
+
+    def purge_tombstones(self, limit: int = 500) -> int:
+        """Remove up to `limit` tombstones that are older than the retention period, for good.
+
+        Returns how many there were: maintenance calls it until that is 0, a piece at a time,
+        so that requests get their turn in between.
+        """
+        expired = versions.earliest(self._clock.now() - limits.RETENTION_SECONDS * 1_000_000)
+        if not self._database.read(
+            "SELECT 1 FROM records WHERE data IS NULL AND version < ? LIMIT 1", (expired,)
+        ):
+            return 0
+
+        def purge(connection: apsw.Connection) -> int:
+            connection.execute(_PURGE, (expired, limit))
+            return connection.changes()
+
+        return self._database.write(purge)
+
+    # Memberships
+
+    def put_membership(self, membership: Membership, guard: Guard | None = None) -> None:
+        space, identity, role = membership.space, membership.identity, membership.role
+
+        def put(connection: apsw.Connection) -> None:
+            _check_guard(connection, guard)
+            if _role(connection, space, identity) is None:
+                count = connection.execute(
+                    "SELECT count(*) FROM memberships WHERE identity = ?", (identity,)
+                ).get
+                if count >= limits.SPACES:
+                    raise Conflict(f"An identity can be in {limits.SPACES} shared spaces.")
+            connection.execute(
+                "INSERT OR REPLACE INTO memberships (space, identity, role) VALUES (?, ?, ?)",
+                (space, identity, str(role)),
+            )
+
+        self._database.write(put)
+
+    def remove_membership(self, space: str, identity: str, guard: Guard | None = None) -> None:
+        def remove(connection: apsw.Connection) -> None:
+            _check_guard(connection, guard)
+            connection.execute(
+                "DELETE FROM memberships WHERE space = ? AND identity = ?", (space, identity)
+            )
+
+        self._database.write(remove)
+
+    def membership(self, space: str, identity: str) -> Membership | None:
+        rows = self._database.read(_MEMBERSHIP, (space, identity))
+        return Membership(space, identity, Role(rows[0][0])) if rows else None
+
+    def members(self, space: str) -> list[Membership]:
+        rows = self._database.read(
+            "SELECT identity, role FROM memberships WHERE space = ? ORDER BY identity", (space,)
+        )
+        return [Membership(space, identity, Role(role)) for identity, role in rows]
+
+    def memberships(self, identity: str) -> list[Membership]:
+        rows = self._database.read(
+            "SELECT space, role FROM memberships WHERE identity = ? ORDER BY space", (identity,)
+        )
+        return [Membership(space, identity, Role(role)) for space, role in rows]
+
+
+_MEMBERSHIP: Final = "SELECT role FROM memberships WHERE space = ? AND identity = ?"
+
+
+def _role(connection: apsw.Connection, space: str, identity: str) -> Role | None:
+    role: str | None = connection.execute(_MEMBERSHIP, (space, identity)).get
+    return None if role is None else Role(role)
+
+
+def _check_guard(connection: apsw.Connection, guard: Guard | None) -> None:
+    if guard is not None:
+        role = _role(connection, guard.space, guard.identity)
+        if role not in guard.roles:
+            raise GuardFailed(role)
+
+
+def _check_count(name: str, count: int, most: int) -> None:
+    if not 1 <= count <= most:
+        raise Invalid(f"The number of {name} is 1 to {most}, not {count}.")
+
+
+def _check_key(key: Key) -> None:
+    names.check_id("space", key.space.removeprefix("."))
+    names.check_collection(key.collection)
+    names.check_id("id", key.id)
+
+
+def _check_transaction(records: Sequence[Record]) -> None:
+    datas = [record.data for record in records if record.data is not None]
+    # A byte of JSON counts for at most 1.5 bytes: most batches need no count.
+    if len(datas) > 1 and sum(len(data.text) for data in datas) * 6 > _TRANSACTION_BYTES:
+        size = sum(stored_size(data.value) for data in datas)
+        if size > _TRANSACTION_BYTES:
+            raise TooLarge(f"The batch would take {size:,} bytes; {_TRANSACTION_BYTES:,} at most.")
+
+
+def _last_version(connection: apsw.Connection) -> int:
+    """The last version of the whole store. The change log always keeps its newest row, so it
+    outlives restarts and the purge of tombstones."""
+    last: int | None = connection.execute(_LAST_VERSION).get
+    return versions.NEVER if last is None else last
+
+
+def _collections(connection: apsw.Connection, space: str) -> list[str]:
+    """A space's collections, by skipping along the index from each to the next."""
+    found: list[str] = []
+    name: str | None = ""
+    while (name := connection.execute(_NEXT_COLLECTION, (space, name)).get) is not None:
+        found.append(name)
+    return found
+
+
+def _start(order: Order, after: Position | None) -> tuple[int | str, ...]:
+    if order is Order.ID:
+        return ("",) if after is None else (after.id,)
+    if order is Order.ID_DESCENDING:
+        return (_BEYOND_IDS,) if after is None else (after.id,)
+    if after is not None:
+        return after.version, after.id
+    return (versions.NEVER, "") if order is Order.UPDATED else (_BEYOND_VERSIONS, "")
+
+
+def _after_in(collection: str, after: Position) -> tuple[int, str]:
+    """Where a collection's changes go on after a position in the order of the whole space."""
+    if collection == after.collection:
+        return after.version, after.id
+    return (after.version, "" if collection > after.collection else _BEYOND_IDS)
+
+
+def _version(row: _Row) -> int:
+    return row[4]
+
+
+def _record(key: Key, rows: Sequence[tuple[Any, ...]]) -> Record | None:
+    if not rows:
+        return None
+    author, version, created, text = rows[0]
+    return Record(key, author, version, created, None if text is None else Data(text))
+
+
+def _record_of(row: _Row) -> Record:
+    space, collection, record_id, author, version, created, text = row
+    data = None if text is None else Data(text)
+    return Record(Key(space, collection, record_id), author, version, created, data)
+
+
+def _alive_page(rows: Iterable[_Row], limit: int) -> RecordPage:
+    """The first `limit` rows that are no tombstones, or fewer after a megabyte or many rows."""
+    taken: list[Record] = []
+    size = scanned = 0
+    last: _Row | None = None
+    for row in rows:
+        if scanned == _SCANNED and last is not None:
+            return RecordPage(tuple(taken), Position(last[4], last[1], last[2]))
+        scanned += 1
+        last = row
+        if row[6] is None:
+            continue
+        if len(taken) == limit or size >= limits.STORE_PAGE_BYTES:
+            return RecordPage(tuple(taken), taken[-1].position)
+        taken.append(_record_of(row))
+        size += _bytes(row)
+    return RecordPage(tuple(taken), None)
+
+
+def _cut(rows: Iterable[_Row], limit: int) -> tuple[list[Record], bool]:
+    """The first `limit` rows, or fewer once they hold a megabyte, and whether more follow."""
+    taken: list[Record] = []
+    size = 0
+    for row in rows:
+        if len(taken) == limit or size >= limits.STORE_PAGE_BYTES:
+            return taken, True
+        taken.append(_record_of(row))
+        size += _bytes(row)
+    return taken, False
+
+
+def _bytes(row: _Row) -> int:
+    text = row[6]
+    if text is None:
+        return len(row[0]) + len(row[1]) + len(row[2])
+    return len(text) if text.isascii() else len(text.encode())
