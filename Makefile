@@ -14,8 +14,7 @@ DEVELOPING := $(VENV)/.installed-dev
 .PHONY: help run test check lint imports types pyright bench lock clean
 
 help:  ## show this
-	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
-		|| sed -n 's/^\([a-z]*\):.*## /  make \1   /p' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(RUNNING)  ## start the backend on 127.0.0.1:8090 (ARGS="..." go to `homeport serve`)
 	@exec $(BIN)/homeport serve $(ARGS)

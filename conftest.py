@@ -1,0 +1,15 @@
+"""For every test: the backend in memory, and the examples of the documents as tests."""
+
+from __future__ import annotations
+
+from sybil import Sybil
+
+from tests.documents import PARSERS
+
+pytest_plugins = ["homeport.testing.backend"]
+
+pytest_collect_file = Sybil(
+    parsers=PARSERS,
+    patterns=["README.md", "CONTRIBUTING.md", "docs/*.md"],
+    fixtures=["tmp_path"],
+).pytest()
