@@ -31,6 +31,10 @@ class Rebuild(Protocol):
         """As the index's own, but for the new one alone."""
         ...
 
+    def entries(self, limit: int, after: Key | None = None) -> list[IndexEntry]:
+        """As the index's own, of the new one."""
+        ...
+
     def commit(self) -> None:
         """Let the new index take the live one's place, at once for every search."""
         ...

@@ -1,0 +1,95 @@
+"""What a user types into a search box, as a tree.
+
+    run fast          both words
+    "run fast"        side by side, in this order
+    -slow             without this word; also -"a phrase" and -pre*
+    run*              words that begin so
+    e-mail            words joined by - / or : stand side by side
+
+It forgives everything: a quote that is never closed, operators without a word and characters
+that mean something to some engine are passed over. Only letters, digits and their marks, and
+the few signs that stand inside words, reach the tree.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import Final
+
+from homeport.domain import limits
+from homeport.domain.errors import Fault, Invalid
+from homeport.domain.model.query import All, Node, Not, Nothing, Phrase, Prefix, Words
+
+
+def parse_query(text: str | None, parameter: str = "q") -> Node:
+    """The tree for `text`: everything where it is absent or blank, Nothing where it holds no
+    word. Raises Invalid, naming `parameter`, for more than 1 KB of UTF-8.
+    """
+    if text is None or not text.strip():
+        return All()
+    if len(text.encode(errors="surrogatepass")) > limits.QUERY_BYTES:
+        raise Invalid(
+            "The query is too long.",
+            (Fault(parameter, f"at most {limits.QUERY_BYTES} bytes of UTF-8"),),
+        )
+    nodes = tuple(_nodes(text.translate(_PLAIN_QUOTES)))
+    if not nodes:
+        return Nothing()
+    return nodes[0] if len(nodes) == 1 and not isinstance(nodes[0], Not) else All(nodes)
+
+
+def split_words(text: str) -> list[str]:
+    """The words in `text`, as typed, without anything that stands between words."""
+    kept = "".join(c if c.isalnum() or c in _INSIDE or _is_mark(c) else " " for c in text)
+    words = (run.strip(_INSIDE) for run in kept.split())
+    return [word for word in words if any(map(str.isalnum, word))]
+
+
+def cut_words(text: str) -> list[str]:
+    """The same, cut at the signs inside words too: as an index that cuts everywhere has them."""
+    return [word for run in split_words(text) for word in _SIGNS.split(run) if word]
+
+
+def _nodes(text: str) -> Iterator[Node]:
+    for negated, quoted, bare in _PIECE.findall(text):
+        node = _bare(bare) if bare else _side_by_side(split_words(quoted))
+        if node is not None:
+            yield Not(node) if negated else node
+
+
+def _bare(piece: str) -> Node | None:
+    """What a piece without spaces means; several things that must all match are one All."""
+    nodes = [node for part in _PART.findall(piece) for node in _part(part)]
+    if len(nodes) > 1:
+        return All(tuple(nodes))
+    return nodes[0] if nodes else None
+
+
+def _part(part: str) -> Iterator[Node]:
+    words = split_words(part)
+    if words and part.endswith("*"):
+        *words, prefix = cut_words(part)
+        yield Prefix(prefix)
+    node = _side_by_side(words)
+    if node is not None:
+        yield node
+
+
+def _side_by_side(words: list[str]) -> Node | None:
+    if not words:
+        return None
+    return Words(words[0]) if len(words) == 1 else Phrase(tuple(words))
+
+
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character).startswith("M")
+
+
+_INSIDE: Final = "._'\u2019@"
+"""Signs that may stand inside a word: engines differ in whether they cut there."""
+_SIGNS: Final = re.compile(f"[{_INSIDE}]+")
+_PIECE: Final = re.compile(r'(-?)(?:"([^"]*)"|([^\s"]+))')
+_PART: Final = re.compile(r"[^*!(){}\[\]^~?\\&|,;<>=]+\*?")
+_PLAIN_QUOTES: Final = str.maketrans("“”„", '"""')

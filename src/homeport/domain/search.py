@@ -1,0 +1,313 @@
+"""Finds records by their content, within what the caller may read.
+
+The index answers with keys; the records come from the store, in one read, so a hit is whole
+and current. The caller's scopes are part of the query, and each record is held against them
+once more: neither a late index nor an adapter's mistake shows what is not theirs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from homeport.domain import limits
+from homeport.domain.access import readable_scopes
+from homeport.domain.dates import format_date
+from homeport.domain.document_builder import build_document
+from homeport.domain.errors import Fault, Invalid
+from homeport.domain.filter_parser import (
+    Condition,
+    FieldRoles,
+    check_field,
+    parse_condition,
+    to_filters,
+)
+from homeport.domain.model import names
+from homeport.domain.model.collection import Catalog, FieldRole
+from homeport.domain.model.identity import Principal
+from homeport.domain.model.query import (
+    After,
+    Facet,
+    FacetCount,
+    Filter,
+    Hit,
+    Nothing,
+    Prefix,
+    Scope,
+    SearchPage,
+    SearchQuery,
+    Sort,
+)
+from homeport.domain.model.record import Record
+from homeport.domain.ports.record_store import RecordStore
+from homeport.domain.ports.search_index import SearchIndex
+from homeport.domain.query_parser import cut_words, parse_query
+from homeport.domain.search_cursor import cursor_after, cursor_at, digest_of, resume
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """What a client asks for.
+
+    `q` is the user's words; `space` (`me` for one's own) and `collection` narrow where to
+    look; filters are conditions, or their text form; `facets` are fields to count values of;
+    `sort` is a declared field, with `-` in front for descending; `highlight` are declared
+    text fields; `cursor` is what the page before ended with.
+    """
+
+    q: str | None = None
+    space: str | None = None
+    collection: str | None = None
+    filters: tuple[str | Condition, ...] = ()
+    facets: tuple[str, ...] = ()
+    sort: str | None = None
+    highlight: tuple[str, ...] = ()
+    limit: int = limits.PAGE_ITEMS_DEFAULT
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A hit. `score` is 1 for the page's best and 0 where sorted; `highlights` maps a field
+    to HTML-escaped fragments with `<em>` around what matched."""
+
+    record: Record
+    score: float
+    highlights: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """`total` and `facets` count all matches that the caller may read, as the index has them.
+
+    A page can hold fewer hits than asked for while a cursor is present: records deleted a
+    moment ago are left out. `cursor` is None on the last page.
+    """
+
+    hits: tuple[Found, ...]
+    total: int
+    facets: Mapping[str, tuple[FacetCount, ...]] = field(default_factory=dict)
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A word that begins as asked, and in how many of the best hits it stands."""
+
+    text: str
+    count: int
+
+
+class Search:
+    def __init__(self, store: RecordStore, index: SearchIndex, catalog: Catalog) -> None:
+        self._store = store
+        self._index = index
+        self._catalog = catalog
+
+    def search(self, principal: Principal, request: SearchRequest) -> SearchResult:
+        """A page of what matches. Raises Invalid, naming each wrong parameter, and NotFound
+        where `space` is not one that the caller can see."""
+        space = principal.id if request.space == names.ME else request.space
+        scopes = self._scopes(principal, space, request.collection)
+        roles = FieldRoles(self._catalog, request.collection)
+        query = SearchQuery(
+            match=parse_query(request.q),
+            scopes=scopes,
+            filters=_filters(request.filters, roles),
+            facets=_facets(request.facets, roles),
+            highlight=_highlight(request.highlight, roles),
+            sort=_sort(request.sort, roles),
+            limit=_limit(request.limit, limits.PAGE_ITEMS),
+        )
+        digest = digest_of(
+            request.q, space, request.collection, *map(str, request.filters), request.sort
+        )
+        query = resume(query, request.cursor, digest)
+        page, cursor = self._page(query, digest)
+        return SearchResult(
+            hits=tuple(self._found(page.hits, scopes)),
+            total=page.total,
+            facets=_counted(query.facets, page.facets),
+            cursor=cursor,
+        )
+
+    def suggest(
+        self,
+        principal: Principal,
+        prefix: str,
+        space: str | None = None,
+        collection: str | None = None,
+        field: str | None = None,
+        limit: int = 10,
+    ) -> list[Suggestion]:
+        """Words that begin with the last word of `prefix`, in what the caller may read.
+
+        They come from the text of the best hits, or from one text field of them, the most
+        frequent first. Raises Invalid and NotFound as `search` does.
+        """
+        space = principal.id if space == names.ME else space
+        scopes = self._scopes(principal, space, collection)
+        limit = _limit(limit, _SUGGESTIONS)
+        parse_query(prefix, "prefix")
+        if field is not None:
+            roles = FieldRoles(self._catalog, collection)
+            if FieldRole.TEXT not in roles.possible(check_field(field, "field")):
+                raise _invalid("field", f"{field} is not a text field")
+        words = cut_words(prefix.lower())
+        if not words:
+            return []
+        query = SearchQuery(Prefix(words[-1], field), scopes, limit=limits.PAGE_ITEMS)
+        page, _ = self._page(query, "")
+        counts: Counter[str] = Counter()
+        for found in self._found(page.hits, scopes):
+            counts.update(self._words(found.record, words[-1], field))
+        best = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+        return [Suggestion(word, count) for word, count in best[:limit]]
+
+    def _scopes(
+        self, principal: Principal, space: str | None, collection: str | None
+    ) -> tuple[Scope, ...]:
+        if space is not None:
+            names.check_id("space", space)
+        if collection is not None:
+            names.check_collection(collection)
+        no_member = space in (principal.id, names.PUBLIC)
+        memberships = [] if no_member else self._store.memberships(principal.id)
+        return readable_scopes(principal, self._catalog, memberships, space, collection)
+
+    def _page(self, query: SearchQuery, digest: str) -> tuple[SearchPage, str | None]:
+        """A page, and the cursor of the next one."""
+        if not query.scopes or isinstance(query.match, Nothing):
+            return SearchPage((), 0, tuple(() for _ in query.facets)), None
+        if query.sort is None:
+            page = self._index.search(query)
+            reached = query.offset + len(page.hits)
+            more = bool(page.hits) and reached < min(page.total, limits.SEARCH_DEPTH)
+            return page, cursor_at(reached, digest) if more else None
+        # One hit more than asked for tells whether there is another page.
+        page = self._index.search(replace(query, limit=query.limit + 1))
+        if len(page.hits) <= query.limit:
+            return page, None
+        hits = page.hits[: query.limit]
+        last = After(hits[-1].sort_value, hits[-1].key)
+        return replace(page, hits=hits), cursor_after(last, digest)
+
+    def _found(self, hits: Sequence[Hit], scopes: Sequence[Scope]) -> Iterator[Found]:
+        best = max((hit.score for hit in hits), default=0.0)
+        for start in range(0, len(hits), _READ):
+            part = hits[start : start + _READ]
+            records = self._store.get_many([hit.key for hit in part])
+            for hit, record in zip(part, records, strict=True):
+                if record is None or record.deleted:
+                    continue
+                if not any(scope.covers(record.key) for scope in scopes):
+                    continue
+                # Fragments of an older version may show what has been taken back since.
+                shown = dict(hit.highlights) if hit.version == record.version else {}
+                yield Found(record, hit.score / best if best > 0 else 0.0, shown)
+
+    def _words(self, record: Record, start: str, field: str | None) -> set[str]:
+        text = build_document(record, self._catalog).text
+        return {
+            word
+            for path, values in text.items()
+            if field in (None, path)
+            for value in values
+            for word in cut_words(value.lower())
+            if word.startswith(start)
+        }
+
+
+def _filters(given: Sequence[str | Condition], roles: FieldRoles) -> tuple[Filter, ...]:
+    if len(given) > limits.FILTERS:
+        raise _invalid("filter", f"at most {limits.FILTERS} filters")
+    filters: list[Filter] = []
+    for one in given:
+        condition = parse_condition(one) if isinstance(one, str) else one
+        filters += to_filters(condition, roles)
+    return tuple(filters)
+
+
+def _facets(fields: Sequence[str], roles: FieldRoles) -> tuple[Facet, ...]:
+    """A facet for each role that the field can have."""
+    if len(fields) > limits.FACETS:
+        raise _invalid("facet", f"at most {limits.FACETS} facets")
+    facets = []
+    for field_name in dict.fromkeys(fields):
+        possible = roles.possible(check_field(field_name, "facet"))
+        # A date that was inferred is a keyword too, and would be counted twice.
+        counted = roles.declared(field_name) | {FieldRole.KEYWORD, FieldRole.NUMBER}
+        found = [role for role in _COUNTED if role in possible & counted]
+        if not found:
+            raise _invalid("facet", f"{field_name} is not a keyword, number or date field")
+        facets += [Facet(role, field_name, limits.FACET_VALUES) for role in found]
+    return tuple(facets)
+
+
+def _sort(text: str | None, roles: FieldRoles) -> Sort | None:
+    if text is None:
+        return None
+    field_name = check_field(text.removeprefix("-"), "sort")
+    found = roles.declared(field_name) & set(_COUNTED)
+    if len(found) != 1:
+        reason = (
+            f"{field_name} is declared in several ways: name a collection"
+            if found
+            else f"{field_name} is not declared as a keyword, number or date field"
+        )
+        raise _invalid("sort", reason)
+    return Sort(next(iter(found)), field_name, text.startswith("-"))
+
+
+def _highlight(fields: Sequence[str], roles: FieldRoles) -> tuple[str, ...]:
+    for field_name in fields:
+        if FieldRole.TEXT not in roles.declared(field_name):
+            raise _invalid("highlight", f"{field_name} is not declared as a text field")
+    return tuple(dict.fromkeys(fields))
+
+
+def _limit(limit: int, most: int) -> int:
+    if not 1 <= limit <= most:
+        raise _invalid("limit", f"1 to {most}")
+    return limit
+
+
+def _counted(
+    facets: Sequence[Facet], counts: Sequence[Sequence[FacetCount]]
+) -> dict[str, tuple[FacetCount, ...]]:
+    """The counts by field, those of one field's roles merged, as JSON can say them."""
+    merged: dict[str, list[FacetCount]] = {}
+    for facet, found in zip(facets, counts, strict=True):
+        merged.setdefault(facet.field, []).extend(
+            FacetCount(_shown(facet.role, one.value), one.count) for one in found
+        )
+    return {
+        name: tuple(sorted(found, key=_by_count)[: limits.FACET_VALUES])
+        for name, found in merged.items()
+    }
+
+
+def _by_count(one: FacetCount) -> tuple[int, bool, float, str]:
+    text = isinstance(one.value, str)
+    return -one.count, text, 0.0 if text else float(one.value), str(one.value)
+
+
+def _shown(role: FieldRole, value: str | float | int) -> str | float | int:
+    if role is FieldRole.DATE:
+        return format_date(int(value))
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def _invalid(parameter: str, detail: str) -> Invalid:
+    return Invalid("The search cannot be done so.", (Fault(parameter, detail),))
+
+
+_READ: Final = 100
+"""Keys in one read of the store."""
+_SUGGESTIONS: Final = 20
+_COUNTED: Final = (FieldRole.KEYWORD, FieldRole.NUMBER, FieldRole.DATE)
+"""Roles whose values can be counted and sorted by."""
