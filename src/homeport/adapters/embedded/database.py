@@ -1,4 +1,4 @@
-"""The data file: one SQLite database in WAL mode, durable at every commit.
+"""The data of one folder: a SQLite database in WAL mode, durable at every commit.
 
 One connection writes; each thread that reads has its own. `attach` switches a served database
 to group commit; before that, in the command line and in tests, each write is its own commit.
@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import apsw
 
 from homeport.adapters.embedded import engine
+from homeport.adapters.embedded.folder import DataFolder
 from homeport.adapters.embedded.group_commit import GroupCommit, Wait, Work
 from homeport.adapters.embedded.migrations import migrate
 
@@ -29,14 +30,16 @@ class Database:
     never raise. Trouble with the disk or the engine raises Unavailable.
     """
 
-    def __init__(self, path: Path, max_waiting: int = 1_000) -> None:
-        """Open or make the file and bring it to the newest schema.
+    def __init__(self, folder: Path, max_waiting: int = 1_000) -> None:
+        """Open or make the data folder, lock it for this process, and bring the database in it
+        to the newest schema.
 
-        Raises Invalid for a file of a newer schema than this program's. Once attached, more
-        than `max_waiting` waiting writes are refused with Overloaded.
+        Raises Unavailable for a folder that cannot be used or is in use, and Invalid for data
+        of a newer schema than this program's. Once attached, more than `max_waiting` waiting
+        writes are refused with Overloaded.
         """
         self.listeners: list[Callable[[], None]] = []
-        self._path = path
+        self._folder = DataFolder(folder)
         self._max_waiting = max_waiting
         self._lock = threading.RLock()
         self._local = threading.local()
@@ -47,14 +50,13 @@ class Database:
         self._loop_reader: apsw.Connection | None = None
         self._snapshot_open = False
         try:
-            self._writer = engine.open_writer(path)
-            try:
-                migrate(self._writer)
-            except BaseException:
-                self._writer.close()
-                raise
+            self._writer = self._open_writer()
         except engine.TROUBLE as exc:
+            self._folder.close()
             raise engine.translated(exc) from exc
+        except BaseException:
+            self._folder.close()
+            raise
 
     def write(self, work: Work[T]) -> T:
         """Run `work` in a write transaction, which others may share, and return once durable.
@@ -134,12 +136,13 @@ class Database:
         done.wait()
 
     def close(self) -> None:
-        """Detach and close every connection. Nobody may use the database any more."""
+        """Detach, close every connection and leave the folder to others."""
         self.detach()
         with self._lock:
             for reader in list(self._readers):
                 reader.close()
             self._writer.close()
+            self._folder.close()
 
     def _detach(self) -> None:
         with self._lock:
@@ -185,8 +188,17 @@ class Database:
             own = self._local.connection = self._open_reader()
         return own
 
+    def _open_writer(self) -> apsw.Connection:
+        writer = engine.open_writer(self._folder.database)
+        try:
+            migrate(writer)
+        except BaseException:
+            writer.close()
+            raise
+        return writer
+
     def _open_reader(self) -> apsw.Connection:
-        reader = engine.open_reader(self._path)
+        reader = engine.open_reader(self._folder.database)
         self._readers.add(reader)
         return reader
 

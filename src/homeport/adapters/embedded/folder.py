@@ -1,0 +1,60 @@
+"""The data folder: for its owner's eyes only, and for one process at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Final
+
+from homeport.domain.errors import Unavailable
+
+_LOCK: Final = "lock"
+_DATABASE: Final = "homeport.db"
+_FOLDER_MODE: Final = 0o700
+_FILE_MODE: Final = 0o600
+
+
+class DataFolder:
+    """A folder made and locked for this process, until `close` or the process ends."""
+
+    def __init__(self, path: Path) -> None:
+        """Make the folder if there is none, and lock it.
+
+        Raises Unavailable, saying what to do, where that is not possible or another process
+        has it.
+        """
+        self.path = path
+        try:
+            path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+            self._lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
+        except (FileExistsError, NotADirectoryError) as exc:
+            raise Unavailable(f"The data folder {path} is not a folder.") from exc
+        except OSError as exc:
+            raise Unavailable(
+                f"The data folder {path} cannot be written ({exc.strerror}). Give this user the "
+                "right to write there, or set `data_folder` to another one."
+            ) from exc
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            holder = os.pread(self._lock, 32, 0).decode(errors="replace").strip()
+            os.close(self._lock)
+            who = f"process {holder}" if holder else "another process"
+            raise Unavailable(
+                f"The data folder {path} is in use by {who}. Stop that process, or set "
+                "`data_folder` to another one."
+            ) from exc
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+
+    @property
+    def database(self) -> Path:
+        """Where the database's file stands."""
+        return self.path / _DATABASE
+
+    def close(self) -> None:
+        """Let others have the folder. The lock's file stays: removing it would race."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
