@@ -128,7 +128,7 @@ class TestTheEnvironmentWins:
             tmp_path,
             {
                 "HOMEPORT_SERVER__PORT": "9000",
-                "HOMEPORT_SERVER__ACCESS_LOG": "false",
+                "HOMEPORT_SERVER__ACCESS_LOG": "off",
                 "HOMEPORT_SERVER__CORS_ORIGINS": '["https://a.example"]',
                 "HOMEPORT_ADAPTERS__PUSH_GATEWAY": "embedded",
                 "HOMEPORT_COLLECTIONS__NOTES__FIELDS__TITLE__ROLE": "text",
@@ -138,7 +138,7 @@ class TestTheEnvironmentWins:
             },
         )
         assert (found.server.port, found.server.host) == (9000, "::1")
-        assert found.server.access_log is False
+        assert found.server.access_log == "off"
         assert found.server.cors_origins == ("https://a.example",)
         assert found.adapters.push_gateway.use == "embedded"
         assert found.collections["notes"].fields["title"].boost == 1.5
@@ -227,8 +227,11 @@ class TestMistakes:
                 "homeport.toml:2: server.port: 65536 should be less than or equal to 65535",
             ),
             (
-                '[server]\naccess_log = "yes"',
-                'homeport.toml:2: server.access_log: "yes" should be true or false',
+                "[server]\naccess_log = true",
+                (
+                    "homeport.toml:2: server.access_log: true is not allowed. "
+                    "Allowed: auto, json, human, off."
+                ),
             ),
             (
                 '[server]\ncors_origins = "*"',
@@ -344,7 +347,7 @@ class TestMistakes:
         )
 
     def test_all_are_told_at_once(self, complain: Complain) -> None:
-        found = complain('[server]\nport = 0\nhost = 1\n[search]\nlanguage = "xx"')
+        found = complain('[server]\nport = -1\nhost = 1\n[search]\nlanguage = "xx"')
         assert [line.split(": ")[:2] for line in found] == [
             ["homeport.toml:3", "server.host"],
             ["homeport.toml:2", "server.port"],

@@ -69,8 +69,7 @@ def _field_path(path: str) -> str:
     return path
 
 
-_FileNumber = Annotated[int, BeforeValidator(_typed), Strict()]
-_Switch = Annotated[bool, BeforeValidator(_typed), Strict()]
+_Whole = Annotated[int, BeforeValidator(_typed), Strict()]
 
 
 class _Table(BaseModel):
@@ -149,15 +148,16 @@ class Adapters(_Table):
 
 
 class Server(_Table):
-    """The local server. `max_waiting_writes` and `max_requests` bound what may wait at once:
-    beyond them callers get 503."""
+    """The local server. `port` 0 takes any free one; `access_log` is a line for each request,
+    `auto` for people on a terminal and JSON otherwise. Beyond `max_waiting_writes`, or
+    `max_requests` at once, callers get 503."""
 
     host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
-    port: Annotated[_FileNumber, Field(ge=1, le=65535)] = 8090
+    port: Annotated[_Whole, Field(ge=0, le=65535)] = 8090
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(_typed)] = ("*",)
-    access_log: _Switch = True
-    max_waiting_writes: Annotated[_FileNumber, Field(ge=1, le=1_000_000)] = 1000
-    max_requests: Annotated[_FileNumber, Field(ge=1, le=1_000_000)] = 1000
+    access_log: Literal["auto", "json", "human", "off"] = "auto"
+    max_waiting_writes: Annotated[_Whole, Field(ge=1, le=1_000_000)] = 1000
+    max_requests: Annotated[_Whole, Field(ge=1, le=1_000_000)] = 512
 
     @field_validator("cors_origins")
     @classmethod
@@ -174,8 +174,9 @@ class Server(_Table):
 class Limits(_Table):
     """How often one address may do what is dear or dangerous; 0 means no limit."""
 
-    guests_per_minute: Annotated[_FileNumber, Field(ge=0)] = 60
-    sign_ins_per_minute: Annotated[_FileNumber, Field(ge=0)] = 30
+    guests_per_minute: Annotated[_Whole, Field(ge=0)] = 60
+    sign_ups_per_minute: Annotated[_Whole, Field(ge=0)] = 20
+    sign_ins_per_minute: Annotated[_Whole, Field(ge=0)] = 30
 
 
 class Search(_Table):

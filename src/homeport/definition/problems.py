@@ -18,7 +18,6 @@ ENVIRONMENT_PREFIX: Final = "HOMEPORT_"
 _RULES: Final = {
     "int_type": "be a whole number",
     "float_type": "be a number",
-    "bool_type": "be true or false",
     "string_type": "be text in quotes",
     "path_type": "be text in quotes",
     "tuple_type": "be an array",

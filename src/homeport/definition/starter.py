@@ -12,14 +12,16 @@ undeclared_collections = "allow"   # or "refuse": only the collections declared 
 
 [server]
 host = "127.0.0.1"                 # "0.0.0.0" lets other machines in
-port = 8090
+port = 8090                        # 0 takes any free one
 cors_origins = ["*"]               # which web pages may call, as in "https://app.example.com"
-access_log = true                  # one line for each request
-max_waiting_writes = 1000          # writes, and requests, that may wait at once;
-max_requests = 1000                # beyond that callers are told to come back (503)
+access_log = "auto"                # a line for each request: json, human, off, or auto: human
+                                   # on a terminal, else json
+max_waiting_writes = 1000          # how many writes may wait, and how many requests may be in
+max_requests = 512                 # work, at once: beyond that callers are told to come back
 
 [limits]                           # for each address; 0 means no limit
 guests_per_minute = 60
+sign_ups_per_minute = 20
 sign_ins_per_minute = 30
 
 [search]
