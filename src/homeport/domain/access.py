@@ -114,16 +114,31 @@ _OPEN = frozenset({Access.ANYONE, Access.SIGNED_IN, Access.ADMIN})
 def _scopes_of(
     principal: Principal, space: str, role: Role | None, catalog: Catalog, collection: str | None
 ) -> list[Scope]:
-    def readable(name: str) -> bool:
-        grant = _reading(principal, space, name, catalog)
-        return grant is not None and (grant.guard is None or role in grant.guard.roles)
-
     if collection is not None:
-        return [Scope(space, collection)] if readable(collection) else []
-    known = [one.name for one in catalog.known()]
+        readable = _readable(principal, space, collection, role, catalog)
+        return [Scope(space, collection)] if readable else []
+    besides = unreadable(principal, space, role, catalog)
     if space == names.PUBLIC or catalog.refuse_undeclared:
-        return [Scope(space, name) for name in known if readable(name)]
-    return [Scope(space, None, frozenset(name for name in known if not readable(name)))]
+        return [Scope(space, one.name) for one in catalog.known() if one.name not in besides]
+    return [Scope(space, None, besides)]
+
+
+def unreadable(
+    principal: Principal, space: str, role: Role | None, catalog: Catalog
+) -> frozenset[str]:
+    """Known collections that the caller, in `role`, may not read in a space that they may."""
+    return frozenset(
+        one.name
+        for one in catalog.known()
+        if not _readable(principal, space, one.name, role, catalog)
+    )
+
+
+def _readable(
+    principal: Principal, space: str, collection: str, role: Role | None, catalog: Catalog
+) -> bool:
+    grant = _reading(principal, space, collection, catalog)
+    return grant is not None and (grant.guard is None or role in grant.guard.roles)
 
 
 def _reading(principal: Principal, space: str, collection: str, catalog: Catalog) -> Grant | None:

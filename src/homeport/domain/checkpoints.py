@@ -49,17 +49,18 @@ def pull(
     checkpoint: Checkpoint,
     limit: int,
     guard: Guard | None = None,
+    besides: frozenset[str] = frozenset(),
 ) -> Pull:
-    """The next changes after `checkpoint`, at most `limit`."""
+    """The next changes after `checkpoint`, at most `limit`; the rest as the store's `changes`."""
     seen, safe = checkpoint.seen, checkpoint.safe
     # The new rows first: their horizon is from before both reads, so it holds for both.
-    fresh = store.changes(space, collection, seen, limit, guard=guard)
+    fresh = store.changes(space, collection, seen, limit, None, guard, besides)
     horizon = fresh.horizon
     looks_back = safe < seen and horizon >= checkpoint.due
     late: tuple[Record, ...] = ()
     if looks_back:
         through = min(horizon, seen.version)
-        gap = store.changes(space, collection, safe, limit, through=through, guard=guard)
+        gap = store.changes(space, collection, safe, limit, through, guard, besides)
         late = tuple(record for record in gap.records if record.position <= seen)
         if gap.more and len(late) == len(gap.records):
             reached = late[-1].position

@@ -24,6 +24,7 @@ from homeport.domain.model import names
 from homeport.domain.model.collection import Catalog
 from homeport.domain.model.data import Data
 from homeport.domain.model.identity import Principal
+from homeport.domain.model.membership import Role
 from homeport.domain.model.opaque import digest, seal, unseal
 from homeport.domain.model.record import Key, Position, Record
 from homeport.domain.model.writes import (
@@ -265,28 +266,31 @@ class Records:
             names.check_collection(collection)
         if since is not None:
             at = checkpoints.from_text(since, space, collection, now)
-        guard: Guard | None = None
-        if collection is not None:
-            guard = access.reading(principal, space, collection, self._catalog).guard
-            covers = None
-        else:
+        besides: frozenset[str] = frozenset()
+        if collection is None:
             own = space in (principal.id, names.PUBLIC)
-            membership = None if own else self._store.membership(space, principal.id)
-            known = [] if membership is None else [membership]
-            covers = access.readable_scopes(principal, self._catalog, known, space)
-            if membership is not None:
-                guard = Guard(space, principal.id, frozenset({membership.role}))
+            role = None if own else self._role(space, principal)
+            guard = None if role is None else Guard(space, principal.id, frozenset({role}))
+            besides = access.unreadable(principal, space, role, self._catalog)
+        else:
+            guard = access.reading(principal, space, collection, self._catalog).guard
         try:
-            pulled = checkpoints.pull(self._store, space, collection, at, limit, guard)
+            pulled = checkpoints.pull(self._store, space, collection, at, limit, guard, besides)
         except GuardFailed:
             raise NotFound from None
         records = pulled.records
-        if covers is not None:
-            records = tuple(
-                one for one in records if any(scope.covers(one.key) for scope in covers)
-            )
+        if space == names.PUBLIC or self._catalog.refuse_undeclared:
+            # Left over from collections that are no longer declared.
+            declared = self._catalog.find
+            records = tuple(one for one in records if declared(one.key.collection) is not None)
         text = checkpoints.to_text(pulled.checkpoint, space, collection, now)
         return Changes(records, text, pulled.more)
+
+    def _role(self, space: str, principal: Principal) -> Role:
+        membership = self._store.membership(space, principal.id)
+        if membership is None:
+            raise NotFound
+        return membership.role
 
     def _one(self, principal: Principal, space: str, one: BatchWrite) -> Record:
         write, guard = self._prepare(principal, _space(principal, space), one)

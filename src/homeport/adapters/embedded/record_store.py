@@ -131,6 +131,7 @@ class EmbeddedRecordStore:
         limit: int,
         through: int | None = None,
         guard: Guard | None = None,
+        besides: frozenset[str] = frozenset(),
     ) -> ChangePage:
         _check_count("limit", limit, limits.PAGE_ITEMS)
         end = _BEYOND_VERSIONS if through is None else through
@@ -138,7 +139,8 @@ class EmbeddedRecordStore:
         def read(connection: apsw.Connection) -> ChangePage:
             _check_guard(connection, guard)
             horizon = _last_version(connection)
-            wanted = _collections(connection, space) if collection is None else [collection]
+            everything = _collections(connection, space) if collection is None else [collection]
+            wanted = [one for one in everything if one not in besides]
             cursors = [
                 connection.execute(_CHANGES, (space, name, *_after_in(name, after), end))
                 for name in wanted

@@ -95,6 +95,7 @@ class MemoryRecordStore:
         limit: int,
         through: int | None = None,
         guard: Guard | None = None,
+        besides: frozenset[str] = frozenset(),
     ) -> ChangePage:
         _check_count("limit", limit, limits.PAGE_ITEMS)
         end = _NO_LIMIT if through is None else through
@@ -102,7 +103,9 @@ class MemoryRecordStore:
             self._check_guard(guard)
             collections = self._spaces.get(space, {})
             if collection is None:
-                wanted: Iterable[_Collection] = collections.values()
+                wanted: Iterable[_Collection] = [
+                    one for name, one in collections.items() if name not in besides
+                ]
             else:
                 wanted = [collections[collection]] if collection in collections else []
             merged = heapq.merge(*(one.updates.after(after) for one in wanted))

@@ -83,6 +83,11 @@ class Data(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self.value)
 
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Data):
+            return self.value == other.value
+        return self.value == other
+
     def __hash__(self) -> int:
         return hash(frozenset(self.value))
 

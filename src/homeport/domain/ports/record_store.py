@@ -90,10 +90,12 @@ class RecordStore(Protocol):
         limit: int,
         through: int | None = None,
         guard: Guard | None = None,
+        besides: frozenset[str] = frozenset(),
     ) -> ChangePage:
         """Up to `limit` changes after a position, tombstones included, each record once, at
-        its present version; of one collection, or of the whole space, merged. With `through`
-        only those up to that version. A page also ends once it holds a megabyte.
+        its present version; of one collection, or of the whole space, merged, `besides` some
+        collections. With `through` only those up to that version. A page also ends once it
+        holds a megabyte.
         """
         ...
 
