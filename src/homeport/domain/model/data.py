@@ -88,6 +88,11 @@ class Data(Mapping[str, Any]):
             return self.value == other.value
         return self.value == other
 
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Data):
+            return self.value == other.value
+        return self.value == other if isinstance(other, Mapping) else NotImplemented
+
     def __hash__(self) -> int:
         return hash(frozenset(self.value))
 
