@@ -45,7 +45,7 @@ pyright: $(DEVELOPING)
 	fi
 
 bench: $(DEVELOPING)  ## measure a server of its own with wrk (ARGS="--quick" for a short run)
-	$(BIN)/python benchmarks/run.py $(ARGS)
+	$(BIN)/python -m benchmarks.run $(ARGS)
 
 lock: $(DEVELOPING)  ## write requirements/*.txt anew (UPGRADE=1 for the newest versions)
 	$(LOCK) -o requirements/run.txt --extra local --build-deps-for editable pyproject.toml

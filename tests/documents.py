@@ -32,7 +32,8 @@ _python = PythonEvaluator()
 def python(example: Example) -> str | None:
     source = str(example.parsed)
     if _TEST.search(source) is None:
-        return _python(example)
+        _python(example)
+        return None
     folder: Path = example.namespace["tmp_path"]
     (folder / "conftest.py").write_text('pytest_plugins = ["homeport.testing.backend"]\n')
     (folder / "pytest.ini").write_text("[pytest]\n")
