@@ -15,14 +15,18 @@ _FOLDER_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
 
 
+class FolderInUse(Unavailable):
+    """Another process has the folder."""
+
+
 class DataFolder:
     """A folder made and locked for this process, until `close` or the process ends."""
 
     def __init__(self, path: Path) -> None:
         """Make the folder if there is none, and lock it.
 
-        Raises Unavailable, saying what to do, where that is not possible or another process
-        has it.
+        Raises Unavailable, saying what to do, where that is not possible, and FolderInUse
+        where another process has it.
         """
         self.path = path
         try:
@@ -41,7 +45,7 @@ class DataFolder:
             holder = os.pread(self._lock, 32, 0).decode(errors="replace").strip()
             os.close(self._lock)
             who = f"process {holder}" if holder else "another process"
-            raise Unavailable(
+            raise FolderInUse(
                 f"The data folder {path} is in use by {who}. Stop that process, or set "
                 "`data_folder` to another one."
             ) from exc
