@@ -1,0 +1,329 @@
+"""The change feed over the log that the record store writes in each of its transactions.
+
+A consumer's position is the version of the last event that it was handed. Events at or below
+it that are still to be delivered are held apart: what failed, and what waits behind that.
+"""
+
+# ruff: noqa: S608 - the statements are put together from constants of this module alone
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import apsw
+
+from homeport.adapters.embedded.database import Database
+from homeport.domain.events import RecordChanged
+from homeport.domain.model import versions
+from homeport.domain.model.record import Key
+from homeport.domain.ports.change_feed import Consume
+from homeport.domain.ports.clock import Clock
+from homeport.domain.ports.deliveries import DeadLetter, Retry
+
+_PREPARING: Final = -1
+"""The position of a consumer whose past is still being put together."""
+_TRIMMED: Final = 500
+"""Rows of the log that one transaction forgets at most."""
+_REPLAYED: Final = 500
+"""Records whose past one transaction puts together for a late consumer."""
+_MICROSECONDS: Final = 1_000_000
+
+_EVENT: Final = "version, space, collection, id, previous, author, deleted"
+_POSITION: Final = "SELECT position FROM consumers WHERE name = ?"
+_MOVE_ON: Final = "UPDATE consumers SET position = max(position, ?) WHERE name = ?"
+_NEW: Final = f"SELECT {_EVENT} FROM change_log WHERE version > ? ORDER BY version LIMIT ?"
+_ANY_FREE: Final = """
+    SELECT 1 FROM change_log AS new WHERE version > ?1 AND NOT EXISTS (
+        SELECT 1 FROM held_events WHERE consumer = ?2 AND space = new.space
+        AND collection = new.collection AND id = new.id) LIMIT 1"""
+_DUE: Final = f"""
+    SELECT {_EVENT}, attempts FROM held_events
+    WHERE consumer = ? AND due <= ? ORDER BY due, version LIMIT ?"""
+_HOLD: Final = f"""
+    INSERT OR REPLACE INTO held_events ({_EVENT}, consumer, attempts, due)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_RELEASE: Final = "DELETE FROM held_events WHERE consumer = ? AND version = ?"
+_OF_KEY: Final = "consumer = ?1 AND space = ?2 AND collection = ?3 AND id = ?4"
+_IS_HELD: Final = f"SELECT 1 FROM held_events WHERE {_OF_KEY} LIMIT 1"
+_ANY_HELD: Final = "SELECT 1 FROM held_events WHERE consumer = ? LIMIT 1"
+_FIRST_OF_KEY: Final = f"(SELECT min(version) FROM held_events WHERE {_OF_KEY})"
+_FIRST_GOES: Final = f"""
+    UPDATE held_events SET due = ?5
+    WHERE consumer = ?1 AND version = {_FIRST_OF_KEY} AND due IS NULL"""
+_OTHERS_WAIT: Final = f"""
+    UPDATE held_events SET due = NULL
+    WHERE {_OF_KEY} AND version > {_FIRST_OF_KEY} AND due IS NOT NULL"""
+_BURY: Final = """
+    INSERT INTO dead_letters (source, body, cause, attempts, died, key)
+    VALUES (?, ?, ?, ?, ?, ?)"""
+_TAKE: Final = "DELETE FROM dead_letters WHERE id = ? AND source = ? RETURNING body"
+_TRIM: Final = """
+    DELETE FROM change_log WHERE version IN (
+        SELECT version FROM change_log
+        WHERE version <= (SELECT min(position) FROM consumers)
+        AND version < (SELECT max(version) FROM change_log)
+        ORDER BY version LIMIT ?)"""
+_RECORDS_AFTER: Final = """
+    FROM records WHERE (space, collection, id) > (?, ?, ?)
+    ORDER BY space, collection, id LIMIT ?"""
+_REPLAY: Final = (
+    f"INSERT OR IGNORE INTO change_log ({_EVENT}) "
+    f"SELECT version, space, collection, id, NULL, author, data IS NULL {_RECORDS_AFTER}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What to hand over, what has to wait behind a failure, and the position that this brings
+    the consumer to. The first events are from those held: `attempts` says how often each was
+    tried before."""
+
+    events: tuple[RecordChanged, ...]
+    attempts: tuple[int, ...]
+    blocked: tuple[RecordChanged, ...]
+    position: int
+
+
+class EmbeddedChangeFeed:
+    """Deliver to one consumer from one thread at a time; several consumers go side by side.
+
+    The log is trimmed once every consumer has passed. One that comes later is first given each
+    record as it is by then, in the order of their versions.
+    """
+
+    def __init__(self, database: Database, clock: Clock, retry: Retry | None = None) -> None:
+        self._database = database
+        self._clock = clock
+        self._retry = retry if retry is not None else Retry()
+
+    def deliver(self, consumer: str, consume: Consume, limit: int = 100) -> int:
+        self._register(consumer)
+        batch = self._next(consumer, limit)
+        while not batch.events:
+            if not batch.blocked:
+                return 0
+            self._save(consumer, batch, {})
+            batch = self._next(consumer, limit)
+        try:
+            failures = consume(batch.events)
+        except Exception as exc:  # noqa: BLE001 - the whole batch failed, whatever the reason
+            cause = f"{type(exc).__name__}: {exc}"
+            failures = dict.fromkeys(range(len(batch.events)), cause)
+        self._save(consumer, batch, failures)
+        return len(batch.events)
+
+    def next_due(self, consumer: str) -> float | None:
+        now = self._clock.now()
+
+        def read(connection: apsw.Connection) -> float | None:
+            position = _position(connection, consumer) or 0
+            if connection.execute(_ANY_FREE, (position, consumer)).get is not None:
+                return 0.0
+            due = connection.execute(
+                "SELECT min(due) FROM held_events WHERE consumer = ? AND due IS NOT NULL",
+                (consumer,),
+            ).get
+            return None if due is None else max(0.0, (due - now) / _MICROSECONDS)
+
+        return self._database.read_all(read)
+
+    def dead_letters(self, consumer: str) -> list[DeadLetter]:
+        rows = self._database.read(
+            "SELECT id, body, cause, attempts, died FROM dead_letters WHERE source = ? ORDER BY id",
+            (_source(consumer),),
+        )
+        return [
+            DeadLetter(str(number), consumer, body, cause, attempts, died)
+            for number, body, cause, attempts, died in rows
+        ]
+
+    def redrive(self, consumer: str, ids: Sequence[str]) -> int:
+        now = self._clock.now()
+
+        def redrive(connection: apsw.Connection) -> int:
+            bodies = _take_dead_letters(connection, consumer, ids)
+            for body in bodies:
+                event = _event_of(body)
+                connection.execute(_HOLD, (*_row(event), consumer, 0, None))
+                _line_up(connection, consumer, event.key, now)
+            return len(bodies)
+
+        return self._database.write(redrive)
+
+    def drop(self, consumer: str, ids: Sequence[str]) -> int:
+        return self._database.write(
+            lambda connection: len(_take_dead_letters(connection, consumer, ids))
+        )
+
+    def _register(self, consumer: str) -> None:
+        """Make the consumer known, from the beginning of the store."""
+        position = self._database.read_all(partial(_position, consumer=consumer))
+        if position is None:
+            self._database.write(partial(_add_consumer, consumer=consumer))
+            position = self._database.read_all(partial(_position, consumer=consumer))
+        if position == _PREPARING:
+            after: Key | None = Key("", "", "")
+            while after is not None:
+                after = self._database.write(partial(_replay, after=after))
+            self._database.write(
+                lambda connection: connection.execute(_MOVE_ON, (versions.NEVER, consumer))
+            )
+
+    def _next(self, consumer: str, limit: int) -> _Batch:
+        now = self._clock.now()
+
+        def read(connection: apsw.Connection) -> _Batch:
+            position = _position(connection, consumer) or versions.NEVER
+            due: list[Any] = connection.execute(_DUE, (consumer, now, limit)).fetchall()
+            new = connection.execute(_NEW, (position, limit - len(due))).fetchall()
+            fresh = [_event(row) for row in new]
+            if fresh:
+                position = fresh[-1].version
+            blocked = _blocked(connection, consumer, fresh)
+            free = [event for event in fresh if event.key not in blocked]
+            return _Batch(
+                (*(_event(row[:-1]) for row in due), *free),
+                tuple(row[-1] for row in due),
+                tuple(event for event in fresh if event.key in blocked),
+                position,
+            )
+
+        return self._database.read_all(read)
+
+    def _save(self, consumer: str, batch: _Batch, failures: Mapping[int, str]) -> None:
+        """Move on: past what was done, with what failed held or buried."""
+        now = self._clock.now()
+
+        def save(connection: apsw.Connection) -> None:
+            for event in batch.blocked:
+                connection.execute(_HOLD, (*_row(event), consumer, 0, None))
+            waiting: set[Key] = set()
+            for place, event in enumerate(batch.events):
+                held = place < len(batch.attempts)
+                attempts = batch.attempts[place] + 1 if held else 1
+                cause = failures.get(place)
+                if event.key in waiting:
+                    # An earlier change of this record has just failed, and comes first again.
+                    connection.execute(_HOLD, (*_row(event), consumer, 0, None))
+                elif cause is not None and attempts < self._retry.attempts:
+                    due = now + round(self._retry.wait(attempts) * _MICROSECONDS)
+                    connection.execute(_HOLD, (*_row(event), consumer, attempts, due))
+                    waiting.add(event.key)
+                else:
+                    if cause is not None:
+                        _bury(connection, consumer, event, cause, attempts, now)
+                    if held:
+                        connection.execute(_RELEASE, (consumer, event.version))
+                        _line_up(connection, consumer, event.key, now)
+            connection.execute(_MOVE_ON, (batch.position, consumer))
+            connection.execute(_TRIM, (_TRIMMED,))
+
+        self._database.write(save)
+
+
+def _position(connection: apsw.Connection, consumer: str) -> int | None:
+    position: int | None = connection.execute(_POSITION, (consumer,)).get
+    return position
+
+
+def _add_consumer(connection: apsw.Connection, consumer: str) -> None:
+    """The first one finds the log whole; for later ones it may have been trimmed."""
+    late = connection.execute("SELECT 1 FROM consumers LIMIT 1").get is not None
+    connection.execute(
+        "INSERT OR IGNORE INTO consumers (name, position) VALUES (?, ?)",
+        (consumer, _PREPARING if late else versions.NEVER),
+    )
+
+
+def _replay(connection: apsw.Connection, after: Key) -> Key | None:
+    """Put the next records back into the log where it was trimmed, each at its present version.
+
+    Consumers that passed there do not notice. Returns the last key, None after the last piece.
+    """
+    keys: list[Any] = connection.execute(
+        f"SELECT space, collection, id {_RECORDS_AFTER}", (*after, _REPLAYED)
+    ).fetchall()
+    connection.execute(_REPLAY, (*after, _REPLAYED))
+    return Key(*keys[-1]) if keys else None
+
+
+def _blocked(
+    connection: apsw.Connection, consumer: str, events: Sequence[RecordChanged]
+) -> set[Key]:
+    """The keys among these of which an earlier event is held."""
+    if connection.execute(_ANY_HELD, (consumer,)).get is None:
+        return set()
+    keys = {event.key for event in events}
+    return {key for key in keys if connection.execute(_IS_HELD, (consumer, *key)).get is not None}
+
+
+def _line_up(connection: apsw.Connection, consumer: str, key: Key, now: int) -> None:
+    """Of a record's held events, the first is due and the others wait behind it."""
+    connection.execute(_OTHERS_WAIT, (consumer, *key))
+    connection.execute(_FIRST_GOES, (consumer, *key, now))
+
+
+def _bury(
+    connection: apsw.Connection,
+    consumer: str,
+    event: RecordChanged,
+    cause: str,
+    attempts: int,
+    now: int,
+) -> None:
+    letter = (_source(consumer), _body(event), cause, attempts, now, "/".join(event.key))
+    connection.execute(_BURY, letter)
+
+
+def _take_dead_letters(connection: apsw.Connection, consumer: str, ids: Sequence[str]) -> list[str]:
+    """Remove these dead letters, and return the bodies of those that there were."""
+    taken = (
+        connection.execute(_TAKE, (int(number), _source(consumer))).get
+        for number in ids
+        if number.isdecimal()
+    )
+    return [body for body in taken if body is not None]
+
+
+def _source(consumer: str) -> str:
+    return f"feed:{consumer}"
+
+
+def _row(event: RecordChanged) -> tuple[Any, ...]:
+    return (event.version, *event.key, event.previous, event.author, event.deleted)
+
+
+def _event(row: Sequence[Any]) -> RecordChanged:
+    version, space, collection, record_id, previous, author, deleted = row
+    key = Key(space, collection, record_id)
+    return RecordChanged(key, version, previous, author, bool(deleted))
+
+
+def _body(event: RecordChanged) -> str:
+    """The event as JSON, its versions as text: they are over what a JavaScript number holds."""
+    previous = None if event.previous is None else versions.to_text(event.previous)
+    return json.dumps(
+        {
+            **event.key._asdict(),
+            "version": versions.to_text(event.version),
+            "previous": previous,
+            "author": event.author,
+            "deleted": event.deleted,
+        }
+    )
+
+
+def _event_of(body: str) -> RecordChanged:
+    fields = json.loads(body)
+    previous = fields["previous"]
+    return RecordChanged(
+        Key(fields["space"], fields["collection"], fields["id"]),
+        int(fields["version"], 16),
+        None if previous is None else int(previous, 16),
+        fields["author"],
+        fields["deleted"],
+    )
