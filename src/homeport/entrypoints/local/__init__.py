@@ -1,0 +1,16 @@
+"""The local gateway: API Gateway's stand-in, in one process.
+
+It turns HTTP into the event that a Lambda function gets, does the authorizer's work, calls the
+handler and turns its result back into HTTP. Pumps stand in for the event source mappings.
+
+    server.py        Gateway: wires all of this and runs it
+    listener.py      HTTP itself (granian)
+    greenlets.py     runs plain synchronous handlers, many at once, on one event loop
+    exchange.py      one request's way through the gateway
+    events.py        HTTP -> payload 2.0 event, handler's result -> HTTP
+    routes.py        route keys -> which function
+    authorizer.py    token -> authorizer context, cached
+    cors.py, limits.py, access_log.py
+    pumps.py         change feed and queue -> consumers
+    local_routes.py  what only the local gateway offers
+"""

@@ -1,0 +1,76 @@
+"""A gateway for a definition: the backend, its Lambda handlers, the operations table's routes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, TextIO
+
+from homeport.entrypoints import operations
+from homeport.entrypoints.local.exchange import Handler
+from homeport.entrypoints.local.server import Gateway
+from homeport.entrypoints.local.settings import GatewaySettings, LogFormat, Rate
+
+if TYPE_CHECKING:
+    from homeport.container import Backend
+    from homeport.definition import Definition
+
+
+def gateway_for(
+    backend: Backend,
+    *,
+    settings: GatewaySettings | None = None,
+    on_listening: Callable[[str], None] | None = None,
+    stream: TextIO | None = None,
+) -> Gateway:
+    """A gateway that serves every operation of `backend`.
+
+    Build the backend with `container.build(definition, offload=greenlets.offload)`, so that
+    slow work leaves the loop free. It stays the caller's to close, after `run`.
+    """
+    return Gateway(
+        backend,
+        handlers_of(backend),
+        operations.routes(),
+        settings_of(backend.definition) if settings is None else settings,
+        on_listening=on_listening,
+        stream=stream,
+    )
+
+
+def handlers_of(backend: Backend) -> Mapping[str, Handler]:
+    """Every Lambda function's handler, by the function's name."""
+    modules = {
+        name: import_module(f"homeport.entrypoints.lambdas.{name}") for name in operations.FUNCTIONS
+    }
+    return {name: module.build(backend) for name, module in modules.items()}
+
+
+def settings_of(definition: Definition) -> GatewaySettings:
+    """What a definition says about the gateway."""
+    server = definition.server
+    return GatewaySettings(
+        host=server.host,
+        port=server.port,
+        origins=server.cors_origins,
+        log=LogFormat(server.access_log),
+        rates=rates_of(definition),
+        concurrent_requests=server.max_requests,
+        connections=2 * server.max_requests,
+    )
+
+
+def rates_of(definition: Definition) -> Mapping[str, Rate]:
+    """How often one address may make guests, sign up, sign in and refresh."""
+    limits = definition.limits
+    times = {
+        "create_guest": limits.guests_per_minute,
+        "sign_up": limits.sign_ups_per_minute,
+    }
+    rates: dict[str, Rate] = {}
+    for one in operations.OPERATIONS:
+        if one.limited:
+            a_minute = times.get(one.name, limits.sign_ins_per_minute)
+            if a_minute:
+                rates[one.route_key] = Rate.per_minute(a_minute)
+    return rates

@@ -1,0 +1,153 @@
+"""Runs plain synchronous functions on an event loop, many at once.
+
+A handler that has to wait for something, such as a commit, calls `wait(future)`: its greenlet
+is put aside, the loop goes on with other work, and the handler goes on when the future is done.
+Neither the handler nor the domain below it needs `async`.
+
+Making a greenlet costs as much as a short handler, so they are kept and used again. One greenlet
+runs job after job until none is left; only a job that waits costs a switch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, Generic, ParamSpec, TypeVar, cast
+
+from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
+
+Job = TypeVar("Job")
+T = TypeVar("T")
+P = ParamSpec("P")
+
+JOBS_A_TURN: Final = 64
+"""After so many jobs the loop gets a turn, so that what jobs wait for can happen."""
+IDLE: Final = 64
+"""Greenlets kept for later. More are let go when they have nothing to do."""
+
+_CONTEXT: Final = contextvars.Context()
+
+
+class Pool(Generic[Job]):
+    """Calls `serve` with each job, in greenlets on `loop`. `serve` must not raise.
+
+    `threads` is the size of the thread pool that `offload` uses.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, serve: Callable[[Job], None], threads: int
+    ) -> None:
+        self.loop: Final = loop
+        self.threads: Final = ThreadPoolExecutor(threads, thread_name_prefix="homeport-offload")
+        self._serve = serve
+        self._jobs: deque[Job] = deque()
+        self._idle: list[_Worker] = []
+        self._awake = False
+        self._left = 0
+
+    def submit(self, job: Job) -> None:
+        """Have the job served soon. May be called in any thread."""
+        self._jobs.append(job)
+        if not self._awake:
+            self._awake = True
+            self.loop.call_soon_threadsafe(self._turn)
+
+    def close(self) -> None:
+        """Let the threads go. Greenlets need no closing."""
+        self.threads.shutdown(wait=False, cancel_futures=True)
+
+    def _turn(self) -> None:
+        """Hand jobs to greenlets until none is left, or for long enough."""
+        jobs = self._jobs
+        self._left = JOBS_A_TURN
+        while True:
+            while jobs:
+                if not self._left:
+                    self.loop.call_soon(self._turn)
+                    return
+                worker = self._idle.pop() if self._idle else _Worker(self, self._work)
+                worker.switch()
+            self._awake = False
+            # A job that came after the last look saw us awake: look once more.
+            if not jobs:
+                return
+            self._awake = True
+
+    def _work(self) -> None:
+        """What a greenlet does all its life."""
+        jobs, serve, idle = self._jobs, self._serve, self._idle
+        this = cast("_Worker", getcurrent())
+        loop_greenlet = cast(greenlet, this.parent)
+        while True:
+            while jobs and self._left:
+                self._left -= 1
+                serve(jobs.popleft())
+            if len(idle) >= IDLE:
+                return
+            idle.append(this)
+            loop_greenlet.switch()
+
+
+class _Worker(greenlet):  # type: ignore[misc]  # untyped
+    """One of a pool's greenlets. Its parent is the one that the loop runs in."""
+
+    def __init__(self, pool: Pool[Any], work: Callable[[], None]) -> None:
+        super().__init__(work)
+        self.pool: Final = pool
+
+
+def wait(future: asyncio.Future[T]) -> T:
+    """What the future comes to, waiting for it without holding up the loop.
+
+    For jobs of a pool only, with a future of that pool's loop. Raises what the future raises.
+    """
+    if not future.done():
+        future.add_done_callback(_current().switch, context=_CONTEXT)
+        _suspend()
+    return future.result()
+
+
+def offload(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call `function` in a thread while this job waits; outside of a pool, just call it."""
+    this = getcurrent()
+    if not isinstance(this, _Worker):
+        return function(*args, **kwargs)
+    pool = this.pool
+    return wait(pool.loop.run_in_executor(pool.threads, lambda: function(*args, **kwargs)))
+
+
+class Wakeup:
+    """Suspends the current job until it is called, or until `cancel`, whichever is first."""
+
+    __slots__ = ("_worker", "over")
+
+    def __init__(self) -> None:
+        self._worker: _Worker | None = _current()
+        self.over = False
+
+    def __call__(self, _: object = None) -> None:
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.switch()
+
+    def cancel(self) -> None:
+        """Wake the job with `over` set: it has waited too long."""
+        self.over = self._worker is not None
+        self()
+
+    def wait(self) -> None:
+        _suspend()
+
+
+def _current() -> _Worker:
+    this = getcurrent()
+    if isinstance(this, _Worker):
+        return this
+    raise RuntimeError("only a job of a greenlet pool can wait")
+
+
+def _suspend() -> None:
+    cast(greenlet, getcurrent().parent).switch()

@@ -1,0 +1,220 @@
+"""Listens for HTTP with granian's Rust server, in this process and on this event loop.
+
+The only module that knows granian. Its own embeddable server starts an asyncio task for every
+request; here each request is handed over as it is, since a greenlet will run it. Granian speaks
+HTTP/1.0 and 1.1 in a thread of its own, keeps connections alive, and answers malformed requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import errno
+import socket
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, Final, Protocol
+
+from homeport.domain.errors import HomeportError
+from homeport.entrypoints.local import greenlets
+
+BACKLOG: Final = 1024
+_GRANIAN: Final = "granian._granian"
+"""Loaded by name: its type stubs describe an older release."""
+_CONTEXT: Final = contextvars.Context()
+
+
+class AddressInUse(HomeportError):
+    """Another program listens at this address already."""
+
+
+class CannotListen(HomeportError):
+    """There is no listening at this address."""
+
+
+class Scope(Protocol):
+    """What granian knows of a request. `path` is percent-decoded, header names are lower case;
+    header values that are not printable ASCII are missing."""
+
+    method: str
+    path: str
+    query_string: str
+    http_version: str
+    client: str
+    headers: Any
+
+
+class Channel(Protocol):
+    """Reads the body and sends the answer, once."""
+
+    def __call__(self) -> Any: ...
+    def __aiter__(self) -> Any: ...
+    def response_str(self, status: int, headers: list[tuple[str, str]], body: str) -> None: ...
+    def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None: ...
+
+
+class Incoming(Protocol):
+    """One request."""
+
+    scope: Scope
+    proto: Channel
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises AddressInUse or CannotListen, in words for the user."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(BACKLOG)
+    except OSError as exc:
+        listening.close()
+        if exc.errno == errno.EADDRINUSE:
+            raise AddressInUse(f"Port {port} at {host} is in use by another program.") from exc
+        raise CannotListen(f"Cannot listen at {host}:{port}: {exc.strerror}.") from exc
+    return listening
+
+
+class Listener:
+    """Serves `listening` from `start` on; every request goes to `receive`, in another thread."""
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        loop: asyncio.AbstractEventLoop,
+        receive: Callable[[Incoming], None],
+        connections: int,
+    ) -> None:
+        self._listening = listening
+        self._loop = loop
+        self._receive = receive
+        self._connections = connections
+        self._signal: Any = None
+        self._stopped: asyncio.Future[None] = loop.create_future()
+
+    def start(self) -> None:
+        granian = import_module(_GRANIAN)
+        descriptor = self._listening.detach()  # granian's from now on; it closes it
+        self._signal = granian.WorkerSignal()
+        self._signal.add_cb(lambda: self._loop.call_soon_threadsafe(self._end))
+        worker = granian.RSGIWorker(
+            1,
+            (None, granian.SocketHolder(descriptor, False, BACKLOG)),
+            None,  # no channel to a parent process
+            1,  # threads of its HTTP runtime
+            8,  # threads at most for its blocking work, which there is none of
+            1,  # threads that enter Python
+            30,
+            self._connections,
+            "1",
+            None,  # HTTP/1 settings: keep-alive, 30 s for the headers to arrive
+            None,
+            False,  # no websockets
+            None,
+            False,  # no TLS: from here on, its settings
+            None,
+            None,
+            None,
+            "tls1.3",
+            None,
+            [],
+            False,
+            (None, None),  # no metrics
+        )
+        worker.serve_async(_scheduler(granian, self._loop, self._receive), self._loop, self._signal)
+
+    async def stop(self) -> None:
+        """Accept no more, let requests in flight be answered, then close every connection."""
+        self._signal.set()
+        await self._stopped
+
+    def _end(self) -> None:
+        if not self._stopped.done():
+            self._stopped.set_result(None)
+
+
+def _scheduler(
+    granian: Any, loop: asyncio.AbstractEventLoop, receive: Callable[[Incoming], None]
+) -> Any:
+    class Scheduler(granian.CallbackScheduler):  # type: ignore[misc]  # an extension's class
+        def __init__(self, *_: Any) -> None:
+            super().__init__()
+            self._schedule_fn = receive
+
+    return Scheduler(loop, None, None, _nothing, _nothing)
+
+
+def _nothing(*_: object) -> None:
+    """Granian would enter and leave asyncio tasks here; there are none."""
+
+
+class BodyTooLarge(Exception):
+    """More came than is allowed; the rest was not read."""
+
+
+class BodyTooSlow(Exception):
+    """The body did not come in time."""
+
+
+class BodyCut(Exception):
+    """The connection ended before the body did."""
+
+
+class BodyReader:
+    """Reads bodies in greenlets, and gives up on those that take longer than `seconds`."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, most: int, seconds: float) -> None:
+        self._loop = loop
+        self._most = most
+        self._seconds = seconds
+        self._waiting: dict[greenlets.Wakeup, float] = {}
+        self._sweeping = False
+
+    def read(self, incoming: Incoming, length: str | None) -> bytes:
+        """The whole body. `length` is its Content-Length, None where it comes in chunks."""
+        deadline = self._loop.time() + self._seconds
+        if length is not None:
+            # Sent twice with the same value, it is joined by a comma.
+            if int(length.partition(",")[0]) > self._most:
+                raise BodyTooLarge
+            return self._wait(incoming.proto(), deadline)
+        chunks: list[bytes] = []
+        size = 0
+        stream = incoming.proto.__aiter__()
+        while chunk := self._wait(stream.__anext__(), deadline):
+            size += len(chunk)
+            if size > self._most:
+                raise BodyTooLarge
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    def _wait(self, awaitable: Any, deadline: float) -> bytes:
+        """What granian's awaitable comes to. It calls back as a future does, once."""
+        wakeup = greenlets.Wakeup()
+        self._waiting[wakeup] = deadline
+        if not self._sweeping:
+            self._sweeping = True
+            self._loop.call_later(self._seconds / 4, self._sweep)
+        awaitable.add_done_callback(wakeup, context=_CONTEXT)
+        wakeup.wait()
+        self._waiting.pop(wakeup, None)
+        if wakeup.over:
+            raise BodyTooSlow
+        try:
+            next(awaitable)
+        except StopIteration as done:
+            body: bytes = done.value
+            return body
+        except Exception as exc:
+            raise BodyCut from exc
+        raise BodyCut
+
+    def _sweep(self) -> None:
+        """One timer for all that wait is cheaper than one for each."""
+        now = self._loop.time()
+        for wakeup in [one for one, deadline in self._waiting.items() if deadline <= now]:
+            wakeup.cancel()
+        self._sweeping = bool(self._waiting)
+        if self._sweeping:
+            self._loop.call_later(self._seconds / 4, self._sweep)

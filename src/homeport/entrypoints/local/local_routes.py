@@ -1,0 +1,73 @@
+"""What only the local gateway offers, for trying things out: nothing of this is on AWS.
+
+    GET /local/pushes   the pushes last sent to the caller's own devices, newest first
+    GET /local/status   whether the index and the messages have caught up
+
+Both want an access token, as other operations do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from homeport.domain.errors import HomeportError
+from homeport.domain.model.data import encode
+from homeport.domain.model.identity import Principal
+from homeport.entrypoints.lambdas.answers import time_text
+from homeport.entrypoints.lambdas.problems import problem
+from homeport.entrypoints.lambdas.requests import principal_of
+from homeport.entrypoints.local.pumps import Pumps
+
+if TYPE_CHECKING:
+    from homeport.container import Backend
+
+FUNCTION: Final = "local"
+PUSHES: Final = "GET /local/pushes"
+STATUS: Final = "GET /local/status"
+ROUTES: Final = {PUSHES: FUNCTION, STATUS: FUNCTION}
+SHOWN: Final = 100
+
+
+def build(backend: Backend, pumps: Pumps) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+    """The handler of these routes."""
+
+    def handler(event: dict[str, Any], _: Any) -> dict[str, Any]:
+        try:
+            principal = principal_of(event, backend.clock.now() // 1_000_000)
+            found = _pushes(backend, principal) if event["routeKey"] == PUSHES else _status(pumps)
+        except HomeportError as error:
+            return problem(error, event["requestContext"]["requestId"], event["rawPath"])
+        headers = {"content-type": "application/json", "cache-control": "no-store"}
+        return {"statusCode": 200, "headers": headers, "body": encode(found)}
+
+    return handler
+
+
+def _pushes(backend: Backend, principal: Principal) -> dict[str, Any]:
+    devices = {one.endpoint: one for one in backend.devices.list(principal)}
+    # Only the gateways that send nothing anywhere keep what they were given.
+    recent = getattr(backend.push, "recent", None)
+    sent = [] if recent is None else recent(list(devices), SHOWN)
+    return {
+        "items": [
+            {
+                "device": devices[one.endpoint].id,
+                "platform": str(devices[one.endpoint].target.platform),
+                "payload": one.push.payload,
+                "sent": time_text(one.sent),
+            }
+            for one in sent
+        ]
+    }
+
+
+def _status(pumps: Pumps) -> dict[str, Any]:
+    lags = pumps.lag()
+    return {
+        "idle": all(one.idle for one in lags),
+        "pumps": {
+            one.pump: {"idle": one.idle, "delivered": one.delivered, "failures": one.failures}
+            for one in lags
+        },
+    }

@@ -1,0 +1,162 @@
+"""Stand in for AWS's event source mappings: hand changes and queued work to their consumers.
+
+Each pump is a plain thread. It is woken when something was committed or falls due. While
+requests come in, it rests after each batch in proportion to the time the batch took: what it
+computes, requests cannot.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+log: Final = logging.getLogger("homeport.pumps")
+
+DUTY: Final = 0.25
+"""The share of time that a pump works while requests come in."""
+BUSY_REQUESTS: Final = 4
+"""More requests than these since the last batch, and the pump rests after it."""
+LONGEST_REST: Final = 0.4
+FIRST_BACKOFF: Final = 0.1
+LONGEST_BACKOFF: Final = 30.0
+SHORTEST_WAIT: Final = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How a pump is doing. `idle`: nothing was due when last looked, and nothing came since."""
+
+    pump: str
+    idle: bool
+    delivered: int
+    failures: int
+
+
+class Pump:
+    """Calls `deliver` while it returns more than 0, then sleeps until woken or `next_due`.
+
+    `served` counts requests so far. `poll` is the longest sleep in seconds, for stores that
+    cannot wake anybody. An exception out of `deliver` is logged, and tried again with backoff.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        deliver: Callable[[], int],
+        next_due: Callable[[], float | None],
+        served: Callable[[], int],
+        poll: float | None = None,
+    ) -> None:
+        self.name: Final = name
+        self._deliver = deliver
+        self._next_due = next_due
+        self._served = served
+        self._poll = poll
+        self._woken = threading.Event()
+        self._stopping = threading.Event()
+        self._working = False
+        self._delivered = 0
+        self._failures = 0
+        self._thread = threading.Thread(target=self._run, name=f"homeport-{name}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Something may be due. Cheap, and callable from any thread."""
+        if not self._woken.is_set():
+            self._woken.set()
+
+    def ask_to_stop(self) -> None:
+        self._stopping.set()
+        self._woken.set()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the batch at hand. Returns whether the pump has stopped."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def lag(self) -> Lag:
+        due = self._next_due()
+        idle = not (self._working or self._woken.is_set()) and (due is None or due > 0)
+        return Lag(self.name, idle, self._delivered, self._failures)
+
+    def _run(self) -> None:
+        failures = 0
+        served = self._served()
+        while not self._stopping.is_set():
+            self._working = True
+            self._woken.clear()
+            began = time.monotonic()
+            try:
+                count = self._deliver()
+                self._delivered += count
+                sleep = self._sleep() if count == 0 else 0.0
+                failures = 0
+            except Exception:
+                failures += 1
+                self._failures += 1
+                log.exception("the %s pump failed and will go on", self.name)
+                self._working = False
+                backoff = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0 ** min(failures - 1, 32))
+                self._stopping.wait(backoff)
+                continue
+            self._working = False
+            if count == 0:
+                self._woken.wait(sleep)
+                continue
+            before, served = served, self._served()
+            if served - before > BUSY_REQUESTS:
+                worked = time.monotonic() - began
+                self._stopping.wait(min(LONGEST_REST, worked * (1.0 / DUTY - 1.0)))
+
+    def _sleep(self) -> float | None:
+        """Seconds until something may be due; None for as long as nobody wakes the pump."""
+        waits = [wait for wait in (self._next_due(), self._poll) if wait is not None]
+        return max(SHORTEST_WAIT, min(waits)) if waits else None
+
+
+class Pumps:
+    """All pumps of a gateway."""
+
+    def __init__(self, pumps: Sequence[Pump]) -> None:
+        self._pumps = tuple(pumps)
+
+    def start(self) -> None:
+        for pump in self._pumps:
+            pump.start()
+
+    def wake(self) -> None:
+        """Something was committed."""
+        for pump in self._pumps:
+            pump.wake()
+
+    def stop(self, timeout: float) -> bool:
+        """Let every pump finish its batch. Returns whether all have stopped in `timeout`."""
+        until = time.monotonic() + timeout
+        for pump in self._pumps:
+            pump.ask_to_stop()
+        stopped = [pump.join(max(0.0, until - time.monotonic())) for pump in self._pumps]
+        return all(stopped)
+
+    def lag(self) -> tuple[Lag, ...]:
+        return tuple(pump.lag() for pump in self._pumps)
+
+    def idle(self) -> bool:
+        """Whether all is caught up: nothing is due now. What is due later does not count."""
+        # One pump's work may be the next one's, also of one that was already looked at.
+        return all(one.idle for one in self.lag()) and all(one.idle for one in self.lag())
+
+    def wait_until_idle(self, timeout: float) -> bool:
+        """For tests: wait until all is caught up. Returns False if that took too long."""
+        until = time.monotonic() + timeout
+        while not self.idle():
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.005)
+        return True

@@ -1,0 +1,217 @@
+"""The local gateway as a whole: one process, one event loop, and the pumps' threads."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Final, TextIO
+
+from homeport.entrypoints.lambdas.authorizer import authorize
+from homeport.entrypoints.local import greenlets, local_routes
+from homeport.entrypoints.local.access_log import (
+    AccessLog,
+    LogWriter,
+    StructuredHandler,
+    is_human,
+)
+from homeport.entrypoints.local.authorizer import Authorizer
+from homeport.entrypoints.local.cors import Cors
+from homeport.entrypoints.local.exchange import Exchanges, Handler
+from homeport.entrypoints.local.limits import RateLimiter
+from homeport.entrypoints.local.listener import BodyReader, Incoming, Listener, bind
+from homeport.entrypoints.local.pumps import Pump, Pumps
+from homeport.entrypoints.local.routes import Router
+from homeport.entrypoints.local.settings import GatewaySettings, LogFormat
+
+if TYPE_CHECKING:
+    from homeport.container import Backend
+
+log: Final = logging.getLogger("homeport.gateway")
+
+INDEXING_BATCH: Final = 500
+MESSAGING_BATCH: Final = 500
+QUEUE_BATCH: Final = 10
+POLL: Final = 0.05
+"""Seconds between looks at stores that cannot say when something was committed."""
+SWITCH_INTERVAL: Final = 0.0005
+"""How long a pump may hold up requests; Python's own 5 ms is ten requests' time."""
+
+
+class Gateway:
+    """Serves `handlers` (function name -> handler) at `routes` (route key -> function name).
+
+    `on_listening` gets the address, `http://host:port`, once requests are taken. Request lines
+    and errors are logged to `stream`.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        handlers: Mapping[str, Handler],
+        routes: Mapping[str, str],
+        settings: GatewaySettings,
+        *,
+        on_listening: Callable[[str], None] | None = None,
+        stream: TextIO | None = None,
+    ) -> None:
+        self._backend = backend
+        self._settings = settings
+        self._on_listening = on_listening
+        self._stream = sys.stderr if stream is None else stream
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._stop_asked = False
+        self._exchanges: Exchanges | None = None
+        self.pumps: Final = Pumps(self._make_pumps())
+        self._routes = {**routes, **local_routes.ROUTES}
+        self._handlers = {
+            **handlers,
+            local_routes.FUNCTION: local_routes.build(backend, self.pumps),
+        }
+
+    def run(self) -> None:
+        """Serve until `stop`, SIGTERM or SIGINT; then finish what is in flight and return.
+
+        Raises AddressInUse or CannotListen before anything is served.
+        """
+        settings = self._settings
+        listening = bind(settings.host, settings.port)
+        import uvloop  # not sooner: only a served backend needs it
+
+        _allow_open_files(settings.connections)
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_INTERVAL)
+        human = is_human(settings.log, self._stream)
+        writer = LogWriter(self._stream)
+        handler = StructuredHandler(writer.add, human=human)
+        logging.getLogger("homeport").addHandler(handler)
+        loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+        try:
+            requests = None if settings.log is LogFormat.OFF else AccessLog(writer.add, human=human)
+            loop.run_until_complete(self._serve(listening, requests))
+        finally:
+            loop.close()
+            logging.getLogger("homeport").removeHandler(handler)
+            writer.close()
+            sys.setswitchinterval(before)
+
+    def stop(self) -> None:
+        """Have `run` end. May be called in any thread, also before `run` listens."""
+        self._stop_asked = True
+        loop, stop = self._loop, self._stop
+        if loop is not None and stop is not None:
+            with suppress(RuntimeError):  # it has ended already
+                loop.call_soon_threadsafe(stop.set)
+
+    async def _serve(self, listening: socket.socket, requests: AccessLog | None) -> None:
+        settings = self._settings
+        loop = asyncio.get_running_loop()
+        self._loop, self._stop = loop, asyncio.Event()
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, self._on_signal)
+        self._exchanges = exchanges = Exchanges(
+            handlers=self._handlers,
+            router=Router(self._routes),
+            authorizer=Authorizer(partial(authorize, self._backend.identity_provider)),
+            limiter=RateLimiter(settings.rates, time.monotonic),
+            cors=Cors(settings.origins),
+            bodies=BodyReader(loop, settings.body_bytes, settings.body_seconds),
+            log=requests,
+            concurrent=settings.concurrent_requests,
+        )
+        pool: greenlets.Pool[Incoming] = greenlets.Pool(
+            loop, exchanges.serve, settings.offload_threads
+        )
+        database = self._backend.database
+        if database is not None:
+            database.attach(loop, greenlets.wait)
+            database.listeners.append(self.pumps.wake)
+        address = _address(listening)
+        listener = Listener(listening, loop, pool.submit, settings.connections)
+        try:
+            listener.start()
+            self.pumps.start()
+            if self._on_listening is not None:
+                self._on_listening(address)
+            if not self._stop_asked:
+                await self._stop.wait()
+        finally:
+            await self._finish(listener, pool)
+            if database is not None:
+                database.listeners.remove(self.pumps.wake)
+                database.detach()
+
+    async def _finish(self, listener: Listener, pool: greenlets.Pool[Incoming]) -> None:
+        """Requests first, then the pumps' batches; the database is last, as both write to it."""
+        settings = self._settings
+        try:
+            await asyncio.wait_for(listener.stop(), settings.stop_seconds)
+        except TimeoutError:
+            log.warning("some requests did not finish in %g s", settings.stop_seconds)
+        pumps_stop = partial(self.pumps.stop, settings.stop_seconds)
+        if not await asyncio.get_running_loop().run_in_executor(None, pumps_stop):
+            log.warning("some pumps did not finish in %g s", settings.stop_seconds)
+        pool.close()
+
+    def _on_signal(self) -> None:
+        if self._stop_asked:
+            os._exit(130)  # asked twice: what was acknowledged is durable already
+        self.stop()
+
+    def _make_pumps(self) -> list[Pump]:
+        backend = self._backend
+        feed, queue = backend.feed, backend.queue
+        consume, watch = backend.indexing.consume, backend.messages.watch
+        work = backend.messages.work
+        wakes = getattr(backend.database, "listeners", None) is not None
+        poll = None if wakes else POLL
+
+        def pump(
+            name: str, deliver: Callable[[], int], next_due: Callable[[], float | None]
+        ) -> Pump:
+            return Pump(name, deliver, next_due, self._served, poll)
+
+        return [
+            pump(
+                "indexing",
+                lambda: feed.deliver("indexing", consume, INDEXING_BATCH),
+                lambda: feed.next_due("indexing"),
+            ),
+            pump(
+                "messaging",
+                lambda: feed.deliver("messaging", watch, MESSAGING_BATCH),
+                lambda: feed.next_due("messaging"),
+            ),
+            pump("queue", lambda: queue.deliver(work, QUEUE_BATCH), queue.next_due),
+        ]
+
+    def _served(self) -> int:
+        return 0 if self._exchanges is None else self._exchanges.served
+
+
+def _address(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _allow_open_files(connections: int) -> None:
+    """Each connection is an open file, and the usual limit is 1,024 for all."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + 512
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

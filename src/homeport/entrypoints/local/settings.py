@@ -1,0 +1,54 @@
+"""What can be set about the local gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from homeport.domain import limits
+
+
+class LogFormat(StrEnum):
+    """How requests are logged. AUTO is for people on a terminal and JSON otherwise."""
+
+    AUTO = "auto"
+    JSON = "json"
+    HUMAN = "human"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How often one address may do something: `burst` at once, then `per_second`."""
+
+    burst: int
+    per_second: float
+
+    @classmethod
+    def per_minute(cls, times: int) -> Rate:
+        return cls(times, times / 60)
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """Times are in seconds. `port` 0 takes any free one."""
+
+    host: str = "127.0.0.1"
+    port: int = 8090
+    origins: tuple[str, ...] = ("*",)
+    """Whose pages may call: exact origins, or "*" for everyone's."""
+    log: LogFormat = LogFormat.AUTO
+    rates: Mapping[str, Rate] = field(default_factory=dict)
+    """By route key, for each address."""
+    body_bytes: int = limits.BODY_BYTES
+    body_seconds: float = 20.0
+    """How long a body may take to arrive."""
+    connections: int = 2048
+    """Open at once; more wait to be accepted."""
+    concurrent_requests: int = 1000
+    """With their handlers at once; more get 503."""
+    stop_seconds: float = 10.0
+    """How long requests in flight may take to finish when the gateway is stopped."""
+    offload_threads: int = 4
+    """For what takes long: hashing passwords, calling other services."""
