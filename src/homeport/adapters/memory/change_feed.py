@@ -1,0 +1,182 @@
+"""The change feed over the memory store's own list of what happened."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from homeport.adapters.memory.record_store import MemoryRecordStore
+from homeport.domain.events import RecordChanged
+from homeport.domain.model import versions
+from homeport.domain.model.record import Key
+from homeport.domain.ports.change_feed import Consume
+from homeport.domain.ports.clock import Clock
+from homeport.domain.ports.deliveries import DeadLetter, Retry
+
+_SECOND: Final = 1_000_000
+_AT_ONCE: Final = 0
+
+
+@dataclass(slots=True)
+class _Entry:
+    """An event that is still to be delivered. `attempts` are those that failed; `due` is in
+    microseconds since 1970."""
+
+    event: RecordChanged
+    attempts: int = 0
+    due: int = _AT_ONCE
+
+
+@dataclass(slots=True)
+class _Consumer:
+    """What one consumer has before it: first `waiting`, then the store's list from `place` on."""
+
+    place: int = 0
+    waiting: list[_Entry] = field(default_factory=list)
+    dead: dict[str, tuple[DeadLetter, RecordChanged]] = field(default_factory=dict)
+    delivering: threading.Lock = field(default_factory=threading.Lock)
+
+
+class MemoryChangeFeed:
+    """Delivers to one consumer from one thread at a time; several consumers go side by side."""
+
+    def __init__(self, store: MemoryRecordStore, clock: Clock, retry: Retry | None = None) -> None:
+        self._store = store
+        self._clock = clock
+        self._retry = retry or Retry()
+        self._lock = threading.Lock()
+        self._consumers: dict[str, _Consumer] = {}
+        self._numbers = itertools.count(1)
+
+    def deliver(self, consumer: str, consume: Consume, limit: int = 100) -> int:
+        state = self._consumer(consumer)
+        with state.delivering:
+            with self._lock:
+                batch = self._due(state, limit)
+            if not batch:
+                return 0
+            # Nothing has moved yet: if the process ends here, the batch comes again.
+            failed = _outcome(consume, [entry.event for entry in batch])
+            with self._lock:
+                self._settle(consumer, state, batch, failed)
+            return len(batch)
+
+    def next_due(self, consumer: str) -> float | None:
+        state = self._consumer(consumer)
+        with self._lock:
+            if self._due(state, 1):
+                return 0.0
+            if not state.waiting:
+                return None
+            firsts = {entry.event.key: entry.due for entry in reversed(state.waiting)}
+            return (min(firsts.values()) - self._clock.now()) / _SECOND
+
+    def dead_letters(self, consumer: str) -> list[DeadLetter]:
+        with self._lock:
+            return [letter for letter, _ in self._known(consumer).dead.values()]
+
+    def redrive(self, consumer: str, ids: Sequence[str]) -> int:
+        with self._lock:
+            state = self._known(consumer)
+            events = _take(state, ids)
+            # Before all that waits, so that older changes of a record come before newer ones.
+            state.waiting[:0] = [_Entry(event) for event in events]
+        return len(events)
+
+    def drop(self, consumer: str, ids: Sequence[str]) -> int:
+        with self._lock:
+            return len(_take(self._known(consumer), ids))
+
+    def _consumer(self, name: str) -> _Consumer:
+        with self._lock:
+            return self._known(name)
+
+    def _known(self, name: str) -> _Consumer:
+        return self._consumers.setdefault(name, _Consumer())
+
+    def _due(self, state: _Consumer, limit: int) -> list[_Entry]:
+        """The next batch: of each record only what no earlier event of it holds back."""
+        now = self._clock.now()
+        batch: list[_Entry] = []
+        held_back: set[Key] = set()
+        looked_at = 0
+        while len(batch) < limit:
+            if looked_at == len(state.waiting) and not self._read_on(state, limit):
+                break
+            entry = state.waiting[looked_at]
+            looked_at += 1
+            if entry.due > now:
+                held_back.add(entry.event.key)
+            elif entry.event.key not in held_back:
+                batch.append(entry)
+        return batch
+
+    def _read_on(self, state: _Consumer, limit: int) -> bool:
+        """Take the next events from the store; False where there are none."""
+        events = self._store.events_from(state.place, limit)
+        state.place += len(events)
+        state.waiting.extend(map(_Entry, events))
+        return bool(events)
+
+    def _settle(
+        self, name: str, state: _Consumer, batch: Sequence[_Entry], failed: Mapping[int, str]
+    ) -> None:
+        now = self._clock.now()
+        done: set[int] = set()
+        failing: set[Key] = set()
+        for place, entry in enumerate(batch):
+            if place not in failed:
+                # After an earlier one of its record failed, even a success comes once more.
+                if entry.event.key not in failing:
+                    done.add(id(entry))
+                continue
+            entry.attempts += 1
+            if entry.attempts < self._retry.attempts:
+                entry.due = now + round(self._retry.wait(entry.attempts) * _SECOND)
+                failing.add(entry.event.key)
+                continue
+            done.add(id(entry))
+            number = str(next(self._numbers))
+            letter = DeadLetter(
+                number, name, _body(entry.event), failed[place], entry.attempts, now
+            )
+            state.dead[number] = (letter, entry.event)
+        state.waiting = [entry for entry in state.waiting if id(entry) not in done]
+
+
+def _outcome(consume: Consume, events: list[RecordChanged]) -> Mapping[int, str]:
+    """What failed. A place that is none of the batch's fails it whole, as Lambda does it."""
+    try:
+        failed = consume(events)
+        if all(0 <= place < len(events) for place in failed):
+            return failed
+        cause = "the consumer failed an event that it was not given"
+    except Exception as exc:  # noqa: BLE001 - whatever it is, the batch is tried again
+        cause = f"{type(exc).__name__}: {exc}"
+    return dict.fromkeys(range(len(events)), cause)
+
+
+def _take(state: _Consumer, ids: Sequence[str]) -> list[RecordChanged]:
+    """Remove dead letters, in their order; what is unknown is passed over."""
+    wanted = set(ids)
+    found = [number for number in state.dead if number in wanted]
+    return [state.dead.pop(number)[1] for number in found]
+
+
+def _body(event: RecordChanged) -> str:
+    previous = None if event.previous is None else versions.to_text(event.previous)
+    return json.dumps(
+        {
+            "space": event.key.space,
+            "collection": event.key.collection,
+            "id": event.key.id,
+            "version": versions.to_text(event.version),
+            "previous": previous,
+            "author": event.author,
+            "deleted": event.deleted,
+        }
+    )
