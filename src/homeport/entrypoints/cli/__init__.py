@@ -1,0 +1,20 @@
+"""The command line: `homeport serve`, `demo`, `init`, `routes`, `index`, `version`.
+
+arguments.py  what can be typed; each command names its module, loaded when it is called
+exits.py      exit codes, and errors as a sentence with its cure
+progress.py   bars on a terminal, plain lines elsewhere
+serve.py, init.py, routes.py, index.py, version.py   one module for each command
+demo.py       the demo's story; corpus.py its notes, client.py its HTTP, report.py its words
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command that was typed, and exit with its code."""
+    from homeport.entrypoints.cli.arguments import run
+
+    sys.exit(run(sys.argv[1:] if argv is None else argv))

@@ -1,0 +1,154 @@
+"""What can be typed. A command's module is loaded only when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import textwrap
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+from homeport.entrypoints.cli.exits import MEANINGS, Exit, Failure, complain
+
+_EXITS: Final = "exit codes:\n" + "\n".join(
+    f"  {code.value:>3}  {meaning}" for code, meaning in MEANINGS.items()
+)
+_DEFINITION_HELP: Final = (
+    "the definition file, or a folder that has homeport.toml or a pyproject.toml with "
+    "[tool.homeport] (default: this folder)"
+)
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run a command and return its exit code. Expected trouble is a sentence on stderr."""
+    arguments = parser().parse_args(argv)
+    module = import_module(f"homeport.entrypoints.cli.{arguments.command}")
+    try:
+        return int(module.run(arguments))
+    except Failure as failure:
+        complain(str(failure))
+        return int(failure.code)
+    except KeyboardInterrupt:
+        complain("interrupted.")
+        return int(Exit.INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has gone; what is left in the buffer must not complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return int(Exit.FAILED)
+
+
+def parser() -> argparse.ArgumentParser:
+    whole = argparse.ArgumentParser(
+        prog="homeport",
+        description="A mobile backend: records, search and messages from one command.",
+        epilog=_examples("homeport serve", "homeport demo", "homeport COMMAND --help")
+        + "\n\n"
+        + _EXITS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    serve = _command(
+        commands,
+        "serve",
+        "start the backend",
+        "Start the backend that the definition describes, on 127.0.0.1:8090 by default. Without "
+        "a definition file it has a collection `notes`, which `homeport demo` fills.",
+        "homeport serve",
+        "homeport serve --port 9000 --data /var/lib/homeport",
+        "HOMEPORT_SERVER__PORT=9000 homeport serve",
+    )
+    _definition(serve)
+    serve.add_argument("--host", help="the address to listen on; wins over the definition")
+    serve.add_argument("--port", help="the port to listen on, 0 for any free one; wins as well")
+
+    demo = _command(
+        commands,
+        "demo",
+        "load a corpus into a running backend and try everything",
+        "Load the docstrings of Python's standard library through the HTTP API as two users, "
+        "search them, and send a message from one to the other. It may be repeated. The users "
+        "have passwords that everybody knows: run it against a backend of your own.",
+        "homeport demo",
+        "homeport demo --limit 500",
+        "homeport demo --url http://127.0.0.1:9000",
+    )
+    demo.add_argument("--url", default="http://127.0.0.1:8090", help="default: %(default)s")
+    demo.add_argument("--limit", type=_positive, help="load only so many notes")
+    demo.add_argument(
+        "--connections", type=_positive, default=4, help="to load with (default: %(default)s)"
+    )
+
+    init = _command(
+        commands,
+        "init",
+        "write a commented homeport.toml",
+        "Write a homeport.toml that explains every setting. An existing one stays as it is.",
+        "homeport init",
+        "homeport init my-app",
+    )
+    init.add_argument("folder", nargs="?", type=Path, default=Path(), help="default: this folder")
+
+    routes = _command(
+        commands,
+        "routes",
+        "list the HTTP operations",
+        "List every HTTP operation: method, path, name, who may call it, and the function that "
+        "serves it.",
+        "homeport routes",
+        "homeport routes --json",
+    )
+    routes.add_argument("--json", action="store_true", help="for programs")
+
+    index = _command(
+        commands,
+        "index",
+        "look at, rebuild or verify the search index",
+        "Work on the search index while the backend is not running: status shows what it holds, "
+        "rebuild makes it anew from the records, verify compares the two.",
+        "homeport index status",
+        "homeport index rebuild --data /var/lib/homeport",
+        "homeport index verify",
+    )
+    index.add_argument("action", choices=("status", "rebuild", "verify"))
+    _definition(index)
+
+    _command(commands, "version", "show versions", "Show Homeport's and Python's versions.")
+    return whole
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    short: str,
+    long: str,
+    *examples: str,
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name,
+        help=short,
+        description=textwrap.fill(long, 88),
+        epilog=_examples(*examples) if examples else None,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _definition(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--definition", type=Path, default=Path(), help=_DEFINITION_HELP)
+    command.add_argument("--data", help="the data folder; wins over the definition")
+
+
+def _examples(*lines: str) -> str:
+    return "examples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+_positive.__name__ = "number"

@@ -1,0 +1,59 @@
+"""Exit codes, and errors as one sentence with its cure."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import Final, NoReturn
+
+
+class Exit(IntEnum):
+    """What a command's end means to a script."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    IN_USE = 3
+    PORT = 4
+    SCHEMA = 5
+    FOLDER = 6
+    INTERRUPTED = 130
+
+
+MEANINGS: Final = {
+    Exit.OK: "done",
+    Exit.FAILED: "not done, or a check found a difference (index verify)",
+    Exit.USAGE: "wrong arguments, or a wrong definition",
+    Exit.IN_USE: "another process uses the data folder",
+    Exit.PORT: "the address or port cannot be listened on",
+    Exit.SCHEMA: "the data folder was written by a newer version",
+    Exit.FOLDER: "the data folder cannot be read or written",
+    Exit.INTERRUPTED: "interrupted (Ctrl-C)",
+}
+
+
+class Failure(Exception):
+    """An expected end: `str` is a sentence and its cure, for people."""
+
+    def __init__(self, code: Exit, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code: Final = code
+
+
+def complain(sentence: str) -> None:
+    print(f"homeport: {sentence}", file=sys.stderr)
+
+
+def fail(code: Exit, sentence: str) -> NoReturn:
+    raise Failure(code, sentence)
+
+
+@contextmanager
+def failing(code: Exit, *kinds: type[Exception], cure: str = "") -> Iterator[None]:
+    """Turn errors of these kinds into a Failure: their own words, then `cure`."""
+    try:
+        yield
+    except kinds as error:
+        raise Failure(code, f"{error}{' ' if cure else ''}{cure}") from error

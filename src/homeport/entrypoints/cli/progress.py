@@ -1,0 +1,82 @@
+"""Shows how far a long piece of work has come: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, TextIO, TypeAlias
+
+Advance: TypeAlias = Callable[[int], None]
+"""Says that so many more are done. Safe to call from any thread."""
+
+_EVERY: Final = 2.0
+"""Seconds between two plain lines."""
+
+
+@contextmanager
+def progress(
+    what: str, total: int | None = None, unit: str = "records", stream: TextIO | None = None
+) -> Iterator[Advance]:
+    """Show progress on `stream` (stderr), so that a command's output stays its own."""
+    out = sys.stderr if stream is None else stream
+    shown = _bar if out.isatty() else _lines
+    with shown(what, total, unit, out) as advance:
+        yield advance
+
+
+@contextmanager
+def _bar(what: str, total: int | None, unit: str, stream: TextIO) -> Iterator[Advance]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        Task,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+    from rich.text import Text
+
+    class Rate(TextColumn):
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text(f"{speed:,.0f} {unit}/s" if speed else "")
+
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Rate(""),
+        TimeElapsedColumn(),
+        console=Console(file=stream),
+    ) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.advance(task, done)
+
+
+@contextmanager
+def _lines(what: str, total: int | None, unit: str, stream: TextIO) -> Iterator[Advance]:
+    lock = threading.Lock()
+    began = last = time.monotonic()
+    count = 0
+
+    def line(ending: str) -> str:
+        of = "" if total is None else f" of {total:,}"
+        rate = count / max(time.monotonic() - began, 0.001)
+        return f"{what}: {count:,}{of} {unit}, {rate:,.0f}/s{ending}"
+
+    def advance(done: int) -> None:
+        nonlocal count, last
+        with lock:
+            count += done
+            if time.monotonic() - last >= _EVERY:
+                last = time.monotonic()
+                print(line(" ..."), file=stream, flush=True)
+
+    yield advance
+    print(line(""), file=stream, flush=True)
