@@ -63,14 +63,11 @@ def settings_of(definition: Definition) -> GatewaySettings:
 def rates_of(definition: Definition) -> Mapping[str, Rate]:
     """How often one address may make guests, sign up, sign in and refresh."""
     limits = definition.limits
-    times = {
-        "create_guest": limits.guests_per_minute,
-        "sign_up": limits.sign_ups_per_minute,
-    }
     rates: dict[str, Rate] = {}
     for one in operations.OPERATIONS:
         if one.limited:
-            a_minute = times.get(one.name, limits.sign_ins_per_minute)
-            if a_minute:
-                rates[one.route_key] = Rate.per_minute(a_minute)
+            guest = one.name == "create_guest"
+            times = limits.guests_per_minute if guest else limits.sign_ins_per_minute
+            if times:
+                rates[one.route_key] = Rate.per_minute(times)
     return rates

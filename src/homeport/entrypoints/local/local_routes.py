@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 from homeport.domain.errors import HomeportError
 from homeport.domain.model.data import encode
 from homeport.domain.model.identity import Principal
-from homeport.entrypoints.lambdas.answers import time_text
 from homeport.entrypoints.lambdas.problems import problem
 from homeport.entrypoints.lambdas.requests import principal_of
 from homeport.entrypoints.local.pumps import Pumps
@@ -52,12 +51,11 @@ def _pushes(backend: Backend, principal: Principal) -> dict[str, Any]:
     return {
         "items": [
             {
-                "device": devices[one.endpoint].id,
-                "platform": str(devices[one.endpoint].target.platform),
-                "payload": one.push.payload,
-                "sent": time_text(one.sent),
+                "device": devices[endpoint].id,
+                "platform": str(target.platform),
+                "payload": push.payload,
             }
-            for one in sent
+            for endpoint, target, push in sent
         ]
     }
 

@@ -173,8 +173,7 @@ class Gateway:
         feed, queue = backend.feed, backend.queue
         consume, watch = backend.indexing.consume, backend.messages.watch
         work = backend.messages.work
-        wakes = getattr(backend.database, "listeners", None) is not None
-        poll = None if wakes else POLL
+        poll = None if self._is_woken() else POLL
 
         def pump(
             name: str, deliver: Callable[[], int], next_due: Callable[[], float | None]
@@ -194,6 +193,11 @@ class Gateway:
             ),
             pump("queue", lambda: queue.deliver(work, QUEUE_BATCH), queue.next_due),
         ]
+
+    def _is_woken(self) -> bool:
+        """Whether the database says when there may be work: only of what it holds itself."""
+        adapters = self._backend.definition.adapters
+        return {adapters.record_store.use, adapters.message_queue.use} == {"embedded"}
 
     def _served(self) -> int:
         return 0 if self._exchanges is None else self._exchanges.served
