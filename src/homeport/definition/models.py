@@ -172,10 +172,11 @@ class Server(_Table):
 
 
 class Limits(_Table):
-    """How often one address may do what is dear or dangerous; 0 means no limit. Signing up
-    and refreshing are each bounded as signing in is."""
+    """How often one address may do what is dear or dangerous; 0 means no limit.
+    Refreshing is bounded as signing in is."""
 
     guests_per_minute: Annotated[_Whole, Field(ge=0)] = 60
+    sign_ups_per_minute: Annotated[_Whole, Field(ge=0)] = 20
     sign_ins_per_minute: Annotated[_Whole, Field(ge=0)] = 30
 
 

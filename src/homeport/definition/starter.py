@@ -21,7 +21,8 @@ max_requests = 512                 # work, at once: beyond that callers are told
 
 [limits]                           # for each address; 0 means no limit
 guests_per_minute = 60
-sign_ins_per_minute = 30           # and as many sign-ups, and refreshed tokens
+sign_ups_per_minute = 20
+sign_ins_per_minute = 30           # and as many refreshed tokens
 
 [search]
 language = "en"                    # whose words are cut to their stems: running finds run
