@@ -141,7 +141,8 @@ def _search(arguments: Arguments) -> Arguments:
 
 
 def _message_patch(arguments: Arguments) -> Arguments:
-    return {**arguments, "patch": arguments.pop("data")}
+    patch = arguments.pop("data")
+    return {**arguments, "patch": patch}
 
 
 def _device(arguments: Arguments) -> Arguments:

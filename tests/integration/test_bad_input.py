@@ -1,0 +1,424 @@
+"""Everything that a client can get wrong, with the very problem document that it gets back.
+
+After each request the server still serves, and nothing was written.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests import servers
+
+BODY = {"content-type": "application/json"}
+PATCH = {"content-type": "application/merge-patch+json"}
+NOTES = "/v1/records/me/notes"
+ONE = f"{NOTES}/one"
+KEY = "0190f1f0-0000-7000-8000-000000000001"
+OTHER_KEY = "0190f1f0-0000-7000-8000-000000000002"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A request and its answer. `errors` are the pointers and reasons."""
+
+    name: str
+    method: str
+    path: str
+    status: int
+    type: str
+    detail: str
+    errors: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    answer_headers: Mapping[str, str] = field(default_factory=dict)
+    token: str | None = "own"
+
+
+TITLES = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    409: "Conflict",
+    410: "Gone",
+    412: "Precondition Failed",
+    413: "Request Entity Too Large",
+    415: "Unsupported Media Type",
+    422: "Unprocessable Entity",
+}
+RULE = "The JSON breaks a rule."
+BROKEN = "The body is not well-formed JSON."
+QUERY = "The query string is not as it should be."
+UNEXPECTED = "The body is not as it should be."
+
+
+def post(name: str, body: bytes, detail: str, errors: Mapping[str, str]) -> Case:
+    return Case(name, "POST", NOTES, 400, "invalid", detail, errors, BODY, body)
+
+
+def query(name: str, path: str, errors: Mapping[str, str], detail: str = QUERY) -> Case:
+    return Case(name, "GET", path, 400, "invalid", detail, errors)
+
+
+def batch(name: str, writes: Any, errors: Mapping[str, str], **changes: Any) -> Case:
+    body = json.dumps({"writes": writes}).encode()
+    told: dict[str, Any] = {"status": 400, "type": "invalid", "detail": UNEXPECTED, **changes}
+    return Case(name, "POST", "/v1/records/me", errors=errors, headers=BODY, body=body, **told)
+
+
+def match(name: str, tag: str, status: int, kind: str, detail: str, **more: Any) -> Case:
+    return Case(name, "PUT", ONE, status, kind, detail, headers={**BODY, **tagged(tag)}, **more)
+
+
+def tagged(tag: str) -> dict[str, str]:
+    return {"if-match": tag}
+
+
+CASES = [
+    # JSON
+    post("empty", b"", "The body is missing.", {"": "missing"}),
+    post(
+        "malformed",
+        b'{"a":',
+        BROKEN,
+        {"": "Expecting value at line 1, column 6"},
+    ),
+    post("trailing", b"{} {}", BROKEN, {"": "Extra data at line 1, column 4"}),
+    post("array", b"[1]", "A record's data is a JSON object.", {"": "not an object"}),
+    post("text", b'"a"', "A record's data is a JSON object.", {"": "not an object"}),
+    post("null", b"null", "A record's data is a JSON object.", {"": "not an object"}),
+    post("latin-1", b'{"a":"\xe9"}', "The body is not UTF-8.", {"": "not UTF-8"}),
+    post("nan", b'{"a":NaN}', RULE, {"/a": "NaN is not a JSON number"}),
+    post("infinity", b'{"a":[-Infinity]}', RULE, {"/a/0": "-Infinity is not a JSON number"}),
+    post(
+        "duplicates",
+        b'{"a":{"b":1,"b":2},"c~/":1,"c~/":2}',
+        RULE,
+        {
+            "/a/b": "this name stands twice in one object",
+            "/c~0~1": "this name stands twice in one object",
+        },
+    ),
+    post("surrogate", b'{"a":"\\ud800"}', RULE, {"": "holds a lone surrogate, which is not text"}),
+    post("39 digits", b'{"a":%s}' % (b"1" * 39), RULE, {"/a": "a number of more than 38 digits"}),
+    post("fraction", b'{"a":0.%s}' % (b"1" * 39), RULE, {"/a": "a number of more than 38 digits"}),
+    post("huge", b'{"a":1e126}', RULE, {"/a": "a number outside 1e-130 to 9.99e125"}),
+    post("tiny", b'{"a":1e-131}', RULE, {"/a": "a number outside 1e-130 to 9.99e125"}),
+    post(
+        "33 levels",
+        b'{"a":' + b"[" * 32 + b"]" * 32 + b"}",
+        RULE,
+        {"": "nested deeper than 32 levels"},
+    ),
+    post(
+        "100,000 levels",
+        b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        RULE,
+        {"": "nested deeper than 32 levels"},
+    ),
+    Case(
+        "body over the limit",
+        "POST",
+        NOTES,
+        413,
+        "too-large",
+        "The body is over 1,000,000 bytes.",
+        headers=BODY,
+        body=b'{"a":"' + b"x" * 1_000_000 + b'"}',
+    ),
+    Case(
+        "record over the limit",
+        "PUT",
+        ONE,
+        413,
+        "too-large",
+        "The record would take 410,586 bytes; 409,600 is the most.",
+        headers=BODY,
+        body=b'{"a":"' + b"x" * 410_000 + b'"}',
+    ),
+    Case(
+        "form",
+        "POST",
+        NOTES,
+        415,
+        "unsupported-media-type",
+        "Send the body as application/json in UTF-8.",
+        headers={"content-type": "application/x-www-form-urlencoded"},
+        body=b"a=1",
+    ),
+    Case(
+        "json for a patch",
+        "PATCH",
+        ONE,
+        415,
+        "unsupported-media-type",
+        "Send the body as application/merge-patch+json in UTF-8.",
+        headers=BODY,
+        body=b"{}",
+        answer_headers={"accept-patch": "application/merge-patch+json"},
+    ),
+    Case(
+        "latin-1 charset",
+        "POST",
+        NOTES,
+        415,
+        "unsupported-media-type",
+        "Send the body as application/json in UTF-8.",
+        headers={"content-type": "application/json; charset=latin-1"},
+        body=b"{}",
+    ),
+    # Names
+    query(
+        "id with a space",
+        f"{NOTES}/a%20b",
+        {"id": "1 to 128 of A-Z a-z 0-9 _ - . and no dot at the start"},
+        "This id is not an id.",
+    ),
+    query(
+        "id with a slash",
+        f"{NOTES}/a%2Fb",
+        {"id": "1 to 128 of A-Z a-z 0-9 _ - . and no dot at the start"},
+        "This id is not an id.",
+    ),
+    query(
+        "id with a dot first",
+        f"{NOTES}/.a",
+        {"id": "1 to 128 of A-Z a-z 0-9 _ - . and no dot at the start"},
+        "This id is not an id.",
+    ),
+    query(
+        "id too long",
+        f"{NOTES}/{'a' * 129}",
+        {"id": "1 to 128 of A-Z a-z 0-9 _ - . and no dot at the start"},
+        "This id is not an id.",
+    ),
+    query(
+        "hidden space",
+        "/v1/records/.ann/devices",
+        {"space": "1 to 128 of A-Z a-z 0-9 _ - . and no dot at the start"},
+        "This space is not an id.",
+    ),
+    query(
+        "collection in capitals",
+        "/v1/records/me/Notes",
+        {"collection": "1 to 64 of a-z 0-9 _"},
+        "This is not a collection's name.",
+    ),
+    query(
+        "collection with a newline",
+        "/v1/records/me/notes%0A",
+        {"collection": "1 to 64 of a-z 0-9 _"},
+        "This is not a collection's name.",
+    ),
+    # Parameters and fields
+    query("unknown parameter", f"{NOTES}?colour=red", {"colour": "unknown"}),
+    query("unknown parameter where none is taken", f"{ONE}?limit=1", {"limit": "unknown"}),
+    query("parameter twice", f"{NOTES}?limit=1&limit=2", {"limit": "stands twice"},
+          "A parameter stands twice."),
+    query(
+        "limit not a number",
+        f"{NOTES}?limit=ten",
+        {"limit": "input should be a valid integer, unable to parse string as an integer"},
+    ),
+    query("limit 0", f"{NOTES}?limit=0",
+          {"limit": "input should be greater than or equal to 1"}),
+    query("limit 101", f"{NOTES}?limit=101",
+          {"limit": "input should be less than or equal to 100"}),
+    query("order", f"{NOTES}?order=size",
+          {"order": "input should be 'id', '-id', 'updated' or '-updated'"}),
+    query("query string not UTF-8", f"{NOTES}?cursor=%ff", {"": "not UTF-8"},
+          "The query string is not UTF-8."),
+    batch("unknown field", [{"op": "delete", "collection": "notes", "id": "one", "colour": 1}],
+          {"/writes/0/colour": "unknown"}),
+    batch("unknown op", [{"op": "drop", "collection": "notes", "id": "one"}],
+          {"/writes/0/op": "input should be 'create', 'put', 'patch' or 'delete'"}),
+    batch("missing op", [{"collection": "notes"}], {"/writes/0/op": "field required"}),
+    batch("empty batch", [],
+          {"/writes": "list should have at least 1 item after validation, not 0"}),
+    batch("91 writes", [{"op": "delete", "collection": "notes", "id": f"i{n}"} for n in range(91)],
+          {"/writes": "list should have at most 90 items after validation, not 91"}),
+    batch("the same record twice",
+          [{"op": "put", "collection": "notes", "id": "new", "data": {}}] * 2,
+          {"/writes/1": "the same record stands earlier in the batch"},
+          detail="A batch writes a record once."),
+    batch("one refused of many",
+          [{"op": "put", "collection": "notes", "id": "new", "data": {}},
+           {"op": "create", "collection": "notes", "id": "one", "data": {}}],
+          {"/writes/1": "This id is taken."},
+          status=409, type="conflict", detail="This id is taken."),
+    batch("surrogate in a batch",
+          [{"op": "put", "collection": "notes", "id": "new", "data": {"a": "\ud800"}}],
+          {"": "holds a lone surrogate, which is not text"}, detail=RULE),
+    # Cursors and checkpoints
+    query("bad cursor", f"{NOTES}?cursor=nonsense",
+          {"cursor": "not a cursor of this collection and order"},
+          "This cursor cannot be used here."),
+    query("bad checkpoint", "/v1/changes/me?since=nonsense",
+          {"since": "not a checkpoint of this space and collection"},
+          "This checkpoint cannot be used here."),
+    query("bad search cursor", "/v1/search?q=a&cursor=nonsense",
+          {"cursor": "not a cursor of this query"}, "This cursor cannot be used here."),
+    # Expectations
+    match("If-Match without quotes", "abc", 400, "invalid", "If-Match is not one entity tag.",
+          errors={"If-Match": 'one "..." as in ETag, or *'}, body=b"{}"),
+    match("If-Match with two tags", '"a", "b"', 400, "invalid", "If-Match is not one entity tag.",
+          errors={"If-Match": 'one "..." as in ETag, or *'}, body=b"{}"),
+    match("If-Match weak", 'W/"0000000000000001"', 412, "version-mismatch",
+          "No version of this record has this entity tag.", body=b"{}"),
+    match("If-Match stale", '"0000000000000001"', 412, "version-mismatch",
+          "The record is not as you expect: it is at another version.", body=b"{}"),
+    Case("If-None-Match of a version", "PUT", ONE, 400, "invalid",
+         "A write takes If-None-Match only as *.", {"If-None-Match": "not *"},
+         {**BODY, "if-none-match": '"0000000000000001"'}, b"{}"),
+    Case("If-None-Match where it exists", "PUT", ONE, 412, "version-mismatch",
+         "The record is not as you expect: it exists already.",
+         headers={**BODY, "if-none-match": "*"}, body=b"{}"),
+    Case("both conditions", "PUT", ONE, 400, "invalid",
+         "If-Match and If-None-Match exclude each other.", {"If-None-Match": "conflict"},
+         {**BODY, "if-match": "*", "if-none-match": "*"}, b"{}"),
+    # Idempotency
+    Case("Idempotency-Key not a UUID", "POST", NOTES, 400, "invalid", "The key is not a UUID.",
+         {"Idempotency-Key": "not a UUID"}, {**BODY, "idempotency-key": "again"}, b"{}"),
+    Case("Idempotency-Key with another body", "POST", NOTES, 422, "mismatched",
+         "This Idempotency-Key came before with another body.",
+         headers={**BODY, "idempotency-key": KEY}, body=b'{"another":1}'),
+    Case("Idempotency-Key of a deleted record", "POST", NOTES, 410, "gone",
+         "This record was created before, and has been deleted since.",
+         headers={**BODY, "idempotency-key": OTHER_KEY}, body=b"{}"),
+    # Routes
+    Case("unknown path", "GET", "/v1/nothing", 404, "not-found", "There is no such path."),
+    Case("outside the API", "GET", "/", 404, "not-found", "There is no such path."),
+    Case("trailing slash", "GET", f"{NOTES}/", 404, "not-found", "There is no such path."),
+    Case("unknown method", "DELETE", NOTES, 405, "method-not-allowed",
+         "This path answers to POST, GET, HEAD.", answer_headers={"allow": "POST, GET, HEAD"}),
+    Case("made-up method", "BREW", "/v1/health", 405, "method-not-allowed",
+         "This path answers to GET, HEAD.", answer_headers={"allow": "GET, HEAD"}),
+    # Tokens
+    Case("no token", "GET", ONE, 401, "unauthenticated",
+         "Send an access token: Authorization: Bearer ...", token=None,
+         answer_headers={"www-authenticate": 'Bearer realm="homeport"'}),
+    Case("garbled token", "GET", ONE, 401, "unauthenticated", "The access token is not valid.",
+         token="garbled",
+         answer_headers={
+             "www-authenticate": 'Bearer realm="homeport", error="invalid_token", '
+             'error_description="The access token is not valid."'
+         }),
+    Case("another scheme", "GET", ONE, 401, "unauthenticated", "The access token is not valid.",
+         headers={"authorization": "Basic YTpi"}, token=None,
+         answer_headers={
+             "www-authenticate": 'Bearer realm="homeport", error="invalid_token", '
+             'error_description="The access token is not valid."'
+         }),
+    # Searches
+    query("query too long", f"/v1/search?q={'a' * 1025}", {"q": "over 1024 bytes"},
+          "The query is too long."),
+    query("sort by an undeclared field", "/v1/search?q=a&sort=colour",
+          {"sort": "not a declared field"}, "Sorting needs a declared field."),
+    query("highlight of an undeclared field", "/v1/search?q=a&highlight=colour",
+          {"highlight": "not a declared text field"}, "Highlighting needs a declared text field."),
+    query("filter without a value", "/v1/search?filter=colour",
+          {"filter": "not a filter"}, "This filter cannot be read."),
+    # What is not the client's to do
+    Case("writing the inbox", "POST", "/v1/records/me/inbox", 403, "forbidden",
+         "Only the backend itself creates in inbox.", headers=BODY, body=b"{}"),
+    Case("another's space", "GET", "/v1/records/someone/notes/one", 404, "not-found",
+         "There is nothing here that you may see."),
+    Case("a message to nobody", "POST", "/v1/messages", 400, "invalid", UNEXPECTED,
+         {"/to": "list should have at least 1 item after validation, not 0"}, BODY,
+         b'{"to":[],"text":"hi"}'),
+    Case("a device of an unknown platform", "PUT", "/v1/devices/phone", 400, "invalid", UNEXPECTED,
+         {"/platform": "input should be 'apns' or 'fcm'"}, BODY,
+         b'{"platform":"pager","token":"abc"}'),
+]  # fmt: skip
+
+
+class Client:
+    """One guest on one kept-alive connection."""
+
+    def __init__(self, address: str) -> None:
+        self.connection = http.client.HTTPConnection(address, timeout=30)
+        session = self.ask("POST", "/v1/identity/guest", token=None)[2]
+        self.token = str(session["access_token"])
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        token: str | None = "own",
+    ) -> tuple[int, dict[str, str], Any]:
+        sent = dict(headers or {})
+        if token is not None:
+            sent["authorization"] = f"Bearer {self.token if token == 'own' else token}"
+        self.connection.request(method, path, body, sent)
+        answer = self.connection.getresponse()
+        text = answer.read()
+        received = {name.lower(): value for name, value in answer.getheaders()}
+        return answer.status, received, json.loads(text) if text else None
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    folder: Path = tmp_path_factory.mktemp("bad-input") / "data"
+    with servers.serving(folder) as server:
+        one = Client(server.address)
+        assert one.ask("PUT", ONE, BODY, b'{"a":1}')[0] == 201
+        for key in (KEY, OTHER_KEY):
+            assert one.ask("POST", NOTES, {**BODY, "idempotency-key": key}, b"{}")[0] == 201
+        assert one.ask("DELETE", f"{NOTES}/{OTHER_KEY}")[0] == 204
+        yield one
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
+def test_bad_input(client: Client, case: Case) -> None:
+    before = client.ask("GET", "/v1/changes/me")[2]["items"]
+    status, headers, problem = client.ask(
+        case.method, case.path, case.headers, case.body, case.token
+    )
+    told = problem.pop("errors", [])
+    assert problem == {
+        "type": f"urn:homeport:problem:{case.type}",
+        "title": TITLES[case.status],
+        "status": case.status,
+        "detail": case.detail,
+        "instance": case.path.partition("?")[0],
+        "request_id": headers["x-request-id"],
+    }
+    assert {one["pointer"]: one["detail"] for one in told} == dict(case.errors)
+    assert status == case.status
+    assert headers["content-type"] == "application/problem+json"
+    for name, value in case.answer_headers.items():
+        assert headers[name] == value
+    assert client.ask("GET", "/v1/changes/me")[2]["items"] == before
+
+
+BREAKERS = [
+    '"unbalanced',
+    '""""',
+    "AND OR NOT",
+    "- - -",
+    "*" * 1024,
+    '+ - && || ! ( ) { } [ ] ^ " ~ * ? : \\ /',
+    "title:(a OR b)^2~",
+    "\\",
+    "\u0000\u0001",
+    "'; drop table records; --",
+    "\U0001f600 \u202e",
+]
+
+
+@pytest.mark.parametrize("text", BREAKERS)
+def test_no_query_breaks_the_search(client: Client, text: str) -> None:
+    from urllib.parse import quote
+
+    status, _, found = client.ask("GET", f"/v1/search?q={quote(text)}")
+    assert status == 200
+    assert set(found) >= {"hits", "total", "facets"}
