@@ -73,7 +73,7 @@ def homeport(folder: Path) -> Iterator[tuple[str, int, float]]:
     settings = {
         "HOMEPORT_DATA_FOLDER": str(folder / "data"),
         "HOMEPORT_SERVER__PORT": str(port),
-        "HOMEPORT_SERVER__ACCESS_LOG": "false",
+        "HOMEPORT_SERVER__ACCESS_LOG": "off",
         "HOMEPORT_LIMITS__GUESTS_PER_MINUTE": "0",
     }
     command = [str(BIN / "homeport"), "serve"]

@@ -24,20 +24,22 @@ from sybil.parsers.markdown import CodeBlockParser
 from homeport.definition import load
 from tests.servers import serving
 
-_TEST = re.compile(r"^def test_", re.MULTILINE)
+_TEST = re.compile(r"^(def test_|class Test)", re.MULTILINE)
 _ADDRESS = "127.0.0.1:8090"
 _python = PythonEvaluator()
 
 
 def python(example: Example) -> str | None:
     source = str(example.parsed)
+    earlier: list[str] = example.namespace.setdefault("earlier", [])
     if _TEST.search(source) is None:
+        earlier.append(source)
         _python(example)
         return None
     folder: Path = example.namespace["tmp_path"]
     (folder / "conftest.py").write_text('pytest_plugins = ["homeport.testing.backend"]\n')
     (folder / "pytest.ini").write_text("[pytest]\n")
-    (folder / "test_example.py").write_text(source)
+    (folder / "test_example.py").write_text("\n".join([*earlier, source]))
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
         cwd=folder,

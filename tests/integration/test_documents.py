@@ -1,0 +1,70 @@
+"""The documents name what exists: operations, commands, targets, files and exit codes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from homeport.definition import Definition
+from homeport.entrypoints.cli.arguments import parser
+from homeport.entrypoints.cli.exits import MEANINGS
+from homeport.entrypoints.operations import OPERATIONS, PREFIX
+
+REPOSITORY = Path(__file__).parents[2]
+DOCUMENTS = [
+    REPOSITORY / "README.md",
+    REPOSITORY / "CONTRIBUTING.md",
+    *sorted((REPOSITORY / "docs").rglob("*.md")),
+]
+
+
+def test_the_api_page_has_every_operation_and_no_other() -> None:
+    page = (REPOSITORY / "docs" / "http-api.md").read_text()
+    written = set(re.findall(r"^\| `([A-Z]+ /v1/[^`]*)` \|", page, re.MULTILINE))
+    assert written == {f"{one.method} {PREFIX}{one.path}" for one in OPERATIONS}
+
+
+def test_the_definition_page_has_every_key_with_its_default() -> None:
+    page = (REPOSITORY / "docs" / "definition-file.md").read_text()
+    rows = dict(
+        re.findall(r"^\| `(?:server|limits)\.(\w+)` \| `?([^|`]*)`? \|", page, re.MULTILINE)
+    )
+    definition = Definition()
+    for table in (definition.server, definition.limits):
+        for name, value in table:
+            if name not in ("host", "port", "cors_origins"):
+                assert rows[name].strip() == str(value)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_to_files(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", document.read_text())
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_exist(document: Path) -> None:
+    text = document.read_text()
+    makefile = (REPOSITORY / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    assert set(re.findall(r"(?:`|\$ )make ([a-z]+)", text)) <= targets
+    for command in re.findall(r"^homeport (.+?)(?: *#.*)?$", text, re.MULTILINE):
+        parser().parse_args(command.split())
+    for command in re.findall(r"`homeport ([a-z]+)", text):
+        assert command in parser().format_help()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_modules_that_are_named_exist(document: Path) -> None:
+    named = re.findall(r"`(homeport/[\w/]+(?:\.py|/))`", document.read_text())
+    assert [name for name in named if not (REPOSITORY / "src" / name).exists()] == []
+
+
+def test_exit_codes_are_as_written() -> None:
+    page = (REPOSITORY / "docs" / "operating.md").read_text()
+    written = dict(re.findall(r"^\| (\d+) \| (.+) \|$", page, re.MULTILINE))
+    assert {int(code) for code in written} == set(MEANINGS)
+    for code, meaning in MEANINGS.items():
+        assert meaning[:12] in written[str(int(code))]
