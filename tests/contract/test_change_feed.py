@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
+from homeport.adapters.embedded.change_feed import EmbeddedChangeFeed
+from homeport.adapters.embedded.database import Database
+from homeport.adapters.embedded.record_store import EmbeddedRecordStore
 from homeport.adapters.memory.change_feed import MemoryChangeFeed
 from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.memory.ids import SequentialIds
@@ -19,3 +25,19 @@ class TestMemoryChangeFeed(ChangeFeedContract):
     @pytest.fixture
     def feed(self, store: MemoryRecordStore, clock: ManualClock) -> MemoryChangeFeed:
         return MemoryChangeFeed(store, clock, self.retry)
+
+
+class TestEmbeddedChangeFeed(ChangeFeedContract):
+    @pytest.fixture
+    def database(self, tmp_path: Path) -> Iterator[Database]:
+        database = Database(tmp_path)
+        yield database
+        database.close()
+
+    @pytest.fixture
+    def store(self, clock: ManualClock, database: Database) -> EmbeddedRecordStore:
+        return EmbeddedRecordStore(database, clock, SequentialIds())
+
+    @pytest.fixture
+    def feed(self, database: Database, clock: ManualClock) -> EmbeddedChangeFeed:
+        return EmbeddedChangeFeed(database, clock, self.retry)
