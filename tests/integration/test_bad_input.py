@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests import servers
 
 BODY = {"content-type": "application/json"}
