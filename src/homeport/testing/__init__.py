@@ -22,11 +22,17 @@ import pytest
 if TYPE_CHECKING:
     from homeport.testing.change_feed import ChangeFeedContract
     from homeport.testing.contract import Contract
+    from homeport.testing.identity_provider import IdentityProviderContract
+    from homeport.testing.message_queue import MessageQueueContract
+    from homeport.testing.push_gateway import PushGatewayContract
     from homeport.testing.record_store import RecordStoreContract
 
 _HOMES: Final = {
     "ChangeFeedContract": "homeport.testing.change_feed",
     "Contract": "homeport.testing.contract",
+    "IdentityProviderContract": "homeport.testing.identity_provider",
+    "MessageQueueContract": "homeport.testing.message_queue",
+    "PushGatewayContract": "homeport.testing.push_gateway",
     "RecordStoreContract": "homeport.testing.record_store",
 }
 """Public name -> its module, imported when first asked for."""
@@ -34,7 +40,14 @@ _HOMES: Final = {
 # Before any of them is imported: their asserts then explain themselves when they fail.
 pytest.register_assert_rewrite(*_HOMES.values())
 
-__all__ = ["ChangeFeedContract", "Contract", "RecordStoreContract"]
+__all__ = [
+    "ChangeFeedContract",
+    "Contract",
+    "IdentityProviderContract",
+    "MessageQueueContract",
+    "PushGatewayContract",
+    "RecordStoreContract",
+]
 
 
 def __getattr__(name: str) -> object:

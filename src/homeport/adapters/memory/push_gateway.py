@@ -66,9 +66,11 @@ class MemoryPushGateway:
     def recent(
         self, endpoints: Collection[str], limit: int = 100
     ) -> list[tuple[str, PushTarget, Push]]:
-        """The last pushes to these endpoints, the newest first. Not part of the port."""
+        """The last pushes to those of these endpoints that are still registered, the newest
+        first. Not part of the port."""
         with self._lock:
-            mine = (one for one in reversed(self.outbox) if one[0] in endpoints)
+            wanted = set(endpoints) & self._targets.keys()
+            mine = (one for one in reversed(self.outbox) if one[0] in wanted)
             return list(itertools.islice(mine, limit))
 
     def disable(self, endpoint: str) -> None:

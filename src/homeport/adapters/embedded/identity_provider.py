@@ -1,0 +1,206 @@
+"""Guests and password accounts in the data file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import apsw
+
+from homeport.adapters.embedded.access_tokens import AccessTokens
+from homeport.adapters.embedded.database import Database
+from homeport.adapters.embedded.passwords import check_password, hash_password
+from homeport.domain import identity as rules
+from homeport.domain.model.data import encode, parse_json
+from homeport.domain.model.identity import Identity, Kind, Session, VerifiedToken
+from homeport.domain.ports.clock import Clock
+from homeport.domain.ports.id_factory import IdFactory
+
+_SECOND: Final = 1_000_000
+
+
+def _at_once(function: Callable[..., Any], *args: Any) -> Any:
+    return function(*args)
+
+
+class EmbeddedIdentityProvider:
+    """Passwords are kept as argon2id hashes, refresh tokens as SHA-256, access tokens not at all.
+
+    A refresh token is replaced at each use, and a replaced one that comes back late takes its
+    whole family with it: somebody has a copy.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        ids: IdFactory,
+        offload: Callable[..., Any] = _at_once,
+    ) -> None:
+        """`offload(function, *args)` runs the slow hashing where nothing waits beside it."""
+        self._database = database
+        self._clock = clock
+        self._ids = ids
+        self._offload = offload
+        self._access_tokens = AccessTokens(database, clock)
+
+    def guest(self) -> Session:
+        guest = Identity(self._ids.identity_id(), Kind.GUEST, self._clock.now())
+        token = self._ids.secret()
+        insert_token = self._insert_token(token, guest, self._ids.secret())
+
+        def insert(connection: apsw.Connection) -> None:
+            _insert_identity(connection, guest, None)
+            insert_token(connection)
+
+        self._database.write(insert)
+        return self._session(guest, token)
+
+    def sign_up(self, login: str, password: str) -> None:
+        login, password = rules.normalize_login(login), rules.normalize_password(password)
+        hashed: str = self._offload(hash_password, password)
+        user = Identity(self._ids.identity_id(), Kind.USER, self._clock.now(), login)
+        self._database.write(lambda connection: _insert_identity(connection, user, hashed))
+
+    def sign_in(self, login: str, password: str) -> Session:
+        given = rules.credentials(login, password)
+        rows: list[tuple[Any, ...]] = []
+        if given is not None:
+            rows = self._database.read(
+                "SELECT password_hash, id, kind, created, login, groups, disabled"
+                " FROM identities WHERE login = ?",
+                (given[0],),
+            )
+        kept = rows[0][0] if rows else None
+        right, newer = self._offload(check_password, kept, given[1] if given else "")
+        user = _identity(rows[0][1:]) if rows else None
+        if not right or user is None or user.disabled:
+            raise rules.wrong_credentials()
+        token = self._ids.secret()
+        insert_token = self._insert_token(token, user, self._ids.secret())
+        now = self._clock.now()
+
+        def insert(connection: apsw.Connection) -> None:
+            connection.execute(
+                "DELETE FROM refresh_tokens WHERE identity = ? AND expires <= ?", (user.id, now)
+            )
+            insert_token(connection)
+            if newer is not None:
+                connection.execute(
+                    "UPDATE identities SET password_hash = ? WHERE id = ? AND password_hash = ?",
+                    (newer, user.id, kept),
+                )
+
+        self._database.write(insert)
+        return self._session(user, token)
+
+    def refresh(self, refresh_token: str) -> Session:
+        now = self._clock.now()
+        token = self._ids.secret()
+
+        def rotate(connection: apsw.Connection) -> Identity | None:
+            digest = _digest(refresh_token)
+            rows: list[tuple[Any, ...]] = connection.execute(
+                "SELECT family, expires, replaced,"
+                " identities.id, kind, created, login, groups, disabled FROM refresh_tokens"
+                " JOIN identities ON identities.id = refresh_tokens.identity WHERE hash = ?",
+                (digest,),
+            ).fetchall()
+            if not rows:
+                return None
+            family, expires, replaced = rows[0][:3]
+            identity = _identity(rows[0][3:])
+            if identity.disabled or (expires is not None and expires <= now):
+                return None
+            if replaced is not None and replaced + rules.REUSE_SECONDS * _SECOND < now:
+                connection.execute("DELETE FROM refresh_tokens WHERE family = ?", (family,))
+                return None
+            connection.execute(
+                "UPDATE refresh_tokens SET replaced = ? WHERE hash = ? AND replaced IS NULL",
+                (now, digest),
+            )
+            # Replaced ones are kept to tell theft by; not for ever, since guests' do not expire.
+            connection.execute(
+                "DELETE FROM refresh_tokens WHERE family = ? AND replaced < ?",
+                (family, now - rules.REFRESH_SECONDS * _SECOND),
+            )
+            self._insert_token(token, identity, family)(connection)
+            return identity
+
+        identity = self._database.write(rotate)
+        if identity is None:
+            raise rules.bad_refresh_token()
+        return self._session(identity, token)
+
+    def verify(self, access_token: str) -> VerifiedToken:
+        return self._access_tokens.verify(access_token)
+
+    def find(self, identity: str) -> Identity | None:
+        rows = self._database.read(
+            "SELECT id, kind, created, login, groups, disabled FROM identities WHERE id = ?",
+            (identity,),
+        )
+        return _identity(rows[0]) if rows else None
+
+    def disable(self, identity: str) -> None:
+        """Let this identity sign in and refresh no more. Not part of the port."""
+
+        def disable(connection: apsw.Connection) -> None:
+            connection.execute("UPDATE identities SET disabled = 1 WHERE id = ?", (identity,))
+
+        self._database.write(disable)
+
+    def set_groups(self, identity: str, groups: Iterable[str]) -> None:
+        """Put this identity in these groups, as of its next token. Not part of the port."""
+        text = encode(sorted(groups))
+
+        def update(connection: apsw.Connection) -> None:
+            connection.execute("UPDATE identities SET groups = ? WHERE id = ?", (text, identity))
+
+        self._database.write(update)
+
+    def _session(self, identity: Identity, refresh_token: str) -> Session:
+        access_token = self._access_tokens.issue(identity)
+        return Session(identity, access_token, rules.ACCESS_SECONDS, refresh_token)
+
+    def _insert_token(
+        self, token: str, identity: Identity, family: str
+    ) -> Callable[[apsw.Connection], None]:
+        now = self._clock.now()
+        guest = identity.kind is Kind.GUEST
+        expires = None if guest else now + rules.REFRESH_SECONDS * _SECOND
+
+        def insert(connection: apsw.Connection) -> None:
+            connection.execute(
+                "INSERT INTO refresh_tokens (hash, identity, family, issued, expires)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (_digest(token), identity.id, family, now, expires),
+            )
+
+        return insert
+
+
+def _insert_identity(
+    connection: apsw.Connection, identity: Identity, password_hash: str | None
+) -> None:
+    # For a login that is there already this rewrites its row as it is: the same work, and the
+    # same wait for the disk, as for a new one.
+    connection.execute(
+        "INSERT INTO identities (id, kind, created, login, password_hash, groups, disabled)"
+        " VALUES (?, ?, ?, ?, ?, '[]', 0) ON CONFLICT (login) DO UPDATE SET login = login",
+        (identity.id, identity.kind.value, identity.created, identity.login or None, password_hash),
+    )
+
+
+def _identity(row: tuple[Any, ...]) -> Identity:
+    id, kind, created, login, groups, disabled = row
+    names = parse_json(groups)
+    assert isinstance(names, list)
+    return Identity(
+        id, Kind(kind), created, login or "", tuple(str(one) for one in names), bool(disabled)
+    )
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

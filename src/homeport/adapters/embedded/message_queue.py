@@ -1,0 +1,149 @@
+"""A queue in the data file."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import apsw
+
+from homeport.adapters.embedded.database import Database
+from homeport.domain import limits
+from homeport.domain.errors import Invalid, TooLarge
+from homeport.domain.ports.clock import Clock
+from homeport.domain.ports.deliveries import DeadLetter, Retry
+from homeport.domain.ports.message_queue import Delivery, Work
+
+_SECOND: Final = 1_000_000
+_SOURCE: Final = "queue:messages"
+
+
+class EmbeddedMessageQueue:
+    """Bodies are durable before `enqueue` returns, and leave only after they were worked on.
+
+    What is being worked on is known to this process alone, which is the only one to use the
+    file: after a crash it is due again, with no attempt counted.
+    """
+
+    def __init__(self, database: Database, clock: Clock, retry: Retry | None = None) -> None:
+        self._database = database
+        self._clock = clock
+        self._retry = retry or Retry()
+        self._lock = threading.Lock()
+        self._taken: set[int] = set()
+
+    def enqueue(self, body: str, delay: float = 0.0) -> None:
+        if len(body.encode()) > limits.QUEUE_BODY_BYTES:
+            raise TooLarge(f"A queue takes bodies of up to {limits.QUEUE_BODY_BYTES:,} bytes.")
+        if not 0 <= delay <= limits.QUEUE_DELAY_SECONDS:
+            raise Invalid(f"A delay is 0 to {limits.QUEUE_DELAY_SECONDS} seconds.")
+        due = self._clock.now() + round(delay * _SECOND)
+
+        def insert(connection: apsw.Connection) -> None:
+            connection.execute(
+                "INSERT INTO queue (body, due, attempts) VALUES (?, ?, 0)", (body, due)
+            )
+
+        self._database.write(insert)
+
+    def deliver(self, work: Work, limit: int = 10) -> int:
+        batch = self._take(limit)
+        if not batch:
+            return 0
+        try:
+            try:
+                failed = work(batch)
+            except Exception as exc:  # noqa: BLE001 - whatever it is, the batch is tried again
+                failed = dict.fromkeys((one.id for one in batch), f"{type(exc).__name__}: {exc}")
+            self._settle(batch, failed)
+        finally:
+            with self._lock:
+                self._taken.difference_update(int(one.id) for one in batch)
+        return len(batch)
+
+    def next_due(self) -> float | None:
+        with self._lock:
+            rows = self._database.read(
+                "SELECT id, due FROM queue ORDER BY due, id LIMIT ?", (len(self._taken) + 1,)
+            )
+            dues = [due for id, due in rows if id not in self._taken]
+        return max(0.0, (dues[0] - self._clock.now()) / _SECOND) if dues else None
+
+    def dead_letters(self) -> list[DeadLetter]:
+        rows = self._database.read(
+            "SELECT id, source, body, cause, attempts, died FROM dead_letters"
+            " WHERE source = ? ORDER BY id",
+            (_SOURCE,),
+        )
+        return [DeadLetter(str(id), *rest) for id, *rest in rows]
+
+    def redrive(self, ids: Sequence[str]) -> int:
+        now = self._clock.now()
+
+        def move(connection: apsw.Connection) -> int:
+            bodies = _remove(connection, ids)
+            connection.executemany(
+                "INSERT INTO queue (body, due, attempts) VALUES (?, ?, 0)",
+                [(body, now) for body in bodies],
+            )
+            return len(bodies)
+
+        return self._database.write(move)
+
+    def drop(self, ids: Sequence[str]) -> int:
+        return self._database.write(lambda connection: len(_remove(connection, ids)))
+
+    def _take(self, limit: int) -> list[Delivery]:
+        # The lock also covers the read: a row that somebody has just finished is either still
+        # among the taken here, or no longer read.
+        with self._lock:
+            rows = self._database.read(
+                "SELECT id, body, attempts FROM queue WHERE due <= ? ORDER BY due, id LIMIT ?",
+                (self._clock.now(), limit + len(self._taken)),
+            )
+            free = [row for row in rows if row[0] not in self._taken][:limit]
+            self._taken.update(id for id, _, _ in free)
+        return [Delivery(str(id), body, attempts + 1) for id, body, attempts in free]
+
+    def _settle(self, batch: Sequence[Delivery], failed: Mapping[str, str]) -> None:
+        now = self._clock.now()
+        done = [one for one in batch if one.id not in failed]
+        again = [one for one in batch if one.id in failed and one.attempt < self._retry.attempts]
+        dead = [one for one in batch if one.id in failed and one.attempt >= self._retry.attempts]
+
+        def settle(connection: apsw.Connection) -> None:
+            connection.executemany(
+                "DELETE FROM queue WHERE id = ?", [(int(one.id),) for one in (*done, *dead)]
+            )
+            connection.executemany(
+                "UPDATE queue SET attempts = ?, due = ? WHERE id = ?",
+                [
+                    (
+                        one.attempt,
+                        now + round(self._retry.wait(one.attempt) * _SECOND),
+                        int(one.id),
+                    )
+                    for one in again
+                ],
+            )
+            connection.executemany(
+                "INSERT INTO dead_letters (source, body, cause, attempts, died)"
+                " VALUES (?, ?, ?, ?, ?)",
+                [(_SOURCE, one.body, failed[one.id], one.attempt, now) for one in dead],
+            )
+
+        self._database.write(settle)
+
+
+def _remove(connection: apsw.Connection, ids: Sequence[str]) -> list[str]:
+    """Take these dead letters out; returns their bodies."""
+    bodies: list[str] = []
+    for id in ids:
+        if id.isdecimal() and len(id) <= 18:
+            rows: list[tuple[Any, ...]] = connection.execute(
+                "DELETE FROM dead_letters WHERE id = ? AND source = ? RETURNING body",
+                (int(id), _SOURCE),
+            ).fetchall()
+            bodies.extend(row[0] for row in rows)
+    return bodies

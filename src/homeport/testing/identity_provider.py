@@ -1,0 +1,348 @@
+"""The contract of the identity provider."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar, final
+
+import pytest
+
+from homeport.adapters.memory.clock import ManualClock
+from homeport.domain.errors import Invalid, Unauthenticated
+from homeport.domain.model.identity import Kind, Session
+from homeport.domain.model.names import check_id
+from homeport.domain.ports.identity_provider import IdentityProvider
+from homeport.testing.contract import Contract, skip_unless
+
+PASSWORD = "correct horse battery"
+MINUTE = 60
+DAY = 24 * 60 * MINUTE
+
+
+class IdentityProviderContract(Contract):
+    """What `homeport.domain.ports.identity_provider.IdentityProvider` promises.
+
+    Override the fixtures `provider` and `another`, a second provider that knows nothing of the
+    first. Hand both the fixture `clock`. Override `disable` and `set_groups`, or set
+    `administers` to False where a test can do neither.
+    """
+
+    administers: ClassVar[bool] = True
+
+    @pytest.fixture
+    def provider(self, clock: ManualClock) -> Iterator[IdentityProvider]:
+        raise self.missing("provider")
+
+    @pytest.fixture
+    def another(self, clock: ManualClock) -> Iterator[IdentityProvider]:
+        raise self.missing("another")
+
+    def disable(self, provider: Any, identity: str) -> None:
+        """Let this identity in no more."""
+        raise NotImplementedError("Override `disable`, or set `administers` to False.")
+
+    def set_groups(self, provider: Any, identity: str, groups: Iterable[str]) -> None:
+        """Put this identity in these groups."""
+        raise NotImplementedError("Override `set_groups`, or set `administers` to False.")
+
+    @pytest.fixture
+    def login(self) -> str:
+        """A login that nobody has."""
+        return f"{uuid.uuid4().hex}@example.org"
+
+    @pytest.fixture
+    def user(self, provider: IdentityProvider, login: str) -> Session:
+        """Somebody who has just signed up and in."""
+        provider.sign_up(login, PASSWORD)
+        self.settle()
+        return provider.sign_in(login, PASSWORD)
+
+    def refused_refresh(self, provider: IdentityProvider, token: str) -> bool:
+        try:
+            provider.refresh(token)
+        except Unauthenticated as exc:
+            return exc.reason == "invalid_grant"
+        return False
+
+    # Guests
+
+    @final
+    def test_a_guest_is_somebody_new(self, provider: IdentityProvider, clock: ManualClock) -> None:
+        first, second = provider.guest(), provider.guest()
+        assert first.identity.id != second.identity.id
+        assert first.identity.kind is Kind.GUEST
+        assert first.identity.login == ""
+        assert first.identity.created == clock.now()
+        assert not first.identity.disabled
+        assert check_id("identity", first.identity.id) not in {"me", "public"}
+        tokens = {
+            first.access_token,
+            second.access_token,
+            first.refresh_token,
+            second.refresh_token,
+        }
+        assert len(tokens) == 4
+
+    @final
+    def test_an_access_token_says_who(self, provider: IdentityProvider, clock: ManualClock) -> None:
+        session = provider.guest()
+        verified = provider.verify(session.access_token)
+        assert verified.principal == session.identity.principal
+        assert verified.expires == clock.now() // 1_000_000 + session.expires_in
+
+    @final
+    def test_an_identity_is_found_by_its_id(self, provider: IdentityProvider) -> None:
+        session = provider.guest()
+        self.settle()
+        assert provider.find(session.identity.id) == session.identity
+
+    @final
+    def test_who_is_not_there_is_not_found(self, provider: IdentityProvider) -> None:
+        assert provider.find("nobody") is None
+        assert provider.find("") is None
+
+    # Accounts
+
+    @final
+    def test_a_user_keeps_one_id(
+        self, provider: IdentityProvider, user: Session, login: str
+    ) -> None:
+        again = provider.sign_in(login, PASSWORD)
+        assert again.identity == user.identity
+        assert again.identity.kind is Kind.USER
+        assert again.refresh_token != user.refresh_token
+        assert provider.verify(again.access_token).principal.id == user.identity.id
+        assert provider.find(user.identity.id) == user.identity
+
+    @final
+    def test_a_login_is_the_same_however_it_is_spelt(
+        self, provider: IdentityProvider, user: Session, login: str
+    ) -> None:
+        wide = "".join(chr(ord(char) + 0xFEE0) for char in login)
+        for spelling in (login.upper(), wide):
+            assert provider.sign_in(spelling, PASSWORD).identity.id == user.identity.id
+
+    @final
+    def test_a_password_is_the_same_however_unicode_spells_it(
+        self, provider: IdentityProvider, login: str
+    ) -> None:
+        provider.sign_up(login, "stra\u00dfencaf\u00e9")
+        self.settle()
+        assert provider.sign_in(login, "stra\u00dfencafe\u0301").identity.login == login
+        with pytest.raises(Unauthenticated):
+            provider.sign_in(login, "Stra\u00dfencaf\u00e9")
+
+    @final
+    def test_signing_up_twice_changes_nothing_and_says_nothing(
+        self, provider: IdentityProvider, user: Session, login: str
+    ) -> None:
+        provider.sign_up(login.upper(), "another password")
+        self.settle()
+        with pytest.raises(Unauthenticated):
+            provider.sign_in(login, "another password")
+        assert provider.sign_in(login, PASSWORD).identity == user.identity
+
+    @final
+    @pytest.mark.parametrize(
+        ("name", "password"),
+        [
+            ("ab", PASSWORD),
+            ("x" * 129, PASSWORD),
+            ("two words", PASSWORD),
+            ("tab\tbed", PASSWORD),
+            ("zero\u200bwidth", PASSWORD),
+            ("somebody@example.org", "short77"),
+            ("somebody@example.org", "x" * 1025),
+        ],
+    )
+    def test_bad_credentials_make_no_account(
+        self, provider: IdentityProvider, name: str, password: str
+    ) -> None:
+        with pytest.raises(Invalid) as caught:
+            provider.sign_up(name, password)
+        assert caught.value.faults
+        with pytest.raises(Unauthenticated):
+            provider.sign_in(name, password)
+
+    @final
+    def test_the_longest_credentials_make_an_account(self, provider: IdentityProvider) -> None:
+        login, password = uuid.uuid4().hex * 4, "ü" * 1024
+        provider.sign_up(login, password)
+        self.settle()
+        assert provider.sign_in(login, password).identity.login == login
+        with pytest.raises(Unauthenticated):
+            provider.sign_in(login, password[:-1])
+
+    @final
+    def test_nothing_tells_why_a_sign_in_was_refused(
+        self, provider: IdentityProvider, user: Session, login: str
+    ) -> None:
+        attempts = [(login, "wrong password"), ("nobody-" + login, PASSWORD), ("x", "y")]
+        if self.administers:
+            other = f"other-{login}"
+            provider.sign_up(other, PASSWORD)
+            self.settle()
+            self.disable(provider, provider.sign_in(other, PASSWORD).identity.id)
+            self.settle()
+            attempts.append((other, PASSWORD))
+        answers = set()
+        for name, password in attempts:
+            with pytest.raises(Unauthenticated) as caught:
+                provider.sign_in(name, password)
+            answers.add((caught.value.detail, caught.value.reason))
+        assert len(answers) == 1
+
+    # Access tokens
+
+    @final
+    def test_an_access_token_ends_after_15_minutes(
+        self, provider: IdentityProvider, clock: ManualClock
+    ) -> None:
+        session = provider.guest()
+        assert session.expires_in == 15 * MINUTE
+        clock.advance(15 * MINUTE - 1)
+        provider.verify(session.access_token)
+        clock.advance(1)
+        with pytest.raises(Unauthenticated) as caught:
+            provider.verify(session.access_token)
+        assert caught.value.reason == "invalid_token"
+
+    @final
+    def test_a_token_that_was_tampered_with_is_refused(self, provider: IdentityProvider) -> None:
+        token = provider.guest().access_token
+        # The very last letter of a base64 text may hold bits that mean nothing.
+        for place in range(0, len(token) - 1, max(1, len(token) // 25)):
+            letter = "A" if token[place] != "A" else "B"
+            with pytest.raises(Unauthenticated):
+                provider.verify(token[:place] + letter + token[place + 1 :])
+
+    @final
+    @pytest.mark.parametrize(
+        "token", ["", ".", "..", "a.b.c", "ü", "\ud800", "null", "x" * 100_000, "e30.e30."]
+    )
+    def test_what_is_no_token_is_refused(self, provider: IdentityProvider, token: str) -> None:
+        with pytest.raises(Unauthenticated) as caught:
+            provider.verify(token)
+        assert caught.value.reason == "invalid_token"
+        assert self.refused_refresh(provider, token)
+
+    @final
+    def test_a_cut_or_longer_token_is_refused(self, provider: IdentityProvider) -> None:
+        token = provider.guest().access_token
+        for wrong in (token[:-1], token + "A", token + ".", f" {token}", token + "\n"):
+            with pytest.raises(Unauthenticated):
+                provider.verify(wrong)
+
+    @final
+    def test_anothers_tokens_are_refused(
+        self, provider: IdentityProvider, another: IdentityProvider
+    ) -> None:
+        session = another.guest()
+        with pytest.raises(Unauthenticated):
+            provider.verify(session.access_token)
+        assert self.refused_refresh(provider, session.refresh_token)
+
+    @final
+    def test_tokens_serve_one_purpose(self, provider: IdentityProvider) -> None:
+        session = provider.guest()
+        with pytest.raises(Unauthenticated):
+            provider.verify(session.refresh_token)
+        assert self.refused_refresh(provider, session.access_token)
+
+    # Refresh tokens
+
+    @final
+    def test_refreshing_goes_on_as_the_same_identity(
+        self, provider: IdentityProvider, clock: ManualClock
+    ) -> None:
+        first = provider.guest()
+        clock.advance(DAY)
+        second = provider.refresh(first.refresh_token)
+        assert second.identity == first.identity
+        assert second.refresh_token != first.refresh_token
+        assert provider.verify(second.access_token).principal == first.identity.principal
+        third = provider.refresh(second.refresh_token)
+        assert third.identity == first.identity
+
+    @final
+    def test_a_lost_answer_can_be_asked_for_again(
+        self, provider: IdentityProvider, clock: ManualClock
+    ) -> None:
+        first = provider.guest()
+        lost = provider.refresh(first.refresh_token)
+        clock.advance(MINUTE)
+        again = provider.refresh(first.refresh_token)
+        assert again.identity == first.identity
+        assert again.refresh_token != lost.refresh_token
+        clock.advance(DAY)
+        assert provider.refresh(again.refresh_token).identity == first.identity
+
+    @final
+    def test_a_used_token_that_comes_late_ends_the_whole_family(
+        self, provider: IdentityProvider, clock: ManualClock, user: Session, login: str
+    ) -> None:
+        elsewhere = provider.sign_in(login, PASSWORD)
+        newest = provider.refresh(provider.refresh(user.refresh_token).refresh_token)
+        clock.advance(MINUTE + 1)
+        assert self.refused_refresh(provider, user.refresh_token)
+        assert self.refused_refresh(provider, newest.refresh_token)
+        assert provider.refresh(elsewhere.refresh_token).identity == user.identity
+
+    @final
+    def test_asking_again_does_not_make_the_old_token_last(
+        self, provider: IdentityProvider, clock: ManualClock
+    ) -> None:
+        first = provider.guest()
+        provider.refresh(first.refresh_token)
+        clock.advance(MINUTE // 2)
+        provider.refresh(first.refresh_token)
+        clock.advance(MINUTE // 2 + 1)
+        assert self.refused_refresh(provider, first.refresh_token)
+
+    @final
+    def test_a_users_token_lasts_30_days_from_its_last_use(
+        self, provider: IdentityProvider, clock: ManualClock, user: Session
+    ) -> None:
+        clock.advance(30 * DAY - 1)
+        newer = provider.refresh(user.refresh_token)
+        clock.advance(30 * DAY - 1)
+        newest = provider.refresh(newer.refresh_token)
+        clock.advance(30 * DAY)
+        assert self.refused_refresh(provider, newest.refresh_token)
+
+    @final
+    def test_a_guests_token_does_not_end(
+        self, provider: IdentityProvider, clock: ManualClock
+    ) -> None:
+        guest = provider.guest()
+        clock.advance(1000 * DAY)
+        assert provider.refresh(guest.refresh_token).identity == guest.identity
+
+    # Administration
+
+    @final
+    def test_who_is_disabled_gets_no_further(
+        self, provider: IdentityProvider, user: Session, login: str
+    ) -> None:
+        skip_unless(self.administers, "this provider's identities cannot be disabled by a test")
+        self.disable(provider, user.identity.id)
+        self.settle()
+        with pytest.raises(Unauthenticated):
+            provider.sign_in(login, PASSWORD)
+        assert self.refused_refresh(provider, user.refresh_token)
+        found = provider.find(user.identity.id)
+        assert found is not None
+        assert found.disabled
+
+    @final
+    def test_groups_come_with_the_next_token(
+        self, provider: IdentityProvider, user: Session
+    ) -> None:
+        skip_unless(self.administers, "this provider's groups cannot be set by a test")
+        self.set_groups(provider, user.identity.id, ["editors", "admin"])
+        self.settle()
+        session = provider.refresh(user.refresh_token)
+        assert session.identity.groups == ("admin", "editors")
+        assert provider.verify(session.access_token).principal.groups == ("admin", "editors")
+        assert provider.verify(user.access_token).principal.groups == ()

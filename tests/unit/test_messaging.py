@@ -1,0 +1,443 @@
+"""Messages over the memory adapters: what senders see, and what reaches inboxes and devices."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from homeport.adapters.memory.clock import ManualClock
+from homeport.adapters.memory.identity_provider import MemoryIdentityProvider
+from homeport.adapters.memory.ids import SequentialIds
+from homeport.adapters.memory.message_queue import MemoryMessageQueue
+from homeport.adapters.memory.push_gateway import MemoryPushGateway
+from homeport.adapters.memory.record_store import MemoryRecordStore
+from homeport.domain.devices import Blocks, Devices
+from homeport.domain.errors import Gone, Invalid, Mismatched, NotFound, TooLarge, Unavailable
+from homeport.domain.messaging import Messages, message_view
+from homeport.domain.model.device import Environment, Platform, PushOutcome, PushTarget
+from homeport.domain.model.identity import Principal
+from homeport.domain.model.record import Key, Record
+from homeport.domain.model.writes import Delete, Guard, Patch, Write
+from homeport.domain.ports.record_store import Order
+
+PHONE = PushTarget(Platform.APNS, Environment.PRODUCTION, "ab" * 32)
+TABLET = PushTarget(Platform.FCM, Environment.PRODUCTION, "tablet-token")
+
+
+class RefusingQueue(MemoryMessageQueue):
+    """A queue that can be told to take nothing."""
+
+    down = False
+
+    def enqueue(self, body: str, delay: float = 0.0) -> None:
+        if self.down:
+            raise Unavailable("The queue does not answer.")
+        super().enqueue(body, delay)
+
+
+class BusyStore(MemoryRecordStore):
+    """A store in which somebody else gets in just before chosen writes."""
+
+    def __init__(self, clock: ManualClock, ids: SequentialIds) -> None:
+        super().__init__(clock, ids)
+        self.before_write: list[Any] = []
+
+    def write(self, writes: Sequence[Write], guard: Guard | None = None) -> list[Record]:
+        if self.before_write:
+            self.before_write.pop(0)(writes)
+        return super().write(writes, guard)
+
+
+class World:
+    """Two users, and everything that messages need."""
+
+    def __init__(self) -> None:
+        self.clock, ids = ManualClock(), SequentialIds()
+        self.store = BusyStore(self.clock, ids)
+        self._seen = 0
+        self.queue = RefusingQueue(self.clock)
+        self.push = MemoryPushGateway()
+        self.identities = MemoryIdentityProvider(self.clock, ids)
+        self.devices = Devices(self.store, self.push, self.clock)
+        self.blocks = Blocks(self.store)
+        self.messages = Messages(
+            self.store, self.queue, self.push, self.identities, self.devices, ids, self.clock
+        )
+        self.ann, self.bob = self.somebody(), self.somebody()
+
+    def somebody(self) -> Principal:
+        return self.identities.guest().identity.principal
+
+    def send(self, *to: Principal, **message: Any) -> Record:
+        return self.messages.send(self.ann, [one.id for one in to], **message)
+
+    def run(self) -> int:
+        return self.queue.deliver(self.messages.work)
+
+    def watch(self) -> Mapping[int, str]:
+        """Show the feed's consumer what changed since it last looked."""
+        events = self.store.events_from(self._seen, 100)
+        failed = self.messages.watch(events)
+        if not failed:
+            self._seen += len(events)
+        return failed
+
+    def inbox(self, whose: Principal) -> list[Mapping[str, Any]]:
+        page = self.store.page(whose.id, "inbox", Order.ID, 100)
+        return [one.data for one in page.records if one.data is not None]
+
+    def copy_of(self, whose: Principal) -> Record:
+        return self.store.page(whose.id, "inbox", Order.ID, 1).records[0]
+
+    def state(self, record: Record) -> str:
+        data = self.messages.get(self.ann, record.key.id).data
+        assert data is not None
+        return str(data["state"])
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+class TestSending:
+    def test_a_message_reaches_inbox_and_devices(self, world: World) -> None:
+        world.devices.put(world.bob, "phone", PHONE)
+        world.devices.put(world.bob, "tablet", TABLET)
+        sent = world.send(world.bob, title="Hi", text="Lunch?", data={"table": 4})
+        assert sent.data == {
+            "to": [world.bob.id],
+            "title": "Hi",
+            "text": "Lunch?",
+            "data": {"table": 4},
+            "state": "queued",
+        }
+        assert world.run() == 1
+        assert world.inbox(world.bob) == [
+            {
+                "from": world.ann.id,
+                "message": sent.key.id,
+                "title": "Hi",
+                "text": "Lunch?",
+                "data": {"table": 4},
+                "read": False,
+            }
+        ]
+        assert world.copy_of(world.bob).author == world.ann.id
+        assert [target for _, target, _ in world.push.outbox] == [PHONE, TABLET]
+        apns = world.push.outbox[0][2].payload
+        assert apns["aps"]["alert"] == {"title": "Hi", "body": "Lunch?"}
+        assert apns["record"] == world.copy_of(world.bob).key.id
+        assert world.state(sent) == "accepted"
+        assert world.queue.next_due() is None
+
+    def test_a_message_to_oneself_arrives(self, world: World) -> None:
+        world.send(world.ann, text="Remember the milk")
+        world.run()
+        assert [one["text"] for one in world.inbox(world.ann)] == ["Remember the milk"]
+
+    def test_who_is_unknown_or_blocks_gets_nothing_and_nobody_learns_it(self, world: World) -> None:
+        world.devices.put(world.bob, "phone", PHONE)
+        world.blocks.put(world.bob, world.ann.id)
+        sent = world.messages.send(world.ann, [world.bob.id, "nobody"], text="Hello?")
+        world.run()
+        assert world.inbox(world.bob) == []
+        assert world.push.outbox == []
+        assert world.state(sent) == "accepted"
+        world.blocks.delete(world.bob, world.ann.id)
+        world.send(world.bob, text="Hello again")
+        world.run()
+        assert [one["text"] for one in world.inbox(world.bob)] == ["Hello again"]
+
+    def test_a_queue_that_is_down_loses_nothing(self, world: World) -> None:
+        world.queue.down = True
+        sent = world.send(world.bob, text="Hi")
+        assert list(world.watch()) == [0]
+        assert world.queue.next_due() is None
+        world.queue.down = False
+        assert world.watch() == {}
+        assert world.queue.next_due() == 60
+        world.clock.advance(60)
+        world.run()
+        assert len(world.inbox(world.bob)) == 1
+        assert world.state(sent) == "accepted"
+
+    def test_the_second_job_of_the_feed_finds_nothing_to_do(self, world: World) -> None:
+        world.devices.put(world.bob, "phone", PHONE)
+        world.send(world.bob, text="Hi")
+        world.watch()
+        world.run()
+        world.clock.advance(60)
+        assert world.run() == 1
+        assert len(world.push.outbox) == len(world.inbox(world.bob)) == 1
+
+    def test_watch_passes_over_what_is_done_and_what_is_hidden(self, world: World) -> None:
+        world.devices.put(world.bob, "phone", PHONE)
+        world.send(world.bob, text="Hi")
+        world.run()
+        world.watch()
+        assert world.queue.next_due() is None
+
+    def test_a_view_of_a_message(self, world: World) -> None:
+        sent = world.send(world.bob, text="Hi")
+        assert message_view(sent) == {
+            "id": sent.key.id,
+            "from": world.ann.id,
+            "to": [world.bob.id],
+            "title": "",
+            "text": "Hi",
+            "data": {},
+            "state": "queued",
+        }
+
+
+class TestBadMessages:
+    @pytest.mark.parametrize(
+        ("message", "pointers"),
+        [
+            ({"to": [], "text": "x"}, ["/to"]),
+            ({"to": [f"u{n}" for n in range(101)], "text": "x"}, ["/to"]),
+            ({"to": ["a", "b/c", "a"], "text": "x"}, ["/to/1", "/to/2"]),
+            ({"to": ["a"], "title": "t" * 257, "text": "x"}, ["/title"]),
+            ({"to": ["a"], "title": "only a title"}, ["/text"]),
+            ({"to": ["a"], "text": "x", "idempotency_key": "soon"}, ["Idempotency-Key"]),
+        ],
+    )
+    def test_are_refused_with_their_places(
+        self, world: World, message: dict[str, Any], pointers: list[str]
+    ) -> None:
+        with pytest.raises(Invalid) as caught:
+            world.messages.send(world.ann, **message)
+        assert [one.pointer for one in caught.value.faults] == pointers
+        assert world.store.page(world.ann.id, "sent", Order.ID, 10).records == ()
+
+    def test_one_that_would_not_fit_an_inbox_is_refused(self, world: World) -> None:
+        with pytest.raises(TooLarge):
+            world.send(world.bob, text="x" * (400 * 1024))
+
+
+class TestRepeatedSending:
+    def test_answers_with_the_message_as_it_is(self, world: World) -> None:
+        key = str(uuid.uuid4())
+        first = world.send(world.bob, text="Once", idempotency_key=key.upper())
+        world.run()
+        again = world.send(world.bob, text="Once", idempotency_key=key)
+        assert again.key == first.key == Key(world.ann.id, "sent", key)
+        assert again.data is not None and again.data["state"] == "accepted"
+        world.run()
+        assert len(world.inbox(world.bob)) == 1
+
+    def test_also_after_an_edit(self, world: World) -> None:
+        key = str(uuid.uuid4())
+        world.send(world.bob, text="Once", idempotency_key=key)
+        world.messages.patch(world.ann, key, {"text": "Edited"})
+        again = world.send(world.bob, text="Once", idempotency_key=key)
+        assert again.data is not None and again.data["text"] == "Edited"
+
+    def test_with_another_body_is_a_mismatch(self, world: World) -> None:
+        key = str(uuid.uuid4())
+        world.send(world.bob, text="Once", idempotency_key=key)
+        with pytest.raises(Mismatched):
+            world.send(world.bob, text="Twice", idempotency_key=key)
+
+    def test_of_a_deleted_message_is_gone(self, world: World) -> None:
+        key = str(uuid.uuid4())
+        world.send(world.bob, text="Once", idempotency_key=key)
+        world.messages.delete(world.ann, key)
+        with pytest.raises(Gone):
+            world.send(world.bob, text="Once", idempotency_key=key)
+        world.run()
+        with pytest.raises(Gone):
+            world.send(world.bob, text="Once", idempotency_key=key)
+
+
+class TestDelivery:
+    def test_what_a_recipient_deleted_stays_deleted(self, world: World) -> None:
+        world.devices.put(world.bob, "phone", PHONE)
+        world.push.answer_next(PushOutcome.THROTTLED)
+        world.send(world.bob, text="Hi")
+        world.run()
+        world.store.write([Delete(world.copy_of(world.bob).key, world.bob.id)])
+        world.clock.advance(2)
+        world.run()
+        assert world.inbox(world.bob) == []
+        assert world.push.outbox == []
+
+    def test_a_throttled_push_is_tried_again_and_the_inbox_stays_single(self, world: World) -> None:
+        world.devices.put(world.bob, "phone", PHONE)
+        world.push.answer_next(PushOutcome.THROTTLED, Unavailable("The network is away."))
+        sent = world.send(world.bob, text="Hi")
+        world.run()
+        assert world.state(sent) == "queued"
+        for _ in range(2):
+            world.clock.advance(5)
+            world.run()
+        assert len(world.push.outbox) == len(world.inbox(world.bob)) == 1
+        assert world.state(sent) == "accepted"
+
+    def test_one_recipients_trouble_does_not_hold_up_the_next(self, world: World) -> None:
+        world.devices.put(world.ann, "phone", PHONE)
+        world.push.answer_next(PushOutcome.THROTTLED)
+        world.send(world.ann, world.bob, text="Hi")
+        world.run()
+        assert len(world.inbox(world.bob)) == 1
+
+    def test_a_stale_endpoint_is_forgotten(self, world: World) -> None:
+        device = world.devices.put(world.bob, "phone", PHONE)
+        world.push.disable(device.endpoint)
+        sent = world.send(world.bob, text="Hi")
+        world.run()
+        assert world.devices.list(world.bob) == ()
+        assert world.state(sent) == "accepted"
+
+    def test_too_large_is_cut_once_more(self, world: World) -> None:
+        world.devices.put(world.bob, "phone", PHONE)
+        world.push.answer_next(PushOutcome.TOO_LARGE)
+        world.send(world.bob, text="long " * 2000)
+        world.run()
+        (_, _, push) = world.push.outbox[0]
+        assert len(push.payload["aps"]["alert"]["body"]) < 2048
+        assert push.payload["aps"]["alert"]["body"].endswith("…")
+
+    def test_still_too_large_leaves_it_to_the_inbox(self, world: World) -> None:
+        world.devices.put(world.bob, "phone", PHONE)
+        world.push.answer_next(PushOutcome.TOO_LARGE, PushOutcome.TOO_LARGE)
+        sent = world.send(world.bob, text="Hi")
+        world.run()
+        assert world.state(sent) == "accepted"
+        assert world.push.outbox == []
+        assert len(world.inbox(world.bob)) == 1
+
+    def test_no_push_for_what_was_sent_over_a_day_ago(self, world: World) -> None:
+        world.devices.put(world.bob, "phone", PHONE)
+        world.send(world.bob, text="Hi")
+        world.clock.advance(86_400)
+        world.run()
+        assert world.push.outbox == []
+        assert len(world.inbox(world.bob)) == 1
+
+    def test_a_job_that_nobody_can_read_becomes_a_dead_letter(self, world: World) -> None:
+        world.queue.enqueue("{}")
+        for _ in range(5):
+            world.run()
+            world.clock.advance(60)
+        assert [one.body for one in world.queue.dead_letters()] == ["{}"]
+
+    def test_a_message_edited_under_the_workers_hands_ends_up_edited(self, world: World) -> None:
+        world.devices.put(world.bob, "phone", PHONE)
+        sent = world.send(world.bob, text="First")
+
+        def edit(_: Sequence[Write]) -> None:
+            world.messages.patch(world.ann, sent.key.id, {"text": "Second"})
+
+        world.store.before_write = [edit]  # just before the inbox record is written
+        world.run()
+        assert [one["text"] for one in world.inbox(world.bob)] == ["Second"]
+        assert len(world.push.outbox) == 1
+        assert world.state(sent) == "accepted"
+
+    def test_a_message_deleted_under_the_workers_hands_leaves_no_copy(self, world: World) -> None:
+        sent = world.send(world.bob, text="Oops")
+
+        def retract(_: Sequence[Write]) -> None:
+            world.messages.delete(world.ann, sent.key.id)
+            other = [one for one in world.queue._waiting if one not in world.queue._taken]
+            assert other, "the deletion makes a job of its own"
+            world.queue.deliver(world.messages.work)  # another worker takes it at once
+
+        world.store.before_write = [retract]
+        world.run()
+        assert world.inbox(world.bob) == []
+
+
+class TestEditing:
+    def test_copies_follow_without_another_push_and_keep_read(self, world: World) -> None:
+        world.devices.put(world.bob, "phone", PHONE)
+        sent = world.send(world.bob, title="T", text="First", data={"a": 1, "b": 2})
+        world.run()
+        world.store.write([Patch(world.copy_of(world.bob).key, world.bob.id, {"read": True})])
+        edited = world.messages.patch(
+            world.ann, sent.key.id, {"title": None, "text": "Second", "data": {"a": None}}
+        )
+        assert edited.data is not None and edited.data["state"] == "queued"
+        world.run()
+        (copy,) = world.inbox(world.bob)
+        assert (copy["title"], copy["text"], copy["data"]) == ("", "Second", {"b": 2})
+        assert copy["read"] is True
+        assert len(world.push.outbox) == 1
+        assert world.state(sent) == "accepted"
+
+    def test_an_edit_reaches_nobody_new(self, world: World) -> None:
+        world.blocks.put(world.bob, world.ann.id)
+        sent = world.send(world.bob, text="First")
+        world.run()
+        world.blocks.delete(world.bob, world.ann.id)
+        world.messages.patch(world.ann, sent.key.id, {"text": "Second"})
+        world.run()
+        assert world.inbox(world.bob) == []
+
+    def test_an_edit_before_the_first_delivery_still_pushes(self, world: World) -> None:
+        world.devices.put(world.bob, "phone", PHONE)
+        sent = world.send(world.bob, text="First")
+        world.messages.patch(world.ann, sent.key.id, {"text": "Second"})
+        world.run()
+        assert [one["text"] for one in world.inbox(world.bob)] == ["Second"]
+        assert len(world.push.outbox) == 1
+
+    def test_only_the_content_can_be_changed(self, world: World) -> None:
+        sent = world.send(world.bob, text="First")
+        with pytest.raises(Invalid) as caught:
+            world.messages.patch(world.ann, sent.key.id, {"to": [world.ann.id], "state": "x"})
+        assert [one.pointer for one in caught.value.faults] == ["/to", "/state"]
+        with pytest.raises(Invalid):
+            world.messages.patch(world.ann, sent.key.id, {"text": None})
+
+    def test_nothing_changed_writes_nothing(self, world: World) -> None:
+        sent = world.send(world.bob, text="First")
+        world.run()
+        before = world.messages.get(world.ann, sent.key.id)
+        assert world.messages.patch(world.ann, sent.key.id, {"text": "First"}) == before
+
+    def test_is_for_the_sender_alone(self, world: World) -> None:
+        sent = world.send(world.bob, text="First")
+        with pytest.raises(NotFound):
+            world.messages.get(world.bob, sent.key.id)
+        with pytest.raises(NotFound):
+            world.messages.patch(world.bob, sent.key.id, {"text": "x"})
+        with pytest.raises(NotFound):
+            world.messages.delete(world.bob, sent.key.id)
+
+
+class TestRetracting:
+    def test_takes_the_copies_and_then_the_message(self, world: World) -> None:
+        sent = world.send(world.ann, world.bob, text="Oops")
+        world.run()
+        world.messages.delete(world.ann, sent.key.id)
+        with pytest.raises(NotFound):
+            world.messages.get(world.ann, sent.key.id)
+        world.run()
+        assert world.inbox(world.ann) == world.inbox(world.bob) == []
+        record = world.store.get(sent.key)
+        assert record is not None and record.deleted
+
+    def test_comes_through_the_feed_too(self, world: World) -> None:
+        sent = world.send(world.bob, text="Oops")
+        world.run()
+        world.queue.down = True
+        world.messages.delete(world.ann, sent.key.id)
+        world.queue.down = False
+        world.watch()
+        world.clock.advance(60)
+        world.run()
+        assert world.inbox(world.bob) == []
+
+    def test_before_delivery_means_that_nothing_arrives(self, world: World) -> None:
+        world.devices.put(world.bob, "phone", PHONE)
+        sent = world.send(world.bob, text="Oops")
+        world.messages.delete(world.ann, sent.key.id)
+        world.run()
+        assert world.inbox(world.bob) == []
+        assert world.push.outbox == []
