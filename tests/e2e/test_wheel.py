@@ -69,19 +69,17 @@ for package in (homeport.domain, homeport.adapters.memory):
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
         importlib.import_module(module.name)
 
-import homeport.container
+from homeport.container import build
+from homeport.definition import Adapters, Definition
+from homeport.domain.search import SearchRequest
 
-from homeport.adapters.memory.clock import ManualClock
-from homeport.adapters.memory.ids import SequentialIds
-from homeport.adapters.memory.record_store import MemoryRecordStore
-from homeport.domain.model.data import Data, encode
-from homeport.domain.model.record import Key
-from homeport.domain.model.writes import Put
-
-store = MemoryRecordStore(ManualClock(), SequentialIds())
-key, hello = Key("ann", "notes", "first"), {"title": "Hello"}
-store.write([Put(key, "ann", Data(encode(hello), hello))])
-print(store.get(key).data.value["title"], homeport.__file__.startswith(sys.prefix))
+memory = Adapters.model_validate(dict.fromkeys(Adapters.model_fields, "memory"))
+backend = build(Definition(adapters=memory))
+ann = backend.identities.guest().identity.principal
+backend.records.create(ann, "me", "notes", {"title": "Hello"})
+backend.feed.deliver("indexing", backend.indexing.consume)
+(hit,) = backend.search.search(ann, SearchRequest("hello")).hits
+print(hit.record.data["title"], homeport.__file__.startswith(sys.prefix))
 """
 
 
