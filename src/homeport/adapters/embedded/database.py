@@ -17,7 +17,7 @@ import apsw
 
 from homeport.adapters.embedded import engine
 from homeport.adapters.embedded.folder import DataFolder
-from homeport.adapters.embedded.group_commit import GroupCommit, Wait, Work
+from homeport.adapters.embedded.group_commit import GroupCommit, Stopped, Wait, Work
 from homeport.adapters.embedded.migrations import migrate
 
 T = TypeVar("T")
@@ -67,14 +67,11 @@ class Database:
         """
         group = self._group
         if group is not None:
-            return group.write(work)
-        try:
-            with self._lock:
-                result = self._write_alone(work)
-        except engine.TROUBLE as exc:
-            raise engine.translated(exc) from exc
-        self._notify()
-        return result
+            try:
+                return group.write(work)
+            except Stopped:  # detached meanwhile
+                return self._write_alone(work)
+        return self._write_alone(work)
 
     def read(self, sql: str, bindings: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """Every row of one SELECT, which sees all acknowledged writes."""
@@ -156,15 +153,12 @@ class Database:
             self._loop_reader = None
 
     def _write_alone(self, work: Work[T]) -> T:
-        connection = self._writer
-        connection.execute("BEGIN IMMEDIATE")
         try:
-            result = work(connection)
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-        engine.commit(connection)
+            with self._lock:
+                result = engine.transaction(self._writer, work)
+        except engine.TROUBLE as exc:
+            raise engine.translated(exc) from exc
+        self._notify()
         return result
 
     def _notify(self) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import apsw
 
 from homeport.domain.errors import OutcomeUnknown, Unavailable
+
+T = TypeVar("T")
 
 _AUTOCHECKPOINT = 8_000
 """Pages in the write-ahead log before its contents move to the data file: rarely, since each
@@ -52,6 +55,19 @@ def translated(error: BaseException) -> BaseException:
     unavailable = Unavailable(_detail(error))
     unavailable.__cause__ = error
     return unavailable
+
+
+def transaction(connection: apsw.Connection, work: Callable[[apsw.Connection], T]) -> T:
+    """Run `work` in a write transaction of its own."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        result = work(connection)
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    commit(connection)
+    return result
 
 
 def commit(connection: apsw.Connection) -> None:

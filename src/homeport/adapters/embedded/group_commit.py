@@ -30,7 +30,11 @@ _BATCH = 500
 """Writes in one transaction: their SQL holds the loop for some 15 ms at most."""
 
 
-@dataclass(slots=True)
+class Stopped(Exception):
+    """The write came after `stop`; nothing was done."""
+
+
+@dataclass(slots=True, eq=False)
 class _Waiting(Generic[T]):
     """A write on its way: first its work, then what came of it."""
 
@@ -80,7 +84,9 @@ class GroupCommit:
         self._max_waiting = max_waiting
         self._before_batch = before_batch
         self._after_commit = after_commit
-        self.thread = threading.get_ident()
+        self._thread = threading.get_ident()
+        self._gate = threading.Lock()
+        self._stopped = False
         self._waiting: deque[_Waiting[Any]] = deque()
         self._scheduled = False
         self._committing: _Batch | None = None
@@ -99,19 +105,22 @@ class GroupCommit:
         """Run `work` in the next batch and wait until that is durable.
 
         Raises Overloaded on the loop's thread if too many wait there; other threads wait for
-        one write each, so that their own number bounds them.
+        one write each, so that their own number bounds them. Raises Stopped after `stop`.
         """
-        if threading.get_ident() != self.thread:
+        if threading.get_ident() != self._thread:
             return self._write_from_outside(work)
         if len(self._waiting) >= self._max_waiting:
             raise Overloaded("Too many writes are waiting. Try again in a moment.")
         future: asyncio.Future[T] = self._loop.create_future()
-        self._add(_Waiting(work, future))
+        self._waiting.append(_Waiting(work, future))
+        self._schedule()
         result: T = self._wait(future)
         return result
 
     def stop(self) -> None:
         """Finish every write that waits, then end the thread."""
+        with self._gate:  # a write from outside waits already, or will raise Stopped
+            self._stopped = True
         while self._committing is not None:
             self._committed.wait()
             self._finish(self._committing)
@@ -125,14 +134,19 @@ class GroupCommit:
 
     def _write_from_outside(self, work: Work[T]) -> T:
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
-        try:
-            self._loop.call_soon_threadsafe(self._add, _Waiting(work, future))
-        except RuntimeError as exc:
-            raise Unavailable("The server is stopping.") from exc
+        waiting = _Waiting(work, future)
+        with self._gate:
+            if self._stopped:
+                raise Stopped
+            self._waiting.append(waiting)
+            try:
+                self._loop.call_soon_threadsafe(self._schedule)
+            except RuntimeError as exc:  # the loop was closed before `stop`
+                self._waiting.remove(waiting)
+                raise Unavailable("The server has ended.") from exc
         return future.result()
 
-    def _add(self, waiting: _Waiting[Any]) -> None:
-        self._waiting.append(waiting)
+    def _schedule(self) -> None:
         if not self._scheduled and self._committing is None:
             # Not at once: what else this turn of the loop brings joins the batch.
             self._scheduled = True
