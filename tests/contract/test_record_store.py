@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,11 @@ from homeport.adapters.embedded.record_store import EmbeddedRecordStore
 from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.memory.ids import SequentialIds
 from homeport.adapters.memory.record_store import MemoryRecordStore
+from homeport.domain.model.writes import Write
+from homeport.domain.ports.record_store import RecordStore
 from homeport.testing import RecordStoreContract
+from homeport.testing.histories import Commit
+from tests.contract.late_commits import WINDOW, FewTails, LateCommitStore
 
 
 class TestMemoryRecordStore(RecordStoreContract):
@@ -31,3 +35,18 @@ class TestEmbeddedRecordStore(RecordStoreContract):
     @pytest.fixture
     def store(self, clock: ManualClock, database: Database) -> EmbeddedRecordStore:
         return EmbeddedRecordStore(database, clock, SequentialIds())
+
+
+class TestLateCommitStore(RecordStoreContract):
+    """Tries the suite itself on commits that come late and stamps that are alike."""
+
+    commits_late = True
+    window = WINDOW
+
+    @pytest.fixture
+    def store(self, clock: ManualClock) -> LateCommitStore:
+        return LateCommitStore(clock, FewTails())
+
+    def stamp_early(self, store: RecordStore, writes: Sequence[Write]) -> Commit:
+        assert isinstance(store, LateCommitStore)
+        return store.stamp_early(writes)

@@ -9,7 +9,7 @@ import pytest
 
 from homeport.adapters.memory.clock import ManualClock
 from homeport.domain import limits
-from homeport.domain.model.record import Position, Record
+from homeport.domain.model.record import Position
 from homeport.domain.model.writes import WriteRefused
 from homeport.domain.ports.record_store import RecordStore
 from homeport.testing.contract import skip_unless
@@ -18,6 +18,7 @@ from homeport.testing.record_support import (
     NOTES,
     START,
     RecordStoreSupport,
+    by_position,
     changed,
     delete,
     do,
@@ -25,10 +26,6 @@ from homeport.testing.record_support import (
     key,
     put,
 )
-
-
-def _by_position(records: list[Record]) -> list[Record]:
-    return sorted(records, key=lambda record: record.position)
 
 
 class ChangesContract(RecordStoreSupport):
@@ -41,7 +38,7 @@ class ChangesContract(RecordStoreSupport):
         current[keys[0]] = do(store, put(keys[0], {"n": 2}))
         current[keys[3]] = do(store, delete(keys[3]))
         current[keys[0]] = do(store, put(keys[0], {"n": 3}))
-        expected = _by_position(list(current.values()))
+        expected = by_position(current.values())
         assert changed(store, space) == expected
         for name in (NOTES, "tasks"):
             of_one = [record for record in expected if record.key.collection == name]
@@ -53,9 +50,9 @@ class ChangesContract(RecordStoreSupport):
         keys = [key(space, f"r{n}", f"c{n % 3}") for n in range(11)]
         records = store.write([put(one) for one in keys[:6]]) + fill(store, keys[6:])
         records[2] = do(store, delete(keys[2]))
-        assert changed(store, space, limit=limit) == _by_position(records)
+        assert changed(store, space, limit=limit) == by_position(records)
         of_one = [record for record in records if record.key.collection == "c0"]
-        assert changed(store, space, "c0", limit=limit) == _by_position(of_one)
+        assert changed(store, space, "c0", limit=limit) == by_position(of_one)
 
     @final
     @pytest.mark.parametrize("collection", [None, NOTES])
@@ -63,13 +60,15 @@ class ChangesContract(RecordStoreSupport):
         self, store: RecordStore, space: str, collection: str | None
     ) -> None:
         fill(store, [key(space, "other", "aaa")] if collection else [])
-        records = fill(store, [key(space, f"r{n}") for n in range(4)])
+        records = by_position(fill(store, [key(space, f"r{n}") for n in range(4)]))
         look = partial(store.changes, space, collection)
         assert not look(START, 4).more
         assert look(START, 3).more
-        assert look(START, 2, records[1].version).more is False
-        assert look(START, 1, records[1].version).more
-        assert not look(records[3].position, 1).more
+        assert not look(records[-1].position, 1).more
+        through = records[1].version
+        asked_for = sum(record.version <= through for record in records)
+        assert not look(START, asked_for, through).more
+        assert look(START, asked_for - 1, through).more
 
     @final
     def test_changes_start_right_after_a_position(self, store: RecordStore, space: str) -> None:
@@ -107,12 +106,15 @@ class ChangesContract(RecordStoreSupport):
 
     @final
     def test_changes_end_at_a_version_if_asked_to(self, store: RecordStore, space: str) -> None:
-        records = fill(store, [key(space, f"r{n}", f"c{n % 2}") for n in range(6)])
+        records = by_position(fill(store, [key(space, f"r{n}", f"c{n % 2}") for n in range(6)]))
         through = records[3].version
+        expected = [record for record in records if record.version <= through]
+        page = store.changes(space, None, START, 10, through)
+        assert list(page.records) == expected
         page = store.changes(space, None, records[0].position, 10, through)
-        assert list(page.records) == records[1:4]
+        assert list(page.records) == expected[1:]
         page = store.changes(space, "c0", START, 10, through)
-        assert list(page.records) == [records[0], records[2]]
+        assert list(page.records) == [one for one in expected if one.key.collection == "c0"]
         assert store.changes(space, None, START, 10, records[0].version - 1).records == ()
 
     @final
@@ -132,7 +134,7 @@ class ChangesContract(RecordStoreSupport):
         page = store.changes(space, collection, START, 100)
         assert 0 < len(page.records) * size <= limits.STORE_PAGE_BYTES + size
         assert page.more
-        assert changed(store, space, collection) == records
+        assert changed(store, space, collection) == by_position(records)
 
     @final
     def test_a_refused_write_changes_nothing(self, store: RecordStore, space: str) -> None:

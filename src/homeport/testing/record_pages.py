@@ -6,6 +6,7 @@ from typing import Final, final
 
 import pytest
 
+from homeport.adapters.memory.clock import ManualClock
 from homeport.domain import limits
 from homeport.domain.errors import Invalid
 from homeport.domain.model.record import Key, Position, Record
@@ -13,6 +14,7 @@ from homeport.domain.ports.record_store import Order, RecordStore
 from homeport.testing.record_support import (
     NOTES,
     RecordStoreSupport,
+    by_position,
     delete,
     do,
     fill,
@@ -31,7 +33,7 @@ def _sorted(records: list[Record], order: Order) -> list[Record]:
     if order in (Order.ID, Order.ID_DESCENDING):
         records = sorted(records, key=lambda record: record.key.id.encode())
     else:
-        records = sorted(records, key=lambda record: record.position)
+        records = by_position(records)
     return records[::-1] if order in (Order.ID_DESCENDING, Order.UPDATED_DESCENDING) else records
 
 
@@ -104,21 +106,24 @@ class PagesContract(RecordStoreSupport):
 
     @final
     def test_a_page_starts_beyond_any_place(self, store: RecordStore, space: str) -> None:
-        records = fill(store, [key(space, f"r{n}") for n in range(4)])
-        place = Position(records[1].version, NOTES, "r1")
+        records = fill(store, [key(space, f"r{n}") for n in range(5)])
+        place = Position(records[2].version, NOTES, "r2")
+        later = [record for record in by_position(records) if record.position > place]
+        earlier = [record for record in by_position(records) if record.position < place]
         for order, expected in {
-            Order.ID: records[2:],
-            Order.ID_DESCENDING: records[:1],
-            Order.UPDATED: records[2:],
-            Order.UPDATED_DESCENDING: records[:1],
+            Order.ID: records[3:],
+            Order.ID_DESCENDING: records[1::-1],
+            Order.UPDATED: later,
+            Order.UPDATED_DESCENDING: earlier[::-1],
         }.items():
             assert list(store.page(space, NOTES, order, 10, place).records) == expected
 
     @final
     def test_what_is_written_again_is_the_last_updated(
-        self, store: RecordStore, space: str
+        self, store: RecordStore, space: str, clock: ManualClock
     ) -> None:
-        records = fill(store, [key(space, f"r{n}") for n in range(3)])
+        records = by_position(fill(store, [key(space, f"r{n}") for n in range(3)]))
+        clock.advance(1)
         again = do(store, put(records[0].key))
         assert listed(store, space, Order.UPDATED) == [*records[1:], again]
         assert listed(store, space, Order.UPDATED_DESCENDING) == [again, *records[:0:-1]]

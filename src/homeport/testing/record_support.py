@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, Final, TypeVar
 
@@ -72,6 +72,12 @@ def do(store: RecordStore, write: Write) -> Record:
 def fill(store: RecordStore, keys: Sequence[Key]) -> list[Record]:
     """A record at each of `keys`, each in a write of its own."""
     return [do(store, put(one)) for one in keys]
+
+
+def by_position(records: Iterable[Record]) -> list[Record]:
+    """In the order of the changes, which need not be that of the calls: a store may stamp two
+    records within one microsecond in any order, and even alike."""
+    return sorted(records, key=lambda record: record.position)
 
 
 def pages(

@@ -112,7 +112,7 @@ class MemoryRecordStore:
             asked_for = itertools.takewhile(lambda changed: changed[0] <= end, merged)
             found = (self._records[Key(space, *changed[1:])] for changed in asked_for)
             records, more = _cut(found, limit)
-            return ChangePage(tuple(records), self._last, more)
+            return ChangePage(tuple(records), self._horizon(), more)
 
     def scan(
         self, segment: int, segments: int, limit: int, after: Key | None = None
@@ -127,6 +127,10 @@ class MemoryRecordStore:
                 if zlib.crc32(key.id.encode()) % segments == segment
             )
             return _cut(mine, limit)[0]
+
+    def _horizon(self) -> int:
+        """There is one writer at a time, so nothing appears behind what is there."""
+        return self._last
 
     def _in_order(
         self, space: str, collection: str, order: Order, after: Position | None
@@ -166,19 +170,24 @@ class MemoryRecordStore:
             raise Invalid("A batch writes each record once.")
         with self._lock:
             self._check_guard(guard)
-            fresh = versions.stamp(self._clock.now(), self._ids.tail())
-            first = max(fresh, self._last + 1)
-            records = []
-            for index, write in enumerate(writes):
-                current = self._records.get(write.key)
-                if current is None and not isinstance(write, Delete):
-                    _check_key(write.key)
-                records.append(resolve(write, current, first + index, index))
-            _check_transaction(records)
+            records = self._resolve(writes, self._stamp(writes))
             for record in records:
                 self._keep(record)
-            self._last = first + len(records) - 1
         self._tell()
+        return records
+
+    def _stamp(self, writes: Sequence[Write]) -> int:
+        """The version of the first of `writes`: later than all that the store holds."""
+        return max(versions.stamp(self._clock.now(), self._ids.tail()), self._last + 1)
+
+    def _resolve(self, writes: Sequence[Write], version: int) -> list[Record]:
+        records = []
+        for index, write in enumerate(writes):
+            current = self._records.get(write.key)
+            if current is None and not isinstance(write, Delete):
+                _check_key(write.key)
+            records.append(resolve(write, current, version + index, index))
+        _check_transaction(records)
         return records
 
     def _keep(self, record: Record) -> None:
@@ -194,6 +203,7 @@ class MemoryRecordStore:
         else:
             collection.updates.remove((current.version, key.collection, key.id))
         collection.updates.add((record.version, key.collection, key.id))
+        self._last = max(self._last, record.version)
         previous = None if current is None else current.version
         self._log.append(
             RecordChanged(key, record.version, previous, record.author, record.data is None)
