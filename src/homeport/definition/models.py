@@ -73,7 +73,11 @@ _Whole = Annotated[int, BeforeValidator(_typed), Strict()]
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    # Only the whole definition is ever validated: building each part's validator as well would
+    # slow every start.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
+    )
 
 
 class Adapter(_Table):
@@ -113,18 +117,19 @@ class Adapter(_Table):
         return self.use in BUILT_IN
 
 
-_EMBEDDED: Final = Adapter(use="embedded")
+def _embedded() -> Adapter:
+    return Adapter(use="embedded")
 
 
 class Adapters(_Table):
     """The adapter of each port. `change_feed` follows `record_store` unless it is set."""
 
-    record_store: Adapter = _EMBEDDED
-    change_feed: Adapter = _EMBEDDED
-    search_index: Adapter = _EMBEDDED
-    push_gateway: Adapter = _EMBEDDED
-    message_queue: Adapter = _EMBEDDED
-    identity_provider: Adapter = _EMBEDDED
+    record_store: Adapter = Field(default_factory=_embedded)
+    change_feed: Adapter = Field(default_factory=_embedded)
+    search_index: Adapter = Field(default_factory=_embedded)
+    push_gateway: Adapter = Field(default_factory=_embedded)
+    message_queue: Adapter = Field(default_factory=_embedded)
+    identity_provider: Adapter = Field(default_factory=_embedded)
 
     @model_validator(mode="before")
     @classmethod
@@ -230,10 +235,10 @@ class Definition(_Table):
 
     data_folder: Path = Path("homeport-data")
     undeclared_collections: Literal["allow", "refuse"] = "allow"
-    adapters: Adapters = Adapters()
-    server: Server = Server()
-    limits: Limits = Limits()
-    search: Search = Search()
+    adapters: Adapters = Field(default_factory=Adapters)
+    server: Server = Field(default_factory=Server)
+    limits: Limits = Field(default_factory=Limits)
+    search: Search = Field(default_factory=Search)
     collections: dict[Annotated[str, AfterValidator(_collection_name)], CollectionSettings] = Field(
         default_factory=dict
     )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, get_args
 
@@ -143,7 +142,7 @@ def _unknown(path: Path, *, as_variable: bool) -> str:
         settings = {variable_name(one): one for one in _settings(Definition)}
         name = variable_name(path)
         same_end = [one for one, at in settings.items() if at[-1] == str(key)]
-        meant = same_end or difflib.get_close_matches(name, settings, 1, 0.75)
+        meant = same_end or _close(name, settings, 0.75)
         allowed = [variable_name((*table, one)) for one in allowed]
         hint = f" Did you mean {meant[0]}?" if meant else ""
         return f"there is no such setting.{hint} {_allowed(allowed)}"
@@ -157,8 +156,14 @@ def _unknown(path: Path, *, as_variable: bool) -> str:
 
 
 def _meant(word: str, allowed: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, allowed, 1)
+    close = _close(word, allowed)
     return f" Did you mean {close[0]}?" if close else ""
+
+
+def _close(word: str, allowed: Iterable[str], cutoff: float = 0.6) -> list[str]:
+    import difflib  # only a mistake needs it, and no start should wait for it
+
+    return difflib.get_close_matches(word, list(allowed), 1, cutoff)
 
 
 def _allowed(values: Sequence[str]) -> str:

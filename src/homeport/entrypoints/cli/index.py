@@ -1,0 +1,66 @@
+"""`homeport index status|rebuild|verify`, while the server is not running."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from homeport.domain.indexing import Drift
+from homeport.entrypoints.cli.exits import Exit, fail
+from homeport.entrypoints.cli.opening import definition_of, opened, rebuild_index
+from homeport.entrypoints.cli.progress import progress
+
+if TYPE_CHECKING:
+    from homeport.container import Backend
+
+
+def run(arguments: Namespace) -> int:
+    definition = definition_of(arguments)
+    if definition.adapters.record_store.use == "memory":
+        fail(Exit.USAGE, "The records are kept in memory: there is nothing to index here.")
+    if not definition.data_folder.exists():
+        fail(Exit.FOLDER, f"There is no data folder {definition.data_folder}.")
+    with opened(definition) as backend:
+        return _ACTIONS[arguments.action](backend)
+
+
+def _status(backend: Backend) -> int:
+    drift = _compare(backend)
+    due = backend.feed.next_due("indexing")
+    dead = backend.feed.dead_letters("indexing")
+    print(f"records   {drift.records:,}")
+    print(f"indexed   {drift.entries:,}")
+    print(f"waiting   {'changes are due' if due is not None else 'nothing'}")
+    print(f"refused   {len(dead):,}")
+    return Exit.OK
+
+
+def _rebuild(backend: Backend) -> int:
+    print(f"The index holds {rebuild_index(backend):,} records.")
+    return Exit.OK
+
+
+def _verify(backend: Backend) -> int:
+    drift = _compare(backend)
+    if drift.clean:
+        print(f"The index equals the {drift.records:,} records.")
+        return Exit.OK
+    for what, count, keys in (
+        ("missing from the index", drift.missing_count, drift.missing),
+        ("at another version", drift.stale_count, drift.stale),
+        ("in the index alone", drift.extra_count, drift.extra),
+    ):
+        if count:
+            print(f"{count:,} {what}:")
+            for key in keys[:10]:
+                print(f"  {'/'.join(key)}")
+    print("Mend it with: homeport index rebuild")
+    return Exit.FAILED
+
+
+def _compare(backend: Backend) -> Drift:
+    with progress("Comparing") as advance:
+        return backend.indexing.verify(advance)
+
+
+_ACTIONS = {"status": _status, "rebuild": _rebuild, "verify": _verify}

@@ -1,0 +1,101 @@
+"""Opens what a command works on: the definition, and the backend that it describes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from homeport.definition import Adapters, Definition, DefinitionError, load
+from homeport.domain.errors import Invalid, Unavailable
+from homeport.entrypoints.cli.exits import Exit, Failure, failing
+from homeport.entrypoints.cli.progress import progress
+
+if TYPE_CHECKING:
+    from homeport.container import Backend
+
+
+def definition_of(arguments: Namespace) -> Definition:
+    """The definition, the environment over it, and the command's options over both."""
+    environ = dict(os.environ)
+    options = {"data": "DATA_FOLDER", "host": "SERVER__HOST", "port": "SERVER__PORT"}
+    for option, setting in options.items():
+        value = getattr(arguments, option, None)
+        if value is not None:
+            environ[f"HOMEPORT_{setting}"] = value
+    with failing(Exit.USAGE, DefinitionError):
+        return load(arguments.definition, environ)
+
+
+@contextmanager
+def opened(definition: Definition, **overrides: Any) -> Iterator[Backend]:
+    """The backend, with its data folder locked for this process, and closed at the end."""
+    try:
+        from homeport.container import build
+    except ModuleNotFoundError as error:
+        raise _missing(error) from error
+    _find_own_adapters(definition.adapters)
+    backend = build(definition, **overrides)
+    try:
+        _open(backend)
+        yield backend
+    finally:
+        backend.close()
+
+
+def rebuild_index(backend: Backend) -> int:
+    """Make the index anew, with progress; returns the number of records in it."""
+    with progress("Rebuilding the index") as advance:
+        rebuilt = backend.indexing.rebuild(advance)
+    for one in rebuilt.rejected[:10]:
+        key = "/".join(one.key)
+        print(f"homeport: {key} is not in the index: {one.cause}", file=sys.stderr)
+    return rebuilt.records
+
+
+def _open(backend: Backend) -> None:
+    """Touch every part, so that what is wrong is found now and not by a request."""
+    try:
+        _ = backend.database
+        _ = backend.index, backend.identity_provider, backend.queue, backend.push, backend.feed
+    except ModuleNotFoundError as error:
+        raise _missing(error) from error
+    except Unavailable as error:
+        raise Failure(_code(error), error.detail) from error
+    except Invalid as error:
+        raise Failure(Exit.SCHEMA, error.detail) from error
+
+
+def _code(error: Unavailable) -> Exit:
+    from homeport.adapters.embedded.folder import FolderInUse
+
+    return Exit.IN_USE if isinstance(error, FolderInUse) else Exit.FOLDER
+
+
+def _missing(error: ModuleNotFoundError) -> Exception:
+    """A package of the extra `local` that is not there; anything else is a fault of ours."""
+    if error.name is None or error.name.partition(".")[0] == "homeport":
+        return error
+    sentence = f"The package {error.name} is missing. Install: pip install 'homeport[local]'"
+    return Failure(Exit.FAILED, sentence)
+
+
+def _find_own_adapters(adapters: Adapters) -> None:
+    """Import the adapters that are not ours, also from the working folder."""
+    for port in Adapters.model_fields:
+        adapter = getattr(adapters, port)
+        if adapter.built_in:
+            continue
+        if str(Path.cwd()) not in sys.path:
+            sys.path.insert(0, str(Path.cwd()))
+        module, _, name = adapter.use.partition(":")
+        try:
+            getattr(import_module(module), name)
+        except (ImportError, AttributeError) as error:
+            sentence = f'adapters.{port}: "{adapter.use}" cannot be imported: {error}.'
+            raise Failure(Exit.USAGE, sentence) from error

@@ -1,0 +1,102 @@
+"""`homeport serve`: the backend behind the local gateway, in this process."""
+
+from __future__ import annotations
+
+import shlex
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from homeport import __version__
+from homeport.definition import Definition, locate
+from homeport.domain.errors import Unavailable
+from homeport.domain.model.collection import Catalog, FieldRole
+from homeport.entrypoints.cli.exits import Exit, Failure
+from homeport.entrypoints.cli.opening import definition_of, opened, rebuild_index
+
+if TYPE_CHECKING:
+    from homeport.container import Backend
+
+
+def run(arguments: Namespace) -> int:
+    definition = definition_of(arguments)
+    from homeport.entrypoints.local.greenlets import offload
+
+    with opened(definition, offload=offload) as backend:
+        from homeport.entrypoints.local.app import gateway_for
+        from homeport.entrypoints.local.listener import AddressInUse, CannotListen
+
+        _ready_index(backend)
+        source = _source(arguments.definition)
+
+        def on_listening(url: str) -> None:
+            print("\n".join(banner(url, definition, source)), flush=True)
+
+        try:
+            gateway_for(backend, on_listening=on_listening).run()
+        except (AddressInUse, CannotListen) as error:
+            cure = "Stop that program, or choose another port with --port."
+            raise Failure(Exit.PORT, f"{error.detail} {cure}") from error
+    return Exit.OK
+
+
+def banner(url: str, definition: Definition, source: str) -> list[str]:
+    """What is served, where, and three lines for a shell to try it."""
+    url = reachable(url)
+    collection, field = _something_to_try(definition)
+    record = '{"title": "Hello", "body": "My first note, found by its words."}'
+    token = f"curl -s -X POST {url}/v1/identity/guest"
+    highlight = f" -d highlight={field}" if field else ""
+    bearer = '-H "Authorization: Bearer $TOKEN"'
+    return [
+        f"Homeport {__version__} serves {url}",
+        f"  data        {definition.data_folder}",
+        f"  definition  {source}",
+        "Be a guest, store a record, find it:",
+        rf"""  TOKEN=$({token} | sed 's/.*"access_token": *"\([^"]*\)".*/\1/')""",
+        (
+            f"  curl -s {url}/v1/records/me/{collection} {bearer} "
+            f"-H 'Content-Type: application/json' -d {shlex.quote(record)}"
+        ),
+        f"  curl -s -G {url}/v1/search {bearer} -d q=words -d collection={collection}{highlight}",
+        "Load a corpus and try everything with `homeport demo`. Stop with Ctrl-C.",
+    ]
+
+
+def reachable(url: str) -> str:
+    """The URL for this machine, where the server listens on all addresses."""
+    parts = urlsplit(url)
+    if parts.hostname in ("0.0.0.0", "::"):  # noqa: S104 - nothing is bound here
+        return f"{parts.scheme}://127.0.0.1:{parts.port}"
+    return url
+
+
+def _something_to_try(definition: Definition) -> tuple[str, str | None]:
+    """A collection that takes a guest's record, and a field of it to highlight."""
+    catalog: Catalog = definition.catalog()
+    name = "notes"
+    if catalog.refuse_undeclared and catalog.find(name) is None and catalog.declared():
+        name = catalog.declared()[0].name
+    found = catalog.find(name)
+    body = found.fields.get("body") if found else None
+    return name, "body" if body and body.role is FieldRole.TEXT else None
+
+
+def _source(place: Path) -> str:
+    file = locate(place) if place.is_dir() else place
+    if file is None:
+        return "built in, with a collection `notes` (write your own with `homeport init`)"
+    return str(file)
+
+
+def _ready_index(backend: Backend) -> None:
+    """Make the index anew where it cannot be used as it is."""
+    adapters = backend.definition.adapters
+    forgets = adapters.search_index.use == "memory" and adapters.record_store.use != "memory"
+    if not (forgets or getattr(backend.index, "needs_rebuild", False)):
+        return
+    try:
+        rebuild_index(backend)
+    except Unavailable as error:
+        raise Failure(Exit.FAILED, f"The index cannot be made: {error.detail}") from error
