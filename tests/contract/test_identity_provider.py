@@ -64,7 +64,7 @@ class TestEmbeddedIdentityProvider(Ours):
 
     @pytest.fixture
     def database(self, tmp_path: Path) -> Iterator[Database]:
-        database = Database(tmp_path / "data.db")
+        database = Database(tmp_path)
         yield database
         database.close()
 
@@ -74,15 +74,15 @@ class TestEmbeddedIdentityProvider(Ours):
 
     @pytest.fixture
     def another(self, tmp_path: Path, clock: ManualClock) -> Iterator[EmbeddedIdentityProvider]:
-        database = Database(tmp_path / "another.db")
+        database = Database(tmp_path / "another")
         yield EmbeddedIdentityProvider(database, clock, SystemIds())
         database.close()
 
     def test_sessions_survive_a_restart(self, tmp_path: Path, clock: ManualClock) -> None:
-        database = Database(tmp_path / "restarted.db")
+        database = Database(tmp_path / "restarted")
         session = EmbeddedIdentityProvider(database, clock, SystemIds()).guest()
         database.close()
-        database = Database(tmp_path / "restarted.db")
+        database = Database(tmp_path / "restarted")
         provider = EmbeddedIdentityProvider(database, clock, SystemIds())
         assert provider.verify(session.access_token).principal == session.identity.principal
         assert provider.refresh(session.refresh_token).identity == session.identity

@@ -23,7 +23,7 @@ class TestMemoryMessageQueue(MessageQueueContract):
 class TestEmbeddedMessageQueue(MessageQueueContract):
     @pytest.fixture
     def database(self, tmp_path: Path) -> Iterator[Database]:
-        database = Database(tmp_path / "data.db")
+        database = Database(tmp_path)
         yield database
         database.close()
 
@@ -34,7 +34,7 @@ class TestEmbeddedMessageQueue(MessageQueueContract):
     def test_what_waits_and_what_died_survive_a_restart(
         self, tmp_path: Path, clock: ManualClock
     ) -> None:
-        database = Database(tmp_path / "restarted.db")
+        database = Database(tmp_path / "restarted")
         queue = EmbeddedMessageQueue(database, clock, self.retry)
         self.bury(queue, clock, "dead")
         queue.enqueue("failed once")
@@ -43,7 +43,7 @@ class TestEmbeddedMessageQueue(MessageQueueContract):
         letters = queue.dead_letters()
         database.close()
 
-        database = Database(tmp_path / "restarted.db")
+        database = Database(tmp_path / "restarted")
         queue = EmbeddedMessageQueue(database, clock, self.retry)
         assert queue.dead_letters() == letters
         assert queue.next_due() == pytest.approx(1)

@@ -54,7 +54,7 @@ class TestMemoryPushGateway(Ours):
 class TestEmbeddedPushGateway(Ours):
     @pytest.fixture
     def database(self, tmp_path: Path) -> Iterator[Database]:
-        database = Database(tmp_path / "data.db")
+        database = Database(tmp_path)
         yield database
         database.close()
 
