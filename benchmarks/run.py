@@ -25,8 +25,8 @@ _LOADS: Final = {
     "GET": "get.lua",
     "list of 20": "list.lua",
     "ranked search": "search.lua",
+    "merge patch, If-Match": "patch_if_match.lua",  # first: it knows the versions as loaded
     "merge patch": "patch.lua",
-    "merge patch, If-Match": "patch_if_match.lua",
     "durable create": "create.lua",
 }
 

@@ -85,9 +85,19 @@ def shell(example: Example) -> str | None:
     return None
 
 
+def output(example: Example) -> str | None:
+    printed: str | None = example.namespace.pop("output", None)
+    if printed is None:
+        return None
+    shown = "".join(str(example.parsed).splitlines())
+    expected = re.escape(shown).replace(re.escape("..."), ".*")
+    return None if re.search(expected, printed, re.DOTALL) else f"it prints:\n{printed}"
+
+
 PARSERS = [
     CodeBlockParser("python", python),
     CodeBlockParser("toml", toml),
     CodeBlockParser("json", json_text),
     CodeBlockParser("sh", shell),
+    CodeBlockParser("text", output),
 ]
