@@ -1,0 +1,204 @@
+"""Devices and blocks over the memory adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from homeport.adapters.memory.clock import ManualClock
+from homeport.adapters.memory.ids import SequentialIds
+from homeport.adapters.memory.push_gateway import MemoryPushGateway
+from homeport.adapters.memory.record_store import MemoryRecordStore
+from homeport.domain.devices import Blocks, Devices
+from homeport.domain.errors import Conflict, Invalid, NotFound, Unavailable
+from homeport.domain.model.device import Environment, Platform, PushOutcome, PushTarget
+from homeport.domain.model.identity import Kind, Principal
+from homeport.domain.model.record import Record
+from homeport.domain.model.writes import Guard, Write
+from homeport.domain.ports.push_gateway import Push
+
+ANN, BOB = Principal("ann", Kind.USER), Principal("bob", Kind.USER)
+
+
+def phone(number: int) -> PushTarget:
+    return PushTarget(Platform.APNS, Environment.PRODUCTION, f"{number:064x}")
+
+
+class BusyStore(MemoryRecordStore):
+    """A store in which somebody else gets in just before each of the next writes."""
+
+    meanwhile: Callable[[], object] | None = None
+
+    def write(self, writes: Sequence[Write], guard: Guard | None = None) -> list[Record]:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        return super().write(writes, guard)
+
+
+class World:
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.store = BusyStore(self.clock, SequentialIds())
+        self.push = MemoryPushGateway()
+        self.devices = Devices(self.store, self.push, self.clock)
+
+    def reached(self, endpoint: str) -> bool:
+        return self.push.send(endpoint, Push({})) is PushOutcome.ACCEPTED
+
+    def ids(self, whose: Principal) -> list[str]:
+        return [one.id for one in self.devices.list(whose)]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+class TestDevices:
+    def test_a_registered_device_is_listed_and_reached(self, world: World) -> None:
+        device = world.devices.put(ANN, "phone", phone(1))
+        assert device.registered == world.clock.now()
+        assert world.devices.list(ANN) == (device,)
+        assert world.devices.list(BOB) == ()
+        assert world.reached(device.endpoint)
+
+    def test_registering_again_changes_only_the_time(self, world: World) -> None:
+        first = world.devices.put(ANN, "phone", phone(1))
+        world.clock.advance(60)
+        again = world.devices.put(ANN, "phone", phone(1))
+        assert (again.endpoint, again.target) == (first.endpoint, first.target)
+        assert again.registered > first.registered
+        assert world.ids(ANN) == ["phone"]
+
+    def test_a_new_token_takes_the_old_ones_place(self, world: World) -> None:
+        world.devices.put(ANN, "phone", phone(1))
+        device = world.devices.put(ANN, "phone", phone(2))
+        assert world.devices.list(ANN) == (device,)
+        other = world.devices.put(BOB, "phone", phone(1))  # free again
+        assert other.endpoint != device.endpoint
+        assert world.ids(ANN) == world.ids(BOB) == ["phone"]
+
+    def test_another_platform_takes_the_old_ones_place(self, world: World) -> None:
+        before = world.devices.put(ANN, "phone", phone(1))
+        target = PushTarget(Platform.FCM, Environment.PRODUCTION, "token")
+        after = world.devices.put(ANN, "phone", target)
+        assert world.reached(after.endpoint)
+        assert not world.reached(before.endpoint)
+
+    def test_a_token_moves_to_whoever_registers_it(self, world: World) -> None:
+        before = world.devices.put(ANN, "phone", phone(1))
+        after = world.devices.put(BOB, "mobile", phone(1))
+        assert world.ids(ANN) == []
+        assert world.ids(BOB) == ["mobile"]
+        assert after.endpoint == before.endpoint
+        assert world.reached(after.endpoint)
+
+    def test_a_token_moves_between_ones_own_devices_too(self, world: World) -> None:
+        world.devices.put(ANN, "old-name", phone(1))
+        world.devices.put(ANN, "new-name", phone(1))
+        assert world.ids(ANN) == ["new-name"]
+
+    def test_swapping_tokens_leaves_each_with_one(self, world: World) -> None:
+        world.devices.put(ANN, "phone", phone(1))
+        world.devices.put(BOB, "phone", phone(2))
+        device = world.devices.put(ANN, "phone", phone(2))
+        assert world.ids(BOB) == []
+        assert world.reached(device.endpoint)
+        again = world.devices.put(BOB, "phone", phone(1))
+        assert world.ids(ANN) == world.ids(BOB) == ["phone"]
+        assert world.reached(again.endpoint)
+
+    def test_two_who_register_a_token_at_once_do_not_both_get_it(self, world: World) -> None:
+        world.store.meanwhile = lambda: world.devices.put(BOB, "phone", phone(1))
+        device = world.devices.put(ANN, "phone", phone(1))
+        assert world.ids(ANN) == ["phone"]
+        assert world.ids(BOB) == []
+        assert world.reached(device.endpoint)
+
+    def test_it_gives_up_where_others_never_let_go(self, world: World) -> None:
+        def again() -> None:
+            world.devices.put(BOB, "phone", phone(1))
+            world.store.meanwhile = again
+
+        world.store.meanwhile = again
+        with pytest.raises(Unavailable):
+            world.devices.put(ANN, "phone", phone(1))
+
+    def test_20_devices_are_the_most(self, world: World) -> None:
+        for number in range(20):
+            world.devices.put(ANN, f"phone-{number}", phone(number))
+        with pytest.raises(Conflict):
+            world.devices.put(ANN, "one-more", phone(20))
+        world.devices.put(ANN, "phone-0", phone(21))
+        world.devices.put(BOB, "phone", phone(20))
+        assert len(world.devices.list(ANN)) == 20
+
+    def test_a_deleted_device_is_gone(self, world: World) -> None:
+        device = world.devices.put(ANN, "phone", phone(1))
+        with pytest.raises(NotFound):
+            world.devices.delete(BOB, "phone")
+        world.devices.delete(ANN, "phone")
+        assert world.devices.list(ANN) == ()
+        assert not world.reached(device.endpoint)
+        with pytest.raises(NotFound):
+            world.devices.delete(ANN, "phone")
+        again = world.devices.put(ANN, "phone", phone(1))
+        assert world.reached(again.endpoint)
+
+    def test_what_was_registered_since_is_not_forgotten(self, world: World) -> None:
+        device = world.devices.put(ANN, "phone", phone(1))
+        world.push.disable(device.endpoint)
+        world.clock.advance(1)
+        again = world.devices.put(ANN, "phone", phone(1))
+        world.devices.forget(ANN.id, device)
+        assert world.devices.list(ANN) == (again,)
+        assert world.reached(again.endpoint)
+        world.devices.forget(ANN.id, again)
+        assert world.devices.list(ANN) == ()
+
+    @pytest.mark.parametrize(
+        ("id", "target", "pointer"),
+        [
+            ("no/id", phone(1), "device"),
+            ("phone", PushTarget(Platform.APNS, Environment.PRODUCTION, "xyz"), "/token"),
+            ("phone", PushTarget(Platform.FCM, Environment.PRODUCTION, ""), "/token"),
+            ("phone", PushTarget(Platform.FCM, Environment.SANDBOX, "token"), "/environment"),
+        ],
+    )
+    def test_bad_devices_are_refused(
+        self, world: World, id: str, target: PushTarget, pointer: str
+    ) -> None:
+        with pytest.raises(Invalid) as caught:
+            world.devices.put(ANN, id, target)
+        assert [one.pointer for one in caught.value.faults] == [pointer]
+        assert world.devices.list(ANN) == ()
+
+
+class TestBlocks:
+    def test_are_listed_sorted_and_can_be_lifted(self, world: World) -> None:
+        blocks = Blocks(world.store)
+        for one in ("zoe", "bob", "bob"):
+            blocks.put(ANN, one)
+        assert blocks.list(ANN) == ("bob", "zoe")
+        assert blocks.list(BOB) == ()
+        blocks.delete(ANN, "zoe")
+        assert blocks.list(ANN) == ("bob",)
+        with pytest.raises(NotFound):
+            blocks.delete(ANN, "zoe")
+        blocks.put(ANN, "zoe")
+        assert blocks.list(ANN) == ("bob", "zoe")
+
+    def test_need_an_id(self, world: World) -> None:
+        with pytest.raises(Invalid):
+            Blocks(world.store).put(ANN, "no/id")
+
+    def test_1000_are_the_most(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("homeport.domain.limits.BLOCKS", 3)
+        blocks = Blocks(world.store)
+        for number in range(3):
+            blocks.put(ANN, f"id-{number}")
+        with pytest.raises(Conflict):
+            blocks.put(ANN, "one-more")
+        blocks.put(ANN, "id-0")

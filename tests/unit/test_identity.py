@@ -1,0 +1,83 @@
+"""The rules for credentials, and the identity operations over the memory provider."""
+
+from __future__ import annotations
+
+import pytest
+
+from homeport.adapters.memory.clock import ManualClock
+from homeport.adapters.memory.identity_provider import MemoryIdentityProvider
+from homeport.adapters.memory.ids import SequentialIds
+from homeport.domain.errors import Invalid, Unauthenticated
+from homeport.domain.identity import (
+    Identities,
+    credentials,
+    normalize_login,
+    normalize_password,
+)
+from homeport.domain.model.identity import Kind, Principal
+
+
+@pytest.fixture
+def provider() -> MemoryIdentityProvider:
+    return MemoryIdentityProvider(ManualClock(), SequentialIds())
+
+
+@pytest.fixture
+def identities(provider: MemoryIdentityProvider) -> Identities:
+    return Identities(provider)
+
+
+def test_signing_up_in_and_refreshing(identities: Identities) -> None:
+    identities.sign_up("Ann@Example.org", "correct horse")
+    session = identities.sign_in("ann@example.ORG", "correct horse")
+    assert session.identity.login == "ann@example.org"
+    assert identities.refresh(session.refresh_token).identity == session.identity
+    assert identities.get(session.identity.principal) == session.identity
+
+
+def test_who_is_gone_or_disabled_is_unauthenticated(
+    identities: Identities, provider: MemoryIdentityProvider
+) -> None:
+    guest = identities.guest().identity
+    assert identities.get(guest.principal) == guest
+    provider.disable(guest.id)
+    for principal in (guest.principal, Principal("nobody", Kind.GUEST)):
+        with pytest.raises(Unauthenticated):
+            identities.get(principal)
+
+
+@pytest.mark.parametrize(
+    ("login", "normal"),
+    [
+        ("Ann", "ann"),
+        ("STRASSE", "strasse"),
+        ("Stra\u00dfe", "strasse"),
+        ("\uff21\uff4e\uff4e", "ann"),
+        ("cafe\u0301", "caf\u00e9"),
+        ("\u1e9e\u1e9e", "ssss"),
+    ],
+)
+def test_logins_are_compared_in_one_form(login: str, normal: str) -> None:
+    assert normalize_login(login) == normal
+    assert normalize_login(normal) == normal
+
+
+@pytest.mark.parametrize("login", ["", "ab", "x" * 129, "a b", "a\u3000b", "a\nb", "a\ud800b"])
+def test_what_is_no_login(login: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        normalize_login(login)
+    assert [one.pointer for one in caught.value.faults] == ["/login"]
+    assert credentials(login, "long enough") is None
+
+
+@pytest.mark.parametrize("password", ["", "1234567", "x" * 1025, "surrogate\ud800"])
+def test_what_is_no_password(password: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        normalize_password(password)
+    assert [one.pointer for one in caught.value.faults] == ["/password"]
+    assert credentials("somebody", password) is None
+
+
+def test_passwords_keep_their_case_and_spaces() -> None:
+    assert normalize_password(" Pass Word ") == " Pass Word "
+    assert normalize_password("cafe\u0301 cafe\u0301") == "caf\u00e9 caf\u00e9"
