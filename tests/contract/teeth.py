@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from unittest import mock
 
@@ -74,7 +74,8 @@ def run_suites(folder: Path, suites: Mapping[str, type[Contract]]) -> dict[str, 
     with mock.patch.dict(os.environ, {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}):
         status = pytest.main(arguments, plugins=[watcher])
     del _suites[run]
-    assert status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED), watcher.trouble
+    assert not watcher.trouble, watcher.trouble
+    assert status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
     assert watcher.ran == set(suites), f"never ran: {set(suites) - watcher.ran}"
     return watcher.caught
 
@@ -86,7 +87,7 @@ def suites_of(run: int) -> dict[str, type[Contract]]:
 
 
 class _Watcher:
-    """A pytest plugin: notes the first failure of each suite and skips the rest of it."""
+    """A pytest plugin: notes the first failure of each suite and passes over the rest of it."""
 
     def __init__(self, names: list[str]) -> None:
         self._names = names
@@ -97,11 +98,13 @@ class _Watcher:
     def _suite(self, node_id: str) -> str:
         return self._names[int(node_id.split("::")[1].removeprefix("TestSuite"))]
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        if self._suite(item.nodeid) in self.caught:
-            item.add_marker(pytest.mark.skip(reason="this suite has failed already"))
-        return (yield)
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        for item in session.items:
+            if self._suite(item.nodeid) not in self.caught:
+                # No next item: each test is torn down whole, whichever the next one will be.
+                item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+        return True
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         name = self._suite(report.nodeid)

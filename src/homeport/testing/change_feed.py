@@ -427,12 +427,14 @@ class ChangeFeedContract(Contract):
         assert feed.dead_letters(INDEXING) == []
         self.settle()
         assert feed.next_due(INDEXING) == 0
-        (again,) = self._bury(feed, clock)
+        consumer = Consumer(lambda event: "broken")
+        (again,) = self._bury(feed, clock, consumer)
+        assert len(consumer.events) == self.retry.attempts
         assert again.attempts == self.retry.attempts
         assert feed.redrive(INDEXING, [again.id]) == 1
-        consumer = Consumer()
-        self._drain(feed, consumer)
-        assert consumer.events == [RecordChanged(record.key, record.version, None, ANNA, False)]
+        healed = Consumer()
+        self._drain(feed, healed)
+        assert healed.events == [RecordChanged(record.key, record.version, None, ANNA, False)]
         assert feed.next_due(INDEXING) is None
         assert feed.dead_letters(INDEXING) == []
 
@@ -471,9 +473,11 @@ class ChangeFeedContract(Contract):
                 return
         raise AssertionError("the feed never comes to an end")
 
-    def _bury(self, feed: ChangeFeed, clock: ManualClock) -> list[DeadLetter]:
+    def _bury(
+        self, feed: ChangeFeed, clock: ManualClock, consumer: Consumer | None = None
+    ) -> list[DeadLetter]:
         """Fail everything until it is dead."""
-        consumer = Consumer(lambda event: "broken")
+        consumer = consumer or Consumer(lambda event: "broken")
         for _ in range(self.retry.attempts):
             self._drain(feed, consumer)
             clock.advance(self.retry.longest_wait)

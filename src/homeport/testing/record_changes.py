@@ -125,6 +125,21 @@ class ChangesContract(RecordStoreSupport):
         assert changed(store, f"{space}3") == []
 
     @final
+    def test_some_collections_can_be_left_out(self, store: RecordStore, space: str) -> None:
+        keys = [key(space, f"r{n}", f"c{n % 4}") for n in range(12)]
+        records = store.write([put(one) for one in keys])
+        besides = frozenset({"c0", "c2", "unknown"})
+        wanted = [record for record in records if record.key.collection not in besides]
+        page = store.changes(space, None, START, len(wanted), besides=besides)
+        assert (list(page.records), page.more) == (wanted, False)
+        page = store.changes(space, None, START, 2, besides=besides)
+        assert (list(page.records), page.more) == (wanted[:2], True)
+        page = store.changes(space, None, wanted[1].position, 2, besides=besides)
+        assert list(page.records) == wanted[2:4]
+        everything = frozenset({"c0", "c1", "c2", "c3"})
+        assert store.changes(space, None, START, 2, besides=everything).records == ()
+
+    @final
     @pytest.mark.parametrize("collection", [None, NOTES])
     def test_a_page_of_changes_ends_once_it_holds_a_megabyte(
         self, store: RecordStore, space: str, collection: str | None

@@ -1,0 +1,209 @@
+"""Change feeds that were broken on purpose: each breaks one promise of the port."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from homeport.adapters.memory.change_feed import MemoryChangeFeed
+from homeport.adapters.memory.clock import ManualClock
+from homeport.adapters.memory.record_store import MemoryRecordStore
+from homeport.domain.events import RecordChanged
+from homeport.domain.ports.change_feed import Consume
+from homeport.domain.ports.deliveries import DeadLetter, Retry
+
+
+class LogsAndDrops(MemoryChangeFeed):
+    def deliver(self, consumer: str, consume: Consume, limit: int = 100) -> int:
+        def swallow(events: Sequence[RecordChanged]) -> Mapping[int, str]:
+            with contextlib.suppress(Exception):
+                consume(events)
+            return {}
+
+        return super().deliver(consumer, swallow, limit)
+
+
+class MovesOnFirst(MemoryChangeFeed):
+    def deliver(self, consumer: str, consume: Consume, limit: int = 100) -> int:
+        taken: list[RecordChanged] = []
+
+        def take(events: Sequence[RecordChanged]) -> Mapping[int, str]:
+            taken.extend(events)
+            return {}
+
+        super().deliver(consumer, take, limit)
+        if taken:
+            consume(taken)
+        return len(taken)
+
+
+class _ChangesOutcome(MemoryChangeFeed):
+    """Delivers, and makes something else of what failed."""
+
+    def change(
+        self, events: Sequence[RecordChanged], failed: Mapping[int, str]
+    ) -> Mapping[int, str]:
+        raise NotImplementedError
+
+    def deliver(self, consumer: str, consume: Consume, limit: int = 100) -> int:
+        return super().deliver(consumer, lambda events: self.change(events, consume(events)), limit)
+
+
+class FailsTheWholeBatch(_ChangesOutcome):
+    def change(
+        self, events: Sequence[RecordChanged], failed: Mapping[int, str]
+    ) -> Mapping[int, str]:
+        return dict.fromkeys(range(len(events)), "one of them") if failed else {}
+
+
+class ForgetsTheCause(_ChangesOutcome):
+    def change(
+        self, events: Sequence[RecordChanged], failed: Mapping[int, str]
+    ) -> Mapping[int, str]:
+        return dict.fromkeys(failed, "something")
+
+
+class DeliversBackwards(MemoryChangeFeed):
+    def deliver(self, consumer: str, consume: Consume, limit: int = 100) -> int:
+        def backwards(events: Sequence[RecordChanged]) -> Mapping[int, str]:
+            failed = consume(events[::-1])
+            return {len(events) - 1 - place: cause for place, cause in failed.items()}
+
+        return super().deliver(consumer, backwards, limit)
+
+
+class DeliversEverythingAtOnce(MemoryChangeFeed):
+    def deliver(self, consumer: str, consume: Consume, limit: int = 100) -> int:
+        return super().deliver(consumer, consume, 1000)
+
+
+class DeliversEmptyBatches(MemoryChangeFeed):
+    def deliver(self, consumer: str, consume: Consume, limit: int = 100) -> int:
+        count = super().deliver(consumer, consume, limit)
+        if not count:
+            consume([])
+        return count
+
+
+class SkipsHiddenSpaces(MemoryChangeFeed):
+    def deliver(self, consumer: str, consume: Consume, limit: int = 100) -> int:
+        return super().deliver(
+            consumer,
+            lambda events: consume([one for one in events if not one.key.space.startswith(".")]),
+            limit,
+        )
+
+
+class KnowsOneConsumer(MemoryChangeFeed):
+    def deliver(self, consumer: str, consume: Consume, limit: int = 100) -> int:
+        return super().deliver("all", consume, limit)
+
+
+class LetsLaterOnesPass(MemoryChangeFeed):
+    """Does not hold back what comes behind a failed change of the same record."""
+
+    def deliver(self, consumer: str, consume: Consume, limit: int = 100) -> int:
+        state = self._consumer(consumer)
+        waiting = [entry for entry in state.waiting if entry.due > self._clock.now()]
+        state.waiting = [entry for entry in state.waiting if entry not in waiting]
+        count = super().deliver(consumer, consume, limit)
+        state.waiting[:0] = waiting
+        return count
+
+
+class HoldsEverythingBack(MemoryChangeFeed):
+    def deliver(self, consumer: str, consume: Consume, limit: int = 100) -> int:
+        state = self._consumer(consumer)
+        if any(entry.due > self._clock.now() for entry in state.waiting):
+            return 0
+        return super().deliver(consumer, consume, limit)
+
+
+class _Retries(MemoryChangeFeed):
+    """Tries again otherwise than it was told to."""
+
+    def otherwise(self, retry: Retry) -> Retry:
+        raise NotImplementedError
+
+    def __init__(self, store: MemoryRecordStore, clock: ManualClock, retry: Retry) -> None:
+        super().__init__(store, clock, self.otherwise(retry))
+
+
+class RetriesAtOnce(_Retries):
+    def otherwise(self, retry: Retry) -> Retry:
+        return replace(retry, first_wait=0.0)
+
+
+class RetriesForEver(_Retries):
+    def otherwise(self, retry: Retry) -> Retry:
+        return replace(retry, attempts=1_000_000)
+
+
+class GivesUpEarly(_Retries):
+    def otherwise(self, retry: Retry) -> Retry:
+        return replace(retry, attempts=retry.attempts - 1)
+
+
+class WaitsEverLonger(_Retries):
+    def otherwise(self, retry: Retry) -> Retry:
+        return replace(retry, longest_wait=3600.0)
+
+
+class NeverKnowsWhatIsDue(MemoryChangeFeed):
+    def next_due(self, consumer: str) -> float | None:
+        return 0.0 if super().next_due(consumer) == 0 else None
+
+
+class ThinksAllIsDue(MemoryChangeFeed):
+    def next_due(self, consumer: str) -> float | None:
+        return None if super().next_due(consumer) is None else 0.0
+
+
+class KeepsWhatWasDropped(MemoryChangeFeed):
+    def drop(self, consumer: str, ids: Sequence[str]) -> int:
+        return len({letter.id for letter in self.dead_letters(consumer)}.intersection(ids))
+
+
+class RedrivesToNowhere(MemoryChangeFeed):
+    def redrive(self, consumer: str, ids: Sequence[str]) -> int:
+        return self.drop(consumer, ids)
+
+
+class RedrivesOnce(MemoryChangeFeed):
+    def redrive(self, consumer: str, ids: Sequence[str]) -> int:
+        count = super().redrive(consumer, ids)
+        for entry in self._consumer(consumer).waiting[:count]:
+            entry.attempts = self._retry.attempts - 1
+        return count
+
+
+class ListsTheNewestFirst(MemoryChangeFeed):
+    def dead_letters(self, consumer: str) -> list[DeadLetter]:
+        return super().dead_letters(consumer)[::-1]
+
+
+FEEDS: Final[Sequence[type[MemoryChangeFeed]]] = (
+    LogsAndDrops,
+    MovesOnFirst,
+    FailsTheWholeBatch,
+    ForgetsTheCause,
+    DeliversBackwards,
+    DeliversEverythingAtOnce,
+    DeliversEmptyBatches,
+    SkipsHiddenSpaces,
+    KnowsOneConsumer,
+    LetsLaterOnesPass,
+    HoldsEverythingBack,
+    RetriesAtOnce,
+    RetriesForEver,
+    GivesUpEarly,
+    WaitsEverLonger,
+    NeverKnowsWhatIsDue,
+    ThinksAllIsDue,
+    KeepsWhatWasDropped,
+    RedrivesToNowhere,
+    RedrivesOnce,
+    ListsTheNewestFirst,
+)
