@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import quote
 
 from homeport.domain import errors
 from homeport.domain.model import versions
@@ -65,7 +66,7 @@ def status_of(error: errors.HomeportError) -> HTTPStatus:
 
 
 def problem(error: errors.HomeportError, request_id: str, instance: str) -> Result:
-    """The answer for an error. `instance` is the request's path."""
+    """The answer for an error. `instance` is the request's path, decoded as events have it."""
     status = status_of(error)
     name = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__).lower()
     body: dict[str, Any] = {
@@ -73,7 +74,7 @@ def problem(error: errors.HomeportError, request_id: str, instance: str) -> Resu
         "title": status.phrase,
         "status": int(status),
         "detail": error.detail,
-        "instance": instance,
+        "instance": quote(instance),
         "request_id": request_id,
     }
     if error.faults:
