@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 from uuid import uuid4
 
-from homeport.domain.errors import HomeportError, Invalid, Overloaded, TooLarge
+from homeport.domain.errors import HomeportError, Overloaded
 from homeport.entrypoints.lambdas.problems import Internal, problem
 from homeport.entrypoints.local.access_log import AccessLog
 from homeport.entrypoints.local.authorizer import Authorizer
@@ -25,13 +25,7 @@ from homeport.entrypoints.local.events import (
     parse_result,
 )
 from homeport.entrypoints.local.limits import RateLimiter
-from homeport.entrypoints.local.listener import (
-    BodyCut,
-    BodyReader,
-    BodyTooLarge,
-    BodyTooSlow,
-    Incoming,
-)
+from homeport.entrypoints.local.listener import BodyReader, Incoming, UnreadBody
 from homeport.entrypoints.local.routes import Router
 
 Handler: TypeAlias = Callable[[dict[str, Any], Any], Any]
@@ -41,10 +35,6 @@ log: Final = logging.getLogger("homeport.gateway")
 
 CLOSE: Final = ("connection", "close")
 SERVER: Final = ("server", "homeport")
-
-
-class BodyIncomplete(Invalid):
-    """The body took too long to arrive, or its connection ended before it did."""
 
 
 class LambdaContext:
@@ -207,10 +197,8 @@ def _as_problem(exc: Exception) -> tuple[HomeportError, bool]:
     """The error to show, and whether the connection must end: its next bytes are the unread
     rest of this body."""
     match exc:
-        case BodyTooLarge():
-            return TooLarge("The body is over 1,000,000 bytes."), True
-        case BodyTooSlow() | BodyCut():
-            return BodyIncomplete("The body did not arrive, or not in time."), True
+        case UnreadBody(error=error):
+            return error, True
         case HomeportError():
             return exc, False
         case _:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final, Protocol
 
-from homeport.domain.errors import HomeportError
+from homeport.domain.errors import HomeportError, Invalid, TooLarge
 from homeport.entrypoints.local import greenlets
 
 BACKLOG: Final = 1024
@@ -149,16 +149,17 @@ def _nothing(*_: object) -> None:
     """Granian would enter and leave asyncio tasks here; there are none."""
 
 
-class BodyTooLarge(Exception):
-    """More came than is allowed; the rest was not read."""
+class BodyIncomplete(Invalid):
+    """The body took too long to arrive, or its connection ended before it did."""
 
 
-class BodyTooSlow(Exception):
-    """The body did not come in time."""
+class UnreadBody(Exception):
+    """The body will not be read to its end, for the reason that `error` gives: whatever else
+    comes on this connection cannot be told from it."""
 
-
-class BodyCut(Exception):
-    """The connection ended before the body did."""
+    def __init__(self, error: HomeportError) -> None:
+        super().__init__(error.detail)
+        self.error: Final = error
 
 
 class BodyReader:
@@ -172,12 +173,13 @@ class BodyReader:
         self._sweeping = False
 
     def read(self, incoming: Incoming, length: str | None) -> bytes:
-        """The whole body. `length` is its Content-Length, None where it comes in chunks."""
+        """The whole body, or UnreadBody. `length` is the Content-Length, None where the body
+        comes in chunks."""
         deadline = self._loop.time() + self._seconds
         if length is not None:
             # Sent twice with the same value, it is joined by a comma.
             if int(length.partition(",")[0]) > self._most:
-                raise BodyTooLarge
+                raise self._too_large()
             return self._wait(incoming.proto(), deadline)
         chunks: list[bytes] = []
         size = 0
@@ -185,7 +187,7 @@ class BodyReader:
         while chunk := self._wait(stream.__anext__(), deadline):
             size += len(chunk)
             if size > self._most:
-                raise BodyTooLarge
+                raise self._too_large()
             chunks.append(chunk)
         return b"".join(chunks)
 
@@ -200,15 +202,19 @@ class BodyReader:
         wakeup.wait()
         self._waiting.pop(wakeup, None)
         if wakeup.over:
-            raise BodyTooSlow
+            awaitable.cancel()  # or the connection would go on waiting for the rest
+            raise _incomplete("The body did not arrive in time.")
         try:
             next(awaitable)
         except StopIteration as done:
             body: bytes = done.value
             return body
         except Exception as exc:
-            raise BodyCut from exc
-        raise BodyCut
+            raise _incomplete("The connection ended before the body did.") from exc
+        raise _incomplete("The body did not arrive.")
+
+    def _too_large(self) -> UnreadBody:
+        return UnreadBody(TooLarge(f"The body is over {self._most:,} bytes."))
 
     def _sweep(self) -> None:
         """One timer for all that wait is cheaper than one for each."""
@@ -218,3 +224,7 @@ class BodyReader:
         self._sweeping = bool(self._waiting)
         if self._sweeping:
             self._loop.call_later(self._seconds / 4, self._sweep)
+
+
+def _incomplete(detail: str) -> UnreadBody:
+    return UnreadBody(BodyIncomplete(detail))

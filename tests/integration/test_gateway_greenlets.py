@@ -1,0 +1,113 @@
+"""Jobs in pooled greenlets on a loop of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import TypeAlias
+
+import pytest
+
+from homeport.entrypoints.local import greenlets
+
+Job: TypeAlias = Callable[[], None]
+
+
+def run(*jobs: Job, until: Callable[[], bool]) -> None:
+    """Serve the jobs on a fresh loop until `until` holds."""
+
+    async def main() -> None:
+        pool: greenlets.Pool[Job] = greenlets.Pool(asyncio.get_running_loop(), _call, 2)
+        for job in jobs:
+            pool.submit(job)
+        async with asyncio.timeout(10):
+            while not until():  # noqa: ASYNC110  # each turn of the loop may be the one
+                await asyncio.sleep(0)
+        pool.close()
+
+    asyncio.run(main())
+
+
+def _call(job: Job) -> None:
+    job()
+
+
+def test_jobs_that_wait_do_not_hold_up_others() -> None:
+    happened: list[str] = []
+    futures: list[asyncio.Future[str]] = []
+
+    def waits() -> None:
+        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        futures.append(future)
+        happened.append("waits")
+        happened.append(greenlets.wait(future))
+
+    def wakes() -> None:
+        happened.append("wakes")
+        futures[0].set_result("goes on")
+
+    run(waits, wakes, until=lambda: len(happened) == 3)
+    assert happened == ["waits", "wakes", "goes on"]
+
+
+def test_what_a_future_raises_comes_out_of_wait() -> None:
+    raised: list[BaseException] = []
+
+    def waits() -> None:
+        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(future.set_exception, OSError("no"))
+        with pytest.raises(OSError, match="no") as caught:
+            greenlets.wait(future)
+        raised.append(caught.value)
+
+    run(waits, until=lambda: bool(raised))
+
+
+def test_more_jobs_than_a_turn_takes() -> None:
+    done: list[int] = []
+
+    def job(number: int) -> Job:
+        def waits_sometimes() -> None:
+            if number % 7 == 0:
+                future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                asyncio.get_running_loop().call_soon(future.set_result, None)
+                greenlets.wait(future)
+            done.append(number)
+
+        return waits_sometimes
+
+    count = 5 * greenlets.JOBS_A_TURN
+    run(*(job(number) for number in range(count)), until=lambda: len(done) == count)
+    assert sorted(done) == list(range(count))
+
+
+def test_offload_runs_in_another_thread_and_keeps_results_apart() -> None:
+    results: list[tuple[int, int]] = []
+
+    def job(number: int) -> Job:
+        def offloads() -> None:
+            def slow(factor: int, *, plus: int) -> int:
+                assert threading.get_ident() != here
+                return number * factor + plus
+
+            results.append((number, greenlets.offload(slow, 10, plus=1)))
+
+        return offloads
+
+    here = threading.get_ident()
+    run(*(job(number) for number in range(20)), until=lambda: len(results) == 20)
+    assert sorted(results) == [(number, number * 10 + 1) for number in range(20)]
+
+
+def test_outside_of_a_pool_offload_just_calls() -> None:
+    assert greenlets.offload(threading.get_ident) == threading.get_ident()
+
+
+def test_outside_of_a_pool_nobody_can_wait() -> None:
+    async def main() -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        with pytest.raises(RuntimeError, match="only a job"):
+            greenlets.wait(future)
+
+    asyncio.run(main())
