@@ -265,7 +265,7 @@ CASES = [
           {"since": "not a checkpoint of this space and collection"},
           "This checkpoint cannot be used here."),
     query("bad search cursor", "/v1/search?q=a&cursor=nonsense",
-          {"cursor": "not a cursor of this query"}, "The page cannot be continued."),
+          {"cursor": "this is not a cursor of ours"}, "The page cannot be continued."),
     # Expectations
     match("If-Match without quotes", "abc", 400, "invalid", "If-Match is not one entity tag.",
           errors={"If-Match": 'one "..." as in ETag, or *'}, body=b"{}"),
