@@ -20,6 +20,8 @@ from tests.contract.late_commits import WINDOW, FewTails, LateCommitStore
 
 
 class TestMemoryRecordStore(RecordStoreContract):
+    histories = 300
+
     @pytest.fixture
     def store(self, clock: ManualClock) -> MemoryRecordStore:
         return MemoryRecordStore(clock, SequentialIds())
@@ -40,6 +42,7 @@ class TestEmbeddedRecordStore(RecordStoreContract):
 class TestLateCommitStore(RecordStoreContract):
     """Tries the suite itself on commits that come late and stamps that are alike."""
 
+    histories = 300
     commits_late = True
     window = WINDOW
 

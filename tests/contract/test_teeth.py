@@ -26,6 +26,8 @@ from tests.contract.teeth import check_teeth
 
 def _store_suite(adapter: Callable[..., MemoryRecordStore]) -> type[Contract]:
     class Suite(RecordStoreContract):
+        histories = 10
+
         @pytest.fixture
         def store(self, clock: ManualClock) -> MemoryRecordStore:
             return adapter(clock, SequentialIds())

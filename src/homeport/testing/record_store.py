@@ -17,5 +17,5 @@ class RecordStoreContract(WritesContract, PagesContract, ChangesContract, Member
 
     A store in which a write can appear after one that was stamped later sets `commits_late`
     to True, `window` to how late that can be, and overrides `stamp_early`, so that the suite
-    can bring such histories about.
+    can bring such histories about. `histories` is how many of them it tries.
     """

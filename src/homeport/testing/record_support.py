@@ -31,6 +31,8 @@ class RecordStoreSupport(Contract):
     commits_late: ClassVar[bool] = False
     window: ClassVar[float] = 10.0
     """Seconds."""
+    histories: ClassVar[int] = 60
+    """How many adversarial histories are tried."""
 
     @pytest.fixture
     def store(self, clock: ManualClock) -> RecordStore:
