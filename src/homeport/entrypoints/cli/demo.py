@@ -30,7 +30,7 @@ CATCH_UP_SECONDS: Final = 60.0
 _BATCH_BYTES: Final = 500_000
 _SEARCHES: Final[tuple[dict[str, Any], ...]] = (
     {
-        "q": "parse unicode string",
+        "q": "read file",
         "facet": ["kind", "module"],
         "highlight": ["title", "body"],
         "limit": 3,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import IntEnum
 from typing import Final, NoReturn
 
@@ -48,12 +46,3 @@ def complain(sentence: str) -> None:
 
 def fail(code: Exit, sentence: str) -> NoReturn:
     raise Failure(code, sentence)
-
-
-@contextmanager
-def failing(code: Exit, *kinds: type[Exception], cure: str = "") -> Iterator[None]:
-    """Turn errors of these kinds into a Failure: their own words, then `cure`."""
-    try:
-        yield
-    except kinds as error:
-        raise Failure(code, f"{error}{' ' if cure else ''}{cure}") from error

@@ -9,27 +9,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from homeport.definition import Adapters, Definition, DefinitionError, load
 from homeport.domain.errors import Invalid, Unavailable
-from homeport.entrypoints.cli.exits import Exit, Failure, failing
+from homeport.entrypoints.cli.exits import Exit, Failure
 from homeport.entrypoints.cli.progress import progress
 
 if TYPE_CHECKING:
     from homeport.container import Backend
 
+_OPTIONS: Final = {"data": "DATA_FOLDER", "host": "SERVER__HOST", "port": "SERVER__PORT"}
+"""Options that stand for a setting, each as the variable that it wins over."""
+
 
 def definition_of(arguments: Namespace) -> Definition:
     """The definition, the environment over it, and the command's options over both."""
     environ = dict(os.environ)
-    options = {"data": "DATA_FOLDER", "host": "SERVER__HOST", "port": "SERVER__PORT"}
-    for option, setting in options.items():
-        value = getattr(arguments, option, None)
-        if value is not None:
-            environ[f"HOMEPORT_{setting}"] = value
-    with failing(Exit.USAGE, DefinitionError):
+    given = [one for one in _OPTIONS if getattr(arguments, one, None) is not None]
+    for option in given:
+        environ[f"HOMEPORT_{_OPTIONS[option]}"] = getattr(arguments, option)
+    try:
         return load(arguments.definition, environ)
+    except DefinitionError as error:
+        sentence = str(error)
+        for option in given:
+            sentence = sentence.replace(f"HOMEPORT_{_OPTIONS[option]}: ", f"--{option}: ")
+        raise Failure(Exit.USAGE, sentence) from error
 
 
 @contextmanager
