@@ -1,0 +1,129 @@
+"""The folder of the search index: its generations, and which of them is in use.
+
+    index/CURRENT    {"generation": 3, "schema": "...", "complete": true}
+    index/3/         a tantivy index
+
+A rebuild fills the next generation; replacing CURRENT, which is atomic, puts it in use.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """`complete` once the generation has been filled from all records."""
+
+    generation: int
+    schema: str
+    complete: bool
+
+
+class IndexFolder:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def current(self) -> Current | None:
+        """What CURRENT says; None where it is missing or cannot be read."""
+        try:
+            said = json.loads((self._folder / _POINTER).read_bytes())
+            return Current(int(said["generation"]), str(said["schema"]), said["complete"] is True)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def point_to(self, current: Current) -> None:
+        """Replace CURRENT, durably."""
+        said = {
+            "generation": current.generation,
+            "schema": current.schema,
+            "complete": current.complete,
+        }
+        draft = self._folder / f"{_POINTER}.new"
+        with draft.open("w") as file:
+            json.dump(said, file)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self._folder / _POINTER)
+        handle = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def path(self, generation: int) -> Path:
+        return self._folder / str(generation)
+
+    def next(self) -> int:
+        """A number that no generation has had."""
+        return max(self._generations(), default=0) + 1
+
+    def keep_only(self, generation: int) -> None:
+        """Delete all other generations."""
+        for one in self._generations():
+            if one != generation:
+                shutil.rmtree(self.path(one), ignore_errors=True)
+
+    def damage(self, generation: int) -> str | None:
+        """What is wrong with a generation's files, None where nothing is.
+
+        tantivy maps its files into memory and trusts them, so each is held against the
+        checksum in its footer before that.
+        """
+        path = self.path(generation)
+        try:
+            committed = set(_committed(json.loads((path / _META).read_bytes())))
+            for file in sorted(path.iterdir()):
+                counts = file.name in committed or file.stem in committed
+                if counts and not _is_sound(file.read_bytes()):
+                    return f"{file.name} is damaged"
+        except OSError as exc:
+            return f"its files cannot be read: {exc.strerror}"
+        except (ValueError, KeyError, TypeError):
+            return f"{_META} is damaged"
+        return None
+
+    def _generations(self) -> Iterator[int]:
+        with contextlib.suppress(OSError):
+            for one in self._folder.iterdir():
+                if one.name.isdigit():
+                    yield int(one.name)
+
+
+def _committed(meta: Any) -> Iterator[str]:
+    """What files of the last commit are called, without the endings of most. What a crash left
+    of later ones does not count."""
+    for segment in meta["segments"]:
+        name = segment["segment_id"].replace("-", "")
+        yield name
+        if segment["deletes"] is not None:
+            yield f"{name}.{segment['deletes']['opstamp']}.del"
+
+
+def _is_sound(content: bytes) -> bool:
+    end = len(content) - _TAIL
+    if end < 0 or content[-4:] != _MAGIC:
+        return False
+    start = end - int.from_bytes(content[end:-4], "little")
+    if start < 0:
+        return False
+    try:
+        footer = json.loads(content[start:end])
+        return bool(zlib.crc32(memoryview(content)[:start]) == footer["crc"])
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+_POINTER: Final = "CURRENT"
+_META: Final = "meta.json"
+_TAIL: Final = 8
+"""The footer's length and a magic number, 4 bytes each, end every file of a segment."""
+_MAGIC: Final = (1337).to_bytes(4, "little")

@@ -1,0 +1,159 @@
+"""One tantivy index in one folder: writing to it, and reading what was committed."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import tantivy
+
+from homeport.adapters.embedded.search_pages import PageReader
+from homeport.adapters.embedded.search_query import QueryTranslator
+from homeport.adapters.embedded.search_schema import SearchSchema, key_text
+from homeport.domain.errors import HomeportError, Unavailable
+from homeport.domain.model.document import (
+    Document,
+    IndexChange,
+    IndexEntry,
+    Rejection,
+)
+from homeport.domain.model.query import SearchPage, SearchQuery
+from homeport.domain.model.record import Key
+
+
+class Generation:
+    """Safe to use from several threads: writes wait for each other, reads never wait.
+
+    Creating one opens what is in the folder, or makes a new index where there is none. Raises
+    Unavailable where it cannot be opened.
+    """
+
+    def __init__(self, number: int, folder: Path, schema: SearchSchema) -> None:
+        self.number: Final = number
+        self._schema = schema
+        self._writing = threading.Lock()
+        self._writer: tantivy.IndexWriter | None = None
+        self._pending: dict[str, int] = {}
+        self._lost = False
+        with translated():
+            folder.mkdir(parents=True, exist_ok=True)
+            self._index = tantivy.Index(schema.fields, str(folder))
+            self._index.config_reader("manual")
+            schema.register(self._index)
+            self._index.reload()
+            self._translator = QueryTranslator(schema, self._index)
+            self._reader = self._read()
+
+    def apply(self, changes: Sequence[IndexChange], *, commit: bool = True) -> list[Rejection]:
+        """Without `commit` the changes are kept in memory, for a while or until `commit`."""
+        rejections = []
+        newest: dict[str, IndexChange] = {}
+        for change in changes:
+            name = key_text(change.key)
+            if name not in newest or change.version > newest[name].version:
+                newest[name] = change
+        with self._writing, self._undoing():
+            seen = self._versions(list(newest))
+            writer = self._open_writer()
+            for name, change in newest.items():
+                known = seen.get(name)
+                if known is not None and change.version <= known:
+                    continue
+                if known is not None:
+                    writer.delete_documents_by_term("key", name)
+                try:
+                    writer.add_json(self._json(change))
+                except ValueError as exc:
+                    rejections.append(Rejection(change.key, str(exc)))
+                else:
+                    self._pending[name] = change.version
+            if commit or len(self._pending) >= _PENDING:
+                self._commit()
+        return rejections
+
+    def commit(self) -> None:
+        """Make everything that was applied durable and found."""
+        with self._writing, self._undoing():
+            self._commit()
+
+    def search(self, query: SearchQuery) -> SearchPage:
+        with translated():
+            return self._reader.page(query)
+
+    def entries(self, limit: int, after: Key | None) -> list[IndexEntry]:
+        with translated():
+            return self._reader.entries(limit, after)
+
+    def close(self) -> None:
+        """Let go of the folder, once the merges that are going on have ended."""
+        with self._writing:
+            writer, self._writer = self._writer, None
+            if writer is not None:
+                with contextlib.suppress(ValueError):
+                    writer.wait_merging_threads()
+
+    def _commit(self) -> None:
+        if self._pending:
+            self._open_writer().commit()
+            self._pending.clear()
+            self._index.reload()
+            self._reader = self._read()
+
+    def _read(self) -> PageReader:
+        return PageReader(self._schema, self._translator, self._index.searcher())
+
+    def _versions(self, names: list[str]) -> dict[str, int]:
+        """The versions that the index has seen of these keys, removals included."""
+        found = self._reader.versions(names)
+        found.update((name, self._pending[name]) for name in names if name in self._pending)
+        return found
+
+    def _json(self, change: IndexChange) -> str:
+        if isinstance(change, Document):
+            return self._schema.document(change)
+        return self._schema.marker(change)
+
+    def _open_writer(self) -> tantivy.IndexWriter:
+        if self._writer is None:
+            self._writer = self._index.writer(heap_size=_HEAP_BYTES, num_threads=1)
+        return self._writer
+
+    @contextlib.contextmanager
+    def _undoing(self) -> Iterator[None]:
+        """Drop what is not committed where something fails. Changes of earlier calls among it
+        are lost for good, and with them the use of this generation."""
+        if self._lost:
+            raise Unavailable("Changes were lost on their way into the search index.")
+        earlier = len(self._pending)
+        try:
+            with translated():
+                yield
+        except Unavailable:
+            self._lost = earlier > 0
+            self._pending.clear()
+            self._writer = None
+            raise
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """tantivy's errors as Unavailable, the panics that it raises outside Exception included."""
+    try:
+        yield
+    except HomeportError:
+        raise
+    except Exception as exc:
+        raise Unavailable("The search index does not answer.") from exc
+    except BaseException as exc:
+        if type(exc).__name__ != "PanicException":
+            raise
+        raise Unavailable("The search index is damaged.") from exc
+
+
+_HEAP_BYTES: Final = 15_000_000
+"""The least that tantivy takes."""
+_PENDING: Final = 20_000
+"""Changes in memory before they are committed without being asked."""

@@ -1,0 +1,246 @@
+"""Runs one query on one state of the index and reads the answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any, Final, TypeAlias
+
+import tantivy
+from tantivy import Query
+
+from homeport.adapters.embedded.search_query import QueryTranslator
+from homeport.adapters.embedded.search_schema import (
+    SearchSchema,
+    all_values,
+    field_name,
+    first_value,
+    from_sortable,
+    key_of,
+)
+from homeport.domain.errors import Invalid
+from homeport.domain.highlighting import Span, fragments
+from homeport.domain.model.collection import FieldRole
+from homeport.domain.model.document import IndexEntry
+from homeport.domain.model.query import (
+    All,
+    Facet,
+    FacetCount,
+    Hit,
+    Node,
+    Phrase,
+    Prefix,
+    SearchPage,
+    SearchQuery,
+    Sort,
+    Words,
+)
+from homeport.domain.model.record import Key
+
+Value: TypeAlias = "str | float | int | None"
+
+
+class PageReader:
+    def __init__(
+        self, schema: SearchSchema, translator: QueryTranslator, searcher: tantivy.Searcher
+    ) -> None:
+        self._schema = schema
+        self._translator = translator
+        self._searcher = searcher
+
+    def page(self, query: SearchQuery) -> SearchPage:
+        matching = self._translator.matching(query)
+        if query.sort is not None:
+            total = _count(self._searcher.search(matching, 1))
+            hits = self._sorted(matching, query, query.sort)
+        else:
+            # Without a word to score by, everything is alike, and comes by key.
+            alike = not _has_words(query.match)
+            found = self._searcher.search(
+                matching,
+                query.limit,
+                offset=query.offset,
+                order_by_field="key" if alike else None,
+                order=tantivy.Order.Asc if alike else tantivy.Order.Desc,
+            )
+            total = _count(found)
+            hits = [
+                self._hit(address, query, score=1.0 if alike else score)
+                for score, address in found.hits
+            ]
+        return SearchPage(tuple(hits), total, self._facets(matching, query.facets))
+
+    def entries(self, limit: int, after: Key | None) -> list[IndexEntry]:
+        found = self._searcher.search(
+            self._translator.live(after),
+            limit,
+            count=False,
+            order_by_field="key",
+            order=tantivy.Order.Asc,
+        )
+        addresses = [address for _, address in found.hits]
+        versions = self._searcher.fast_field_values("version", addresses)
+        return [
+            IndexEntry(key_of(key), int(version or 0))
+            for (key, _), version in zip(found.hits, versions, strict=True)
+        ]
+
+    def versions(self, keys: Sequence[str]) -> dict[str, int]:
+        """The version of each key's document or marker."""
+        found = self._searcher.search(self._translator.keys(keys), len(keys) + 1, count=False)
+        stored = [self._searcher.doc(address) for _, address in found.hits]
+        return {one["key"][0]: one["version"][0] for one in stored}
+
+    def _sorted(self, matching: Query, query: SearchQuery, sort: Sort) -> list[Hit]:
+        """A page by value, then key. tantivy orders by one field only, so the ties with the
+        last value, which the page may cut, are asked for once more by key."""
+        if (sort.role, sort.field) not in self._schema.columns:
+            raise Invalid(f"{sort.field} is not declared, so it cannot be sorted by.")
+        if query.after is not None:
+            matching = self._translator.beyond(matching, sort, query.after)
+        found = self._searcher.search(
+            matching,
+            query.limit,
+            count=False,
+            order_by_field=first_value(sort.role, sort.field),
+            order=tantivy.Order.Desc if sort.descending else tantivy.Order.Asc,
+        ).hits
+        if not found:
+            return []
+        last = found[-1][0]
+        whole = [one for one in found if one[0] != last]
+        hits = [self._hit(address, query, value=_value(value)) for value, address in whole]
+        tied = self._searcher.search(
+            self._translator.tied(matching, sort, _value(last)),
+            query.limit - len(whole),
+            count=False,
+            order_by_field="key",
+            order=tantivy.Order.Asc,
+        ).hits
+        hits += [self._hit(address, query, value=_value(last)) for _, address in tied]
+        return [
+            hit
+            for _, ties in groupby(hits, key=lambda hit: hit.sort_value)
+            for hit in sorted(ties, key=lambda hit: hit.key)
+        ]
+
+    def _hit(
+        self,
+        address: tantivy.DocAddress,
+        query: SearchQuery,
+        score: float = 0.0,
+        value: Value = None,
+    ) -> Hit:
+        stored = self._searcher.doc(address)
+        shown = stored.get_first("shown") if query.highlight else None
+        return Hit(
+            key_of(stored["key"][0]),
+            stored["version"][0],
+            score,
+            value,
+            self._highlights(json.loads(shown), query) if shown else (),
+        )
+
+    def _facets(
+        self, matching: Query, facets: Sequence[Facet]
+    ) -> tuple[tuple[FacetCount, ...], ...]:
+        if not facets:
+            return ()
+        wanted = {
+            str(place): {"terms": {"field": self._counted(one), **_BUCKETS}}
+            for place, one in enumerate(facets)
+        }
+        answer = self._searcher.aggregate(matching, wanted)
+        return tuple(
+            _counts(one, answer[str(place)]["buckets"]) for place, one in enumerate(facets)
+        )
+
+    def _counted(self, facet: Facet) -> str:
+        """Where tantivy finds the values to count."""
+        if (facet.role, facet.field) in self._schema.columns:
+            return all_values(facet.role, facet.field)
+        if facet.role is FieldRole.DATE:
+            raise Invalid(f"{facet.field} is not declared, so its dates cannot be counted.")
+        return f"{facet.role}.{field_name(facet.field)}"
+
+    def _highlights(
+        self, shown: Mapping[str, Sequence[str]], query: SearchQuery
+    ) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        leaves = list(_leaves(query.match))
+        found = []
+        for path in query.highlight:
+            wanted = [one for one in leaves if one.field in (None, path)]
+            pieces = tuple(
+                piece
+                for text in shown.get(path, ())
+                for piece in fragments(text, self._spans(text, wanted))
+            )
+            if pieces:
+                found.append((path, pieces))
+        return tuple(found)
+
+    def _spans(self, text: str, leaves: Sequence[Words | Phrase | Prefix]) -> list[Span]:
+        """Where the leaves match in a text, cut into words as the index has cut it."""
+        spans: set[Span] = set()
+        stems: list[tantivy.Token] | None = None
+        for leaf in leaves:
+            wanted = self._translator.tokens(leaf)
+            if isinstance(leaf, Prefix):
+                for token in self._schema.plain_words.pre_tokenize(text).tokens:
+                    if len(wanted) == 1 and token.text.startswith(wanted[0]):
+                        spans.add(_span(token))
+                continue
+            if stems is None:
+                stems = self._schema.words.pre_tokenize(text).tokens
+            for place in range(len(stems) - len(wanted) + 1):
+                run = stems[place : place + len(wanted)]
+                if [token.text for token in run] == wanted:
+                    spans.update(map(_span, run))
+        return sorted(spans)
+
+
+def _span(token: tantivy.Token) -> Span:
+    return token.char_offset_from, token.char_offset_to or token.char_offset_from
+
+
+def _leaves(node: Node) -> Iterator[Words | Phrase | Prefix]:
+    """The words that must be there."""
+    if isinstance(node, All):
+        for one in node.nodes:
+            yield from _leaves(one)
+    elif isinstance(node, Words | Phrase | Prefix):
+        yield node
+
+
+def _has_words(node: Node) -> bool:
+    return any(True for _ in _leaves(node))
+
+
+def _count(found: tantivy.SearchResult) -> int:
+    count: int = getattr(found, "count")  # noqa: B009 - missing in tantivy's type stubs
+    return count
+
+
+def _value(value: Any) -> Value:
+    """A sort value as tantivy gives it, as the domain's."""
+    if isinstance(value, str):
+        return from_sortable(value)
+    found: float | int | None = value
+    return found
+
+
+def _counts(facet: Facet, buckets: Sequence[Mapping[str, Any]]) -> tuple[FacetCount, ...]:
+    as_value = _AS_VALUE[facet.role]
+    counts = [(as_value(one["key"]), one["doc_count"]) for one in buckets]
+    counts.sort(key=lambda one: (-one[1], one[0]))
+    return tuple(FacetCount(value, count) for value, count in counts[: facet.size])
+
+
+_AS_VALUE: Final[Mapping[FieldRole, Callable[[Any], Any]]] = {
+    FieldRole.KEYWORD: str,
+    FieldRole.NUMBER: float,
+    FieldRole.DATE: int,
+}
+_BUCKETS: Final = {"size": 1000, "segment_size": 10_000}
+"""tantivy breaks ties in its own order: enough values to find those that come first."""

@@ -1,0 +1,261 @@
+"""From the domain's query tree to tantivy's queries.
+
+Only terms are handed over, never text for tantivy's parser; its range syntax, the one way to a
+range of terms, gets digests, hexadecimal digits and keys, whose alphabet is checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
+
+import tantivy
+from tantivy import Occur, Query
+
+from homeport.adapters.embedded.search_schema import (
+    LIVE,
+    SearchSchema,
+    all_values,
+    boosted,
+    field_name,
+    first_value,
+    key_text,
+    ordered_term,
+    scope_term,
+    sortable,
+)
+from homeport.domain.model import names
+from homeport.domain.model.collection import FieldRole
+from homeport.domain.model.query import (
+    After,
+    All,
+    AnyOf,
+    Filter,
+    Node,
+    Not,
+    Nothing,
+    Phrase,
+    Prefix,
+    Range,
+    Scope,
+    SearchQuery,
+    Sort,
+    Words,
+)
+from homeport.domain.model.record import Key
+
+Clause: TypeAlias = tuple[Occur, Query]
+
+
+class QueryTranslator:
+    def __init__(self, schema: SearchSchema, index: tantivy.Index) -> None:
+        self._schema = schema
+        self._index = index
+
+    def matching(self, query: SearchQuery) -> Query:
+        """Everything that the query is about: what it matches within scopes and filters."""
+        clauses = list(self._clauses(query.match))
+        clauses.append((Occur.Must, _unscored(self._within(query.scopes))))
+        clauses += [(Occur.Must, _unscored(self._filter(one))) for one in query.filters]
+        return Query.boolean_query(clauses)
+
+    def live(self, after: Key | None) -> Query:
+        """All documents, beyond a key."""
+        clauses = [(Occur.Must, self._term("scope", LIVE))]
+        if after is not None:
+            clauses.append((Occur.Must, self._keys_beyond(after)))
+        return Query.boolean_query(clauses)
+
+    def keys(self, keys: Sequence[str]) -> Query:
+        return Query.term_set_query(self._schema.fields, "key", keys)
+
+    def beyond(self, query: Query, sort: Sort, after: After) -> Query:
+        """The part of `query` that comes after a place in the order of `sort`."""
+        if after.value is None:
+            ahead = [(Occur.Must, self._keys_beyond(after.key))]
+            return Query.boolean_query(
+                [(Occur.Must, query), *ahead, (Occur.MustNot, self._has_value(sort))]
+            )
+        here = self._with_first_value(sort, after.value)
+        return Query.boolean_query(
+            [
+                (Occur.Must, query),
+                (Occur.MustNot, self._ahead_of(sort, after.value)),
+                (Occur.MustNot, _every(here, self._keys_through(after.key))),
+            ]
+        )
+
+    def tied(self, query: Query, sort: Sort, value: str | float | int | None) -> Query:
+        """The part of `query` that sorts by this very value, or has none."""
+        if value is None:
+            return Query.boolean_query(
+                [(Occur.Must, query), (Occur.MustNot, self._has_value(sort))]
+            )
+        return _every(query, self._with_first_value(sort, value))
+
+    def leaf(self, node: Words | Phrase | Prefix) -> Query:
+        """A word, words side by side, or the beginning of a word."""
+        if isinstance(node, Prefix):
+            return self._prefix(node)
+        tokens = self.tokens(node)
+        query = self._side_by_side(_at("text", node.field), tokens)
+        for path, boost in self._schema.boosts.items():
+            if tokens and node.field in (None, path):
+                more = Query.boost_query(self._side_by_side(boosted(path), tokens), boost - 1)
+                query = Query.boolean_query([(Occur.Must, query), (Occur.Should, more)])
+        return query
+
+    def tokens(self, node: Words | Phrase | Prefix) -> list[str]:
+        """What has to stand side by side in a text, as the index has cut it."""
+        if isinstance(node, Prefix):
+            return self._schema.plain_words.analyze(node.text)
+        text = node.text if isinstance(node, Words) else " ".join(node.words)
+        return self._schema.words.analyze(text)
+
+    def _clauses(self, node: Node) -> Iterator[Clause]:
+        """The clauses that a node adds to a boolean query."""
+        if not isinstance(node, All):
+            node = All((node,))
+        excluding_only = True
+        for one in node.nodes:
+            if isinstance(one, Not):
+                yield Occur.MustNot, self._node(one.node)
+            else:
+                excluding_only = False
+                yield Occur.Must, self._node(one)
+        if excluding_only:
+            yield Occur.Must, Query.all_query()
+
+    def _node(self, node: Node) -> Query:
+        if isinstance(node, Words | Phrase | Prefix):
+            return self.leaf(node)
+        if isinstance(node, Nothing):
+            return Query.empty_query()
+        return Query.boolean_query(list(self._clauses(node)))
+
+    def _prefix(self, node: Prefix) -> Query:
+        tokens = self.tokens(node)
+        if len(tokens) != 1:
+            return Query.empty_query()
+        return Query.fuzzy_term_query(
+            self._schema.fields, _at("plain", node.field), tokens[0], distance=0, prefix=True
+        )
+
+    def _side_by_side(self, name: str, tokens: list[str]) -> Query:
+        if not tokens:
+            return Query.empty_query()
+        if len(tokens) == 1:
+            return Query.term_query(self._schema.fields, name, tokens[0])
+        return Query.phrase_query(self._schema.fields, name, list(tokens))
+
+    def _within(self, scopes: Sequence[Scope]) -> Query:
+        if not scopes:
+            return Query.empty_query()
+        return _any([self._scope(one) for one in scopes])
+
+    def _scope(self, scope: Scope) -> Query:
+        query = self._term("scope", scope_term(scope))
+        if not scope.besides:
+            return query
+        besides = [(Occur.MustNot, self._term("scope", f",{one}")) for one in scope.besides]
+        return Query.boolean_query([(Occur.Must, query), *besides])
+
+    def _filter(self, one: Filter) -> Query:
+        if isinstance(one, AnyOf):
+            return _any([self._filter(inner) for inner in one.filters])
+        if isinstance(one, Words):
+            return self._side_by_side(_at("text", one.field), self.tokens(one))
+        has_column = (one.role, one.field) in self._schema.columns
+        name = all_values(one.role, one.field)
+        if isinstance(one, Range):
+            return self._range(name, one) if has_column else self._term_range(one)
+        if isinstance(one.value, str):
+            path = f"keyword.{field_name(one.field)}"
+            return self._term(name if has_column else path, one.value)
+        if has_column:
+            return self._range(name, Range(one.role, one.field, one.value, one.value))
+        return self._term("terms", ordered_term(one.role, one.field, one.value))
+
+    def _range(self, name: str, bounds: Range) -> Query:
+        if bounds.low is None and bounds.high is None:
+            return Query.exists_query(name)
+        number = bounds.role is FieldRole.NUMBER
+        low, high = (
+            None if bound is None else float(bound) + 0.0 if number else int(bound)
+            for bound in (bounds.low, bounds.high)
+        )
+        return Query.range_query(
+            self._schema.fields,
+            name,
+            tantivy.FieldType.Float if number else tantivy.FieldType.Integer,
+            low,
+            high,
+            bounds.include_low or low is None,
+            bounds.include_high or high is None,
+        )
+
+    def _term_range(self, bounds: Range) -> Query:
+        role, path = bounds.role, bounds.field
+        low, high = (
+            farthest if bound is None else ordered_term(role, path, bound)
+            for bound, farthest in (
+                (bounds.low, f"{role.value[0]}{field_name(path)}"),
+                (bounds.high, f"{role.value[0]}{field_name(path)}g"),
+            )
+        )
+        before = "[" if bounds.include_low else "{"
+        behind = "]" if bounds.include_high else "}"
+        return self._index.parse_query(f"terms:{before}{low} TO {high}{behind}")
+
+    def _ahead_of(self, sort: Sort, value: str | float | int) -> Query:
+        name = first_value(sort.role, sort.field)
+        if isinstance(value, str):
+            place = sortable(value)
+            bounds = f"{{{place} TO *}}" if sort.descending else f"{{* TO {place}}}"
+            return self._index.parse_query(f"{name}:{bounds}")
+        if sort.descending:
+            return self._range(name, Range(sort.role, sort.field, low=value, include_low=False))
+        return self._range(name, Range(sort.role, sort.field, high=value, include_high=False))
+
+    def _with_first_value(self, sort: Sort, value: str | float | int) -> Query:
+        name = first_value(sort.role, sort.field)
+        if isinstance(value, str):
+            return self._term(name, sortable(value))
+        return self._range(name, Range(sort.role, sort.field, value, value))
+
+    def _has_value(self, sort: Sort) -> Query:
+        return Query.exists_query(first_value(sort.role, sort.field))
+
+    def _keys_beyond(self, key: Key) -> Query:
+        return self._index.parse_query(f"key:{{{_checked(key)} TO *}}")
+
+    def _keys_through(self, key: Key) -> Query:
+        return self._index.parse_query(f"key:{{* TO {_checked(key)}]")
+
+    def _term(self, name: str, value: str) -> Query:
+        return Query.term_query(self._schema.fields, name, value, index_option="basic")
+
+
+def _at(name: str, path: str | None) -> str:
+    return name if path is None else f"{name}_at.{field_name(path)}"
+
+
+def _unscored(query: Query) -> Query:
+    return Query.const_score_query(query, 0.0)
+
+
+def _every(*queries: Query) -> Query:
+    return Query.boolean_query([(Occur.Must, one) for one in queries])
+
+
+def _any(queries: Sequence[Query]) -> Query:
+    if len(queries) == 1:
+        return queries[0]
+    return Query.boolean_query([(Occur.Should, one) for one in queries])
+
+
+def _checked(key: Key) -> str:
+    names.check_id("space", key.space)
+    names.check_collection(key.collection)
+    names.check_id("id", key.id)
+    return key_text(key)

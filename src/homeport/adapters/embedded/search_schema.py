@@ -1,0 +1,258 @@
+"""How documents lie in a tantivy index.
+
+A tantivy schema is fixed once its index is made, and what its JSON fields cannot do (sort,
+ranges) has fields of its own where the catalog declares it:
+
+    key           space,collection,id: the comma sorts below every character of a name
+    version       of the record
+    scope         *  space  space,collection  ,collection; none of them on a removal's marker
+    text, plain   the words of all text fields, stemmed and as written (for prefixes)
+    text_at, plain_at, keyword, number    JSON by field
+    terms         numbers and dates as text that sorts as they do, for terms and ranges
+    shown         the values of declared text fields, for highlights
+    all_*, first_*, boosted_*             one for each declared field: its values, the one
+                  that it sorts by, its words where they weigh more
+
+Fields of the user's stand here under digests of their paths, so whatever a path is made of, it
+is a plain name to tantivy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+import tantivy
+
+from homeport.domain.errors import Invalid
+from homeport.domain.model.collection import Catalog, FieldRole
+from homeport.domain.model.document import Document, Removal
+from homeport.domain.model.query import Scope
+from homeport.domain.model.record import Key
+
+FORMAT: Final = 1
+"""Raise it with every change to what is written: older indexes are then rebuilt."""
+
+LANGUAGES: Final = {
+    "ar": "arabic",
+    "da": "danish",
+    "de": "german",
+    "el": "greek",
+    "en": "english",
+    "es": "spanish",
+    "fi": "finnish",
+    "fr": "french",
+    "hu": "hungarian",
+    "it": "italian",
+    "nl": "dutch",
+    "no": "norwegian",
+    "pt": "portuguese",
+    "ro": "romanian",
+    "ru": "russian",
+    "sv": "swedish",
+    "ta": "tamil",
+    "tr": "turkish",
+    "none": "",
+}
+"""What `language` can be; `none` leaves words as they are."""
+
+LIVE: Final = "*"
+"""The scope of every document that is no removal's marker."""
+
+
+class SearchSchema:
+    """The schema for what a catalog declares, in one language, and how documents go into it."""
+
+    def __init__(self, catalog: Catalog, language: str) -> None:
+        if language not in LANGUAGES:
+            raise Invalid(f"The search language is one of {', '.join(LANGUAGES)}.")
+        declared = sorted(
+            {
+                (one.role, path, one.boost)
+                for collection in catalog.known()
+                for path, one in collection.fields.items()
+            }
+        )
+        self.stems = LANGUAGES[language]
+        self.columns = frozenset((role, path) for role, path, _ in declared if role in _COLUMNS)
+        self.shown = frozenset(path for role, path, _ in declared if role is FieldRole.TEXT)
+        self.boosts = {
+            path: boost for role, path, boost in declared if role is FieldRole.TEXT and boost > 1
+        }
+        self.digest = hashlib.blake2b(
+            json.dumps([FORMAT, language, declared]).encode(), digest_size=16
+        ).hexdigest()
+        self.words = _analyzer(self.stems)
+        self.plain_words = _analyzer("")
+        self.fields = self._build()
+
+    def register(self, index: tantivy.Index) -> None:
+        """Tell an index, new or opened, how to cut text into words."""
+        index.register_tokenizer("words", self.words)
+        index.register_tokenizer("plain", self.plain_words)
+
+    def document(self, document: Document) -> str:
+        """The JSON that tantivy takes for a document."""
+        texts = [value for values in document.text.values() for value in values]
+        fields: dict[str, Any] = {
+            "key": key_text(document.key),
+            "version": document.version,
+            "scope": scope_terms(document.key),
+            "text": texts,
+            "text_at": _by_field(document.text.items()),
+            "plain": texts,
+            "plain_at": _by_field(document.text.items()),
+        }
+        keyword, number, terms = {}, {}, []
+        for path, strings in document.keyword.items():
+            if not self._add_columns(fields, FieldRole.KEYWORD, path, strings):
+                keyword[field_name(path)] = list(dict.fromkeys(strings))
+        for path, numbers in document.number.items():
+            if not self._add_columns(fields, FieldRole.NUMBER, path, numbers):
+                number[field_name(path)] = [one + 0.0 for one in dict.fromkeys(numbers)]
+                terms += [ordered_term(FieldRole.NUMBER, path, one) for one in numbers]
+        for path, dates in document.date.items():
+            if not self._add_columns(fields, FieldRole.DATE, path, dates):
+                terms += [ordered_term(FieldRole.DATE, path, one) for one in dates]
+        fields |= {"keyword": keyword, "number": number, "terms": terms}
+        shown = {path: document.text[path] for path in self.shown if path in document.text}
+        if shown:
+            fields["shown"] = json.dumps(shown)
+        for path in self.boosts:
+            if path in document.text:
+                fields[boosted(path)] = document.text[path]
+        return json.dumps(fields)
+
+    def marker(self, removal: Removal) -> str:
+        """What stays of a removed document, so that no older one comes back."""
+        return json.dumps({"key": key_text(removal.key), "version": removal.version})
+
+    def _add_columns(
+        self, fields: dict[str, Any], role: FieldRole, path: str, values: Sequence[Any]
+    ) -> bool:
+        if (role, path) not in self.columns:
+            return False
+        if role is FieldRole.NUMBER:
+            values = [one + 0.0 for one in values]
+        if values:
+            fields[all_values(role, path)] = list(dict.fromkeys(values))
+            first = values[0]
+            fields[first_value(role, path)] = sortable(first) if isinstance(first, str) else first
+        return True
+
+    def _build(self) -> tantivy.Schema:
+        builder = tantivy.SchemaBuilder()
+
+        def raw(name: str, *, stored: bool = False, fast: bool = False) -> None:
+            builder.add_text_field(
+                name, stored=stored, fast=fast, tokenizer_name="raw", index_option="basic"
+            )
+
+        raw("key", stored=True, fast=True)
+        builder.add_integer_field("version", stored=True, fast=True)
+        raw("scope")
+        raw("terms")
+        builder.add_text_field("text", tokenizer_name="words", index_option="position")
+        builder.add_text_field("plain", tokenizer_name="plain", index_option="basic")
+        builder.add_json_field("text_at", tokenizer_name="words", index_option="position")
+        builder.add_json_field("plain_at", tokenizer_name="plain", index_option="basic")
+        builder.add_json_field("keyword", fast=True, tokenizer_name="raw", index_option="basic")
+        builder.add_json_field("number", fast=True, tokenizer_name="raw", index_option="basic")
+        raw("shown", stored=True)
+        for path in sorted(self.boosts):
+            builder.add_text_field(boosted(path), tokenizer_name="words", index_option="position")
+        for role, path in sorted(self.columns):
+            for name in (all_values(role, path), first_value(role, path)):
+                if role is FieldRole.KEYWORD:
+                    raw(name, fast=True)
+                elif role is FieldRole.NUMBER:
+                    builder.add_float_field(name, fast=True)
+                else:
+                    builder.add_integer_field(name, fast=True)
+        return builder.build()
+
+
+def key_text(key: Key) -> str:
+    return ",".join(key)
+
+
+def key_of(text: str) -> Key:
+    return Key(*text.split(","))
+
+
+def scope_terms(key: Key) -> list[str]:
+    space, collection, _ = key
+    return [LIVE, space, f"{space},{collection}", f",{collection}"]
+
+
+def scope_term(scope: Scope) -> str:
+    """The term of everything that a scope covers, but for `besides`."""
+    if scope.collection is None:
+        return LIVE if scope.space is None else scope.space
+    return f"{scope.space or ''},{scope.collection}"
+
+
+@lru_cache(maxsize=4096)
+def field_name(path: str) -> str:
+    """A path within the user's data as a name that means nothing to tantivy."""
+    return "f" + hashlib.blake2b(path.encode(), digest_size=8).hexdigest()
+
+
+def all_values(role: FieldRole, path: str) -> str:
+    return f"all_{role}_{field_name(path)}"
+
+
+def first_value(role: FieldRole, path: str) -> str:
+    return f"first_{role}_{field_name(path)}"
+
+
+def boosted(path: str) -> str:
+    return f"boosted_{field_name(path)}"
+
+
+def ordered_term(role: FieldRole, path: str, value: float) -> str:
+    """A number or date as text that sorts, among those of its field, as its value does."""
+    if role is FieldRole.DATE:
+        bits = int(value) + _SIGN
+    else:
+        bits = _as_bits(float(value) + 0.0)
+        bits = bits ^ _ALL if bits & _SIGN else bits | _SIGN
+    return f"{role.value[0]}{field_name(path)}{bits:016x}"
+
+
+def _as_bits(number: float) -> int:
+    bits: int = struct.unpack(">Q", struct.pack(">d", number))[0]
+    return bits
+
+
+def sortable(text: str) -> str:
+    """Text in an alphabet that tantivy's range syntax leaves alone, in the same order."""
+    return "x" + text.encode().hex()
+
+
+def from_sortable(text: str) -> str:
+    return bytes.fromhex(text[1:]).decode()
+
+
+def _by_field(items: Iterable[tuple[str, Sequence[Any]]]) -> dict[str, list[Any]]:
+    return {field_name(path): list(values) for path, values in items}
+
+
+def _analyzer(stems: str) -> tantivy.TextAnalyzer:
+    filters = [tantivy.Filter.remove_long(_LONGEST_WORD), tantivy.Filter.lowercase()]
+    if stems:
+        filters.append(tantivy.Filter.stemmer(stems))
+    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+    for one in filters:
+        builder = builder.filter(one)
+    return builder.build()
+
+
+_COLUMNS: Final = frozenset({FieldRole.KEYWORD, FieldRole.NUMBER, FieldRole.DATE})
+_LONGEST_WORD: Final = 255
+_SIGN: Final = 1 << 63
+_ALL: Final = (1 << 64) - 1
