@@ -10,18 +10,22 @@ import hashlib
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
+from functools import lru_cache
 from typing import Any
 
 
-def digest(*parts: object) -> str:
-    """A short digest of what an opaque string belongs to."""
-    text = json.dumps(parts, default=str, separators=(",", ":"))
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+_encode = json.JSONEncoder(default=str, separators=(",", ":")).encode
+
+
+@lru_cache(4096)
+def digest(*parts: str | None) -> str:
+    """A short digest of what an opaque string belongs to. Every page of a list asks again."""
+    return hashlib.blake2b(_encode(parts).encode(), digest_size=8).hexdigest()
 
 
 def seal(of: str, position: list[Any]) -> str:
     """`position` (JSON values) as an opaque string that belongs to `of`, a digest."""
-    text = json.dumps([of, *position], separators=(",", ":"))
+    text = _encode([of, *position])
     return urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 

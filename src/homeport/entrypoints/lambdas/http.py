@@ -13,6 +13,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from pydantic import BaseModel
+
 from homeport.domain.errors import HomeportError, NotFound
 from homeport.domain.model.data import Data
 from homeport.domain.ports.clock import Clock
@@ -84,11 +86,12 @@ def _bind(operation: Operation, backend: Any, clock: Clock) -> Callable[[Event],
         if path:
             arguments.update(event["pathParameters"])
         if event["rawQueryString"]:
-            arguments.update(_fields(requests.parameters(event, query or operations.NoParameters)))
+            given = requests.parameters(event["rawQueryString"], query or operations.NoParameters)
+            arguments.update(given.__dict__)
         elif no_parameters is not None:
             arguments.update(no_parameters)
         elif query is not None:
-            requests.parameters(event, query)
+            requests.parameters("", query)
         headers = event["headers"]
         if takes_expectation and ("if-match" in headers or "if-none-match" in headers):
             arguments["expect"] = requests.expectation(headers)
@@ -98,7 +101,7 @@ def _bind(operation: Operation, backend: Any, clock: Clock) -> Callable[[Event],
             if isinstance(body, Document):
                 arguments["data"] = Data.parse(requests.body_text(event, body.value))
             else:
-                arguments.update(_fields(requests.body_model(event, body)))
+                arguments.update(requests.body_model(event, body).__dict__)
         if transform is not None:
             arguments = transform(arguments)
         result = method(**arguments)
@@ -107,15 +110,11 @@ def _bind(operation: Operation, backend: Any, clock: Clock) -> Callable[[Event],
     return call
 
 
-def _fields(model: Any) -> dict[str, Any]:
-    return dict(model.__dict__)
-
-
-def _defaults(query: Any) -> dict[str, Any] | None:
+def _defaults(query: type[BaseModel]) -> dict[str, Any] | None:
     """The arguments of a request without a query string; None where it needs one."""
     if any(field.is_required() for field in query.model_fields.values()):
         return None
-    return _fields(query())
+    return dict(query().__dict__)
 
 
 def _no_route(event: Event) -> Result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from binascii import Error as Base64Error
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -80,9 +81,12 @@ def body_model(event: Event, model: type[BaseModel]) -> BaseModel:
     return _validated(model, value, as_pointer=True)
 
 
-def parameters(event: Event, model: type[BaseModel]) -> BaseModel:
-    """The query string as `model`; a parameter stands twice only where it may."""
-    raw: str = event.get("rawQueryString") or ""
+@lru_cache(1024)
+def parameters(raw: str, model: type[BaseModel]) -> BaseModel:
+    """The query string as `model`; a parameter stands twice only where it may.
+
+    Clients repeat themselves: the last ones are kept, and so the models are not to be changed.
+    """
     try:
         pairs = parse_qsl(raw, keep_blank_values=True, errors="strict", max_num_fields=100)
     except UnicodeDecodeError:
