@@ -86,11 +86,6 @@ class Data(Mapping[str, Any]):
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Data):
             return self.value == other.value
-        return self.value == other
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, Data):
-            return self.value == other.value
         return self.value == other if isinstance(other, Mapping) else NotImplemented
 
     def __hash__(self) -> int:

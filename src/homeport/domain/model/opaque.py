@@ -13,7 +13,6 @@ from binascii import Error as Base64Error
 from functools import lru_cache
 from typing import Any
 
-
 _encode = json.JSONEncoder(default=str, separators=(",", ":")).encode
 
 
