@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.memory.ids import SequentialIds
+from homeport.adapters.memory.push_gateway import MemoryPushGateway
 from homeport.container import Backend, assemble
 from homeport.definition import Adapters, Definition, load, locate
 from homeport.domain.model.identity import Principal
@@ -24,7 +26,12 @@ class TestBackend(Backend):
     """
 
     __test__ = False
-    clock: ManualClock
+
+    @cached_property
+    def clock(self) -> ManualClock:
+        clock = self._container.clock()
+        assert isinstance(clock, ManualClock)
+        return clock
 
     def guest(self) -> Principal:
         """Somebody new, not signed in."""
@@ -48,8 +55,9 @@ class TestBackend(Backend):
     def pushes(self, principal: Principal) -> list[dict[str, Any]]:
         """The payloads that were sent to the devices of `principal`, oldest first."""
         endpoints = [one.endpoint for one in self.devices.list(principal)]
-        sent = self._container.push_gateway().recent(endpoints, 1000)
-        return [dict(push.payload) for _, _, push in reversed(sent)]
+        gateway = self.push
+        assert isinstance(gateway, MemoryPushGateway)
+        return [dict(push.payload) for _, _, push in reversed(gateway.recent(endpoints, 1000))]
 
 
 def in_memory(definition: Definition | None = None) -> TestBackend:
