@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from typing import Any, Final, final
@@ -166,6 +167,20 @@ class WritesContract(RecordStoreSupport):
                 assert Decimal(repr(kept) if isinstance(kept, float) else kept) == Decimal(
                     repr(value) if isinstance(value, float) else value
                 ), f"{name} was rounded"
+
+    @final
+    def test_what_a_record_was_created_with_is_kept_until_it_is_created_again(
+        self, store: RecordStore, space: str
+    ) -> None:
+        at = key(space)
+        made = do(store, replace(put(at), first="one"))
+        assert made.first == "one"
+        do(store, patch(at, {"n": 2}))
+        assert do(store, replace(put(at), first="two")).first == "one"
+        kept = store.get(at)
+        assert kept is not None and kept.first == "one"
+        do(store, delete(at))
+        assert do(store, put(at)).first == ""
 
     # Versions
 

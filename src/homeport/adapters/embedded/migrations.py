@@ -21,6 +21,7 @@ CREATE TABLE records (
     author TEXT NOT NULL,
     version INTEGER NOT NULL,
     created INTEGER NOT NULL,
+    first TEXT NOT NULL,            -- see Record
     data TEXT,                      -- NULL in a tombstone
     PRIMARY KEY (space, collection, id)
 );

@@ -30,20 +30,22 @@ _BEYOND_IDS: Final = "~"
 _BEYOND_VERSIONS: Final = (1 << 63) - 1
 
 _GET: Final = """
-    SELECT author, version, created, data FROM records
+    SELECT author, version, created, first, data FROM records
     WHERE space = ? AND collection = ? AND id = ?"""
 _INSERT: Final = """
-    INSERT INTO records (author, version, created, data, space, collection, id)
-    VALUES (?, ?, ?, ?, ?, ?, ?)"""
+    INSERT INTO records (author, version, created, first, data, space, collection, id)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
 _UPDATE: Final = """
-    UPDATE records SET author = ?, version = ?, created = ?, data = ?
+    UPDATE records SET author = ?, version = ?, created = ?, first = ?, data = ?
     WHERE space = ? AND collection = ? AND id = ?"""
 _LOG: Final = """
     INSERT INTO change_log (version, space, collection, id, previous, author, deleted)
     VALUES (?, ?, ?, ?, ?, ?, ?)"""
 _LAST_VERSION: Final = "SELECT max(version) FROM change_log"
 
-_ROWS: Final = "SELECT space, collection, id, author, version, created, data FROM records "
+_ROWS: Final = (
+    "SELECT space, collection, id, author, version, created, first, data FROM records "
+)
 _OF_COLLECTION: Final = _ROWS + "WHERE space = ? AND collection = ? "
 _PAGE: Final = {
     Order.ID: _OF_COLLECTION + "AND id > ? ORDER BY id",
@@ -65,7 +67,7 @@ _PURGE: Final = """
     DELETE FROM records WHERE rowid IN (
         SELECT rowid FROM records WHERE data IS NULL AND version < ? ORDER BY version LIMIT ?)"""
 
-_Row: TypeAlias = tuple[str, str, str, str, int, int, str | None]
+_Row: TypeAlias = tuple[str, str, str, str, int, int, str, str | None]
 
 
 class EmbeddedRecordStore:
@@ -188,7 +190,7 @@ class EmbeddedRecordStore:
     ) -> list[Record]:
         _check_guard(connection, guard)
         fresh = versions.stamp(self._clock.now(), self._ids.tail())
-        first = max(fresh, _last_version(connection) + 1)
+        lowest = max(fresh, _last_version(connection) + 1)
         execute = connection.execute
         # Every condition is checked before the first change: a refusal then costs the other
         # writes of its group commit nothing.
@@ -198,7 +200,7 @@ class EmbeddedRecordStore:
             current = _record(key, execute(_GET, key).fetchall())
             if current is None and not isinstance(write, Delete):
                 _check_key(key)
-            record = resolve(write, current, first + index, index)
+            record = resolve(write, current, lowest + index, index)
             changes.append((record, None if current is None else current.version))
         records = [record for record, _ in changes]
         _check_transaction(records)
@@ -206,7 +208,7 @@ class EmbeddedRecordStore:
             key, author, version, data = record.key, record.author, record.version, record.data
             text = None if data is None else data.text
             statement = _INSERT if previous is None else _UPDATE
-            execute(statement, (author, version, record.created, text, *key))
+            execute(statement, (author, version, record.created, record.first, text, *key))
             execute(_LOG, (version, *key, previous, author, data is None))
         return records
 
@@ -349,14 +351,14 @@ def _version(row: _Row) -> int:
 def _record(key: Key, rows: Sequence[tuple[Any, ...]]) -> Record | None:
     if not rows:
         return None
-    author, version, created, text = rows[0]
-    return Record(key, author, version, created, None if text is None else Data(text))
+    author, version, created, first, text = rows[0]
+    return Record(key, author, version, created, None if text is None else Data(text), first)
 
 
 def _record_of(row: _Row) -> Record:
-    space, collection, record_id, author, version, created, text = row
+    space, collection, record_id, author, version, created, first, text = row
     data = None if text is None else Data(text)
-    return Record(Key(space, collection, record_id), author, version, created, data)
+    return Record(Key(space, collection, record_id), author, version, created, data, first)
 
 
 def _alive_page(rows: Iterable[_Row], limit: int) -> RecordPage:
@@ -369,7 +371,7 @@ def _alive_page(rows: Iterable[_Row], limit: int) -> RecordPage:
             return RecordPage(tuple(taken), Position(last[4], last[1], last[2]))
         scanned += 1
         last = row
-        if row[6] is None:
+        if row[7] is None:
             continue
         if len(taken) == limit or size >= limits.STORE_PAGE_BYTES:
             return RecordPage(tuple(taken), taken[-1].position)
@@ -391,7 +393,7 @@ def _cut(rows: Iterable[_Row], limit: int) -> tuple[list[Record], bool]:
 
 
 def _bytes(row: _Row) -> int:
-    text = row[6]
+    text = row[7]
     if text is None:
         return len(row[0]) + len(row[1]) + len(row[2])
     return len(text) if text.isascii() else len(text.encode())
