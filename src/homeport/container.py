@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import cached_property
 from importlib import import_module
 from typing import Any, Final
@@ -51,6 +52,19 @@ def _late(path: str) -> Callable[..., Any]:
     return build
 
 
+def _closing() -> ExitStack:
+    return ExitStack()
+
+
+def _opened(closing: ExitStack, build: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """What `build` makes; where it has a `close`, that is called when the backend is closed."""
+    part = build(*args, **kwargs)
+    close = getattr(part, "close", None)
+    if close is not None:
+        closing.callback(close)
+    return part
+
+
 def _own(adapter: Adapter, **parts: Any) -> Any:
     """A third party's adapter: its options, and the parts that its constructor names."""
     kind = _load(adapter.use)
@@ -64,6 +78,7 @@ def _which(adapter: Adapter) -> str:
 
 def _port(
     definition: providers.Provider[Definition],
+    closing: providers.Provider[ExitStack],
     port: str,
     *,
     memory: providers.Provider[Any],
@@ -76,7 +91,7 @@ def _port(
         providers.Callable(_which, adapter),
         memory=memory,
         embedded=embedded,
-        own=providers.Singleton(_own, adapter, **parts),
+        own=providers.Singleton(_opened, closing, _own, adapter, **parts),
     )
 
 
@@ -96,10 +111,13 @@ class Container(containers.DeclarativeContainer):
         _late("homeport.adapters.system:SystemIds")
     )
     retry = providers.Singleton(Retry)
+    closing: providers.Provider[ExitStack] = providers.Singleton(_closing)
     offload = providers.Object(call)
     catalog = providers.Singleton(lambda one: one.catalog(), definition)
     folder = providers.Callable(lambda one: one.data_folder, definition)
     database = providers.Singleton(
+        _opened,
+        closing,
         _late(f"{_EMBEDDED}.database:Database"),
         folder,
         max_waiting=providers.Callable(lambda one: one.server.max_waiting_writes, definition),
@@ -107,6 +125,7 @@ class Container(containers.DeclarativeContainer):
 
     record_store: providers.Provider[RecordStore] = _port(
         definition,
+        closing,
         "record_store",
         memory=providers.Singleton(_late(f"{_MEMORY}.record_store:MemoryRecordStore"), clock, ids),
         embedded=providers.Singleton(
@@ -119,6 +138,7 @@ class Container(containers.DeclarativeContainer):
     )
     change_feed: providers.Provider[ChangeFeed] = _port(
         definition,
+        closing,
         "change_feed",
         memory=providers.Singleton(
             _late(f"{_MEMORY}.change_feed:MemoryChangeFeed"), record_store, clock, retry
@@ -133,9 +153,12 @@ class Container(containers.DeclarativeContainer):
     )
     search_index: providers.Provider[SearchIndex] = _port(
         definition,
+        closing,
         "search_index",
         memory=providers.Singleton(_late(f"{_MEMORY}.search_index:MemorySearchIndex")),
         embedded=providers.Singleton(
+            _opened,
+            closing,
             _late(f"{_EMBEDDED}.search_index:EmbeddedSearchIndex"),
             providers.Callable(lambda one: one.data_folder / "index", definition),
             catalog,
@@ -147,6 +170,7 @@ class Container(containers.DeclarativeContainer):
     )
     push_gateway: providers.Provider[PushGateway] = _port(
         definition,
+        closing,
         "push_gateway",
         memory=providers.Singleton(_late(f"{_MEMORY}.push_gateway:MemoryPushGateway")),
         embedded=providers.Singleton(
@@ -157,6 +181,7 @@ class Container(containers.DeclarativeContainer):
     )
     message_queue: providers.Provider[MessageQueue] = _port(
         definition,
+        closing,
         "message_queue",
         memory=providers.Singleton(
             _late(f"{_MEMORY}.message_queue:MemoryMessageQueue"), clock, retry
@@ -170,6 +195,7 @@ class Container(containers.DeclarativeContainer):
     )
     identity_provider: providers.Provider[IdentityProvider] = _port(
         definition,
+        closing,
         "identity_provider",
         memory=providers.Singleton(
             _late(f"{_MEMORY}.identity_provider:MemoryIdentityProvider"), clock, ids
@@ -281,10 +307,7 @@ class Backend:
 
     def close(self) -> None:
         """Let go of files. Whatever was acknowledged is durable already."""
-        for part in (self.__dict__.get("index"), self.__dict__.get("database")):
-            close = getattr(part, "close", None)
-            if close is not None:
-                close()
+        self._container.closing().close()
 
 
 def assemble(definition: Definition, **overrides: Any) -> Container:
