@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -111,7 +110,7 @@ class Messages:
         key = Key(principal.id, names.SENT, self._ids.record_id())
         digest = ""
         if idempotency_key is not None:
-            key = key._replace(id=_uuid(idempotency_key))
+            key = key._replace(id=names.id_of_key(idempotency_key))
             digest = first.digest()
         body = Data.of({**first.value, "state": State.QUEUED.value})
         try:
@@ -384,16 +383,6 @@ def _check_copy_size(sender: str, content: Mapping[str, Any]) -> None:
     key = Key(_LONGEST_ID, names.INBOX, _LONGEST_ID)
     copy = {"from": sender, "message": _LONGEST_ID, **content, "read": False}
     check_size(key, Data.of(copy))
-
-
-def _uuid(key: str) -> str:
-    try:
-        usual = str(uuid.UUID(key))
-    except ValueError:
-        usual = ""
-    if usual != key.lower():  # UUID() also takes braces, and no hyphens
-        raise Invalid("The key is not a UUID.", (Fault("Idempotency-Key", "not a UUID"),))
-    return usual
 
 
 def _repeated(current: Record | None, first: str) -> Record:

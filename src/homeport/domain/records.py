@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -46,8 +45,6 @@ from homeport.domain.ports.record_store import Order, RecordStore
 
 _OWNERS_MAY_CHANGE: Mapping[str, frozenset[str]] = {names.INBOX: frozenset({"read"})}
 """In collections where only services create: the fields that their owner may change."""
-
-_is_uuid = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z").match
 
 
 class Op(StrEnum):
@@ -119,9 +116,7 @@ class Records:
         if idempotency_key is None:
             id = self._ids.record_id()
         else:
-            if _is_uuid(idempotency_key) is None:
-                raise Invalid("The key is not a UUID.", (Fault("Idempotency-Key", "not a UUID"),))
-            id = idempotency_key.lower()
+            id = names.id_of_key(idempotency_key)
         grant = access.creating(principal, space, collection, self._catalog)
         data = Data.of(data)
         first = data.digest() if idempotency_key is not None else ""

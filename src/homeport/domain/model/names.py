@@ -19,6 +19,7 @@ SENT: Final = "sent"
 RESERVED: Final = frozenset({INBOX, SENT, "spaces", "media", "rejected"})
 """Collections in which only services create."""
 
+_uuid = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z").match
 _id = re.compile(ID_PATTERN.rstrip("$") + r"\Z").match
 _collection = re.compile(COLLECTION_PATTERN.rstrip("$") + r"\Z").match
 
@@ -40,6 +41,13 @@ def check_collection(value: str) -> str:
             "This is not a collection's name.", (Fault("collection", "1 to 64 of a-z 0-9 _"),)
         )
     return value
+
+
+def id_of_key(key: str) -> str:
+    """The id that an idempotency key becomes; Invalid unless it is a UUID."""
+    if _uuid(key) is None:
+        raise Invalid("The key is not a UUID.", (Fault("Idempotency-Key", "not a UUID"),))
+    return key.lower()
 
 
 def hidden_space(identity: str) -> str:
