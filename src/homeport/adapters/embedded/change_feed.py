@@ -54,8 +54,9 @@ _FIRST_OF_KEY: Final = f"(SELECT min(version) FROM held_events WHERE {_OF_KEY})"
 _FIRST_GOES: Final = f"""
     UPDATE held_events SET due = ?5
     WHERE consumer = ?1 AND version = {_FIRST_OF_KEY} AND due IS NULL"""
+# Named, as SQLite would go through all that the consumer holds.
 _OTHERS_WAIT: Final = f"""
-    UPDATE held_events SET due = NULL
+    UPDATE held_events INDEXED BY held_events_by_key SET due = NULL
     WHERE {_OF_KEY} AND version > {_FIRST_OF_KEY} AND due IS NOT NULL"""
 _BURY: Final = """
     INSERT INTO dead_letters (source, body, cause, attempts, died, key)
