@@ -113,10 +113,7 @@ class Records:
         space = _space(principal, space)
         names.check_collection(collection)
         _only_services_create(collection)
-        if idempotency_key is None:
-            id = self._ids.record_id()
-        else:
-            id = names.id_of_key(idempotency_key)
+        id = self._ids.record_id() if idempotency_key is None else names.id_of_key(idempotency_key)
         grant = access.creating(principal, space, collection, self._catalog)
         data = Data.of(data)
         first = data.digest() if idempotency_key is not None else ""
