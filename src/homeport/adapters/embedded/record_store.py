@@ -43,9 +43,7 @@ _LOG: Final = """
     VALUES (?, ?, ?, ?, ?, ?, ?)"""
 _LAST_VERSION: Final = "SELECT max(version) FROM change_log"
 
-_ROWS: Final = (
-    "SELECT space, collection, id, author, version, created, first, data FROM records "
-)
+_ROWS: Final = "SELECT space, collection, id, author, version, created, first, data FROM records "
 _OF_COLLECTION: Final = _ROWS + "WHERE space = ? AND collection = ? "
 _PAGE: Final = {
     Order.ID: _OF_COLLECTION + "AND id > ? ORDER BY id",
