@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from itertools import islice
 from typing import Any, Final, NoReturn, TypeAlias
 
 from homeport.domain import limits
@@ -21,6 +22,11 @@ Json: TypeAlias = "None | bool | int | float | Decimal | str | list[Json] | dict
 
 _EXACT_IN_FLOAT = 16
 """A literal of up to 15 digits and a point survives the way through a float."""
+_LONGEST_NUMBER = 256
+"""No number in range needs as many characters, and a megabyte of digits costs seconds."""
+_FAULTS_TOLD = 20
+"""How many faults of one text are told."""
+_TOO_DEEP = Fault("", f"nested deeper than {limits.NESTING} levels")
 
 
 class Data(Mapping[str, Any]):
@@ -98,22 +104,29 @@ class Data(Mapping[str, Any]):
 def parse_json(text: str) -> Json:
     """Any JSON value under the rules above; raises Invalid as `Data.parse` does."""
     try:
-        value: Json = _decode(text)
-        if text.count("{") + text.count("[") > limits.NESTING:
-            _check_depth(value)
-        if not text.isascii():
-            text.encode()
-        if _SURROGATE.search(text):
-            encode(value).encode()
+        return _parse(text)
     except RecursionError:
-        raise _broken(Fault("", f"nested deeper than {limits.NESTING} levels")) from None
+        raise _broken(_TOO_DEEP) from None
     except UnicodeEncodeError:
         raise _broken(Fault("", "holds a lone surrogate, which is not text")) from None
     except json.JSONDecodeError as exc:
         where = f"{exc.msg} at line {exc.lineno}, column {exc.colno}"
         raise Invalid("The body is not well-formed JSON.", (Fault("", where),)) from None
+
+
+def _parse(text: str) -> Json:
+    try:
+        value: Json = _decode(text)
     except _Refused:
-        raise _broken(*_faults(_trace_decoder.decode(text), "")) from None
+        # Read it once more, for what is wrong and where; that can find further trouble.
+        faults = _faults(_trace_decoder.decode(text), "")
+        raise _broken(*islice(faults, _FAULTS_TOLD)) from None
+    if text.count("{") + text.count("[") > limits.NESTING:
+        _check_depth(value)
+    if not text.isascii():
+        text.encode()
+    if _SURROGATE.search(text):
+        encode(value).encode()
     return value
 
 
@@ -167,6 +180,8 @@ def _fraction(literal: str) -> float | Decimal:
 
 
 def _number_fault(literal: str) -> str:
+    if len(literal) > _LONGEST_NUMBER:
+        return f"a number of more than {limits.NUMBER_DIGITS} digits"
     try:
         number = Decimal(literal)
     except ArithmeticError:
@@ -246,13 +261,15 @@ _trace_decoder: Final = json.JSONDecoder(
 )
 
 
-def _faults(value: Any, pointer: str) -> Iterator[Fault]:
+def _faults(value: Any, pointer: str, level: int = 1) -> Iterator[Fault]:
     """Where a well-formed text breaks the rules, with JSON pointers (RFC 6901)."""
     if isinstance(value, _Literal):
         if value.lstrip("-") in ("NaN", "Infinity"):
             yield Fault(pointer, f"{value} is not a JSON number")
         elif fault := _number_fault(value):
             yield Fault(pointer, fault)
+    elif isinstance(value, list) and level > limits.NESTING:
+        yield _TOO_DEEP
     elif isinstance(value, _Pairs):
         seen = set()
         for name, item in value:
@@ -260,10 +277,10 @@ def _faults(value: Any, pointer: str) -> Iterator[Fault]:
             if name in seen:
                 yield Fault(inner, "this name stands twice in one object")
             seen.add(name)
-            yield from _faults(item, inner)
+            yield from _faults(item, inner, level + 1)
     elif isinstance(value, list):
         for place, item in enumerate(value):
-            yield from _faults(item, f"{pointer}/{place}")
+            yield from _faults(item, f"{pointer}/{place}", level + 1)
 
 
 def _broken(*faults: Fault) -> Invalid:

@@ -1,0 +1,210 @@
+"""JSON that comes in stays as it was, or is refused with the place and the reason."""
+
+from __future__ import annotations
+
+from collections import UserDict
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from homeport.domain.errors import Fault, Invalid
+from homeport.domain.model.data import Data, encode, parse_json, stored_size
+
+ROUND_TRIPS = [
+    "{}",
+    '{"a":1}',
+    '{"n":null,"t":true,"f":false,"s":"x","l":[],"o":{}}',
+    '{"":0,"ä ö":"\U0001f600","quote\\"":"\\\\"}',
+    '{"int":12345678901234567890123456789012345678}',
+    '{"int":-99999999999999999999999999999999999999}',
+    '{"long":0.12345678901234567890123456789012345678}',
+    '{"long":1234567890123456789012345678901234567.8}',
+    '{"short":0.1,"half":1.5,"small":1.0}',
+]
+
+REFUSED = [
+    ('{"a": NaN}', "/a", "NaN is not a JSON number"),
+    ('{"a": [1, Infinity]}', "/a/1", "Infinity is not a JSON number"),
+    ('{"a": -Infinity}', "/a", "-Infinity is not a JSON number"),
+    ('{"a": 1, "a": 2}', "/a", "this name stands twice in one object"),
+    ('{"a": {"b": [{"c": 1, "c": 2}]}}', "/a/b/0/c", "this name stands twice in one object"),
+    ('{"a~b/c": NaN}', "/a~0b~1c", "NaN is not a JSON number"),
+    ('{"a": ' + "1" * 39 + "}", "/a", "a number of more than 38 digits"),
+    ('{"a": -' + "1" * 39 + "}", "/a", "a number of more than 38 digits"),
+    ('{"a": 0.' + "1" * 39 + "}", "/a", "a number of more than 38 digits"),
+    ('{"a": 1e126}', "/a", "a number outside 1e-130 to 9.99e125"),
+    ('{"a": -1e126}', "/a", "a number outside 1e-130 to 9.99e125"),
+    ('{"a": 1e-131}', "/a", "a number outside 1e-130 to 9.99e125"),
+    ('{"a": 1' + "0" * 126 + "}", "/a", "a number outside 1e-130 to 9.99e125"),
+    ('{"a": 1e99999999999999999999}', "/a", "a number out of range"),
+    ('{"a": "\\ud800"}', "", "holds a lone surrogate, which is not text"),
+    ('{"a": "\\udc00\\ud800"}', "", "holds a lone surrogate, which is not text"),
+    ('{"\\udfff": 1}', "", "holds a lone surrogate, which is not text"),
+    ('{"a": "\ud800"}', "", "holds a lone surrogate, which is not text"),
+    ('{"a": ' * 32 + "{}" + "}" * 32, "", "nested deeper than 32 levels"),
+    ('{"a": ' + "[" * 32 + "]" * 32 + "}", "", "nested deeper than 32 levels"),
+    ('{"a": ' + "[" * 100_000 + "]" * 100_000 + "}", "", "nested deeper than 32 levels"),
+    ('{"a": ' + "[" * 32 + "NaN" + "]" * 32 + "}", "", "nested deeper than 32 levels"),
+    ('{"a": ' * 700 + '{"x": 1, "x": 2}' + "}" * 700, "", "nested deeper than 32 levels"),
+    ('{"a": 0.' + "0" * 300 + "}", "/a", "a number of more than 38 digits"),
+    ("[1]", "", "not an object"),
+    ('"text"', "", "not an object"),
+    ("null", "", "not an object"),
+    ("7", "", "not an object"),
+]
+
+MALFORMED = [
+    "",
+    " ",
+    "{",
+    '{"a"}',
+    '{"a": 1,}',
+    "{'a': 1}",
+    '{"a": 01}',
+    '{"a": 1} x',
+    '{"a": "\n"}',
+]
+
+
+class TestParsing:
+    @pytest.mark.parametrize("text", ROUND_TRIPS)
+    def test_what_went_in_comes_out(self, text: str) -> None:
+        data = Data.parse(text)
+        assert data.text == text
+        assert encode(data.value) == text
+
+    @pytest.mark.parametrize(("text", "pointer", "detail"), REFUSED)
+    def test_what_cannot_be_kept_is_refused(self, text: str, pointer: str, detail: str) -> None:
+        with pytest.raises(Invalid) as refused:
+            Data.parse(text)
+        assert refused.value.faults == (Fault(pointer, detail),)
+
+    @pytest.mark.parametrize("text", MALFORMED)
+    def test_malformed_text_is_refused_with_its_place(self, text: str) -> None:
+        with pytest.raises(Invalid) as refused:
+            Data.parse(text)
+        assert refused.value.detail == "The body is not well-formed JSON."
+        (fault,) = refused.value.faults
+        assert "at line" in fault.detail and "column" in fault.detail
+
+    def test_every_fault_is_named(self) -> None:
+        with pytest.raises(Invalid) as refused:
+            Data.parse('{"a": NaN, "b": [1e200, {"c": 1, "c": Infinity}]}')
+        assert [fault.pointer for fault in refused.value.faults] == [
+            "/a",
+            "/b/0",
+            "/b/1/c",
+            "/b/1/c",
+        ]
+
+    def test_32_levels_are_allowed(self) -> None:
+        text = '{"a":' * 31 + "{}" + "}" * 31
+        assert Data.parse(text).text == text
+        wide = '{"a":[' + ",".join(["[1]"] * 100) + "]}"
+        assert Data.parse(wide).text == wide
+
+    def test_a_surrogate_pair_is_text(self) -> None:
+        assert Data.parse('{"a": "\\ud83d\\ude00"}') == {"a": "\U0001f600"}
+
+    @pytest.mark.parametrize(
+        ("literal", "value"),
+        [
+            ("1", 1),
+            ("-0", 0),
+            ("1.0", 1.0),
+            ("0.1", 0.1),
+            ("1e2", 100.0),
+            ("1E+2", 100.0),
+            ("2.5e-3", 0.0025),
+            ("123456789.123456789", Decimal("123456789.123456789")),
+            (
+                "0.1000000000000000055511151231257827",
+                Decimal("0.1000000000000000055511151231257827"),
+            ),
+            ("9.9999999999999999999999999999999999999e125", Decimal("9." + "9" * 37 + "e125")),
+            ("1e-130", 1e-130),
+            ("0e999", 0.0),
+            ("1" + "0" * 100, 10**100),
+        ],
+    )
+    def test_numbers_keep_their_value_and_kind(self, literal: str, value: object) -> None:
+        parsed = parse_json(f"[{literal}]")
+        assert parsed == [value]
+        assert isinstance(parsed, list) and type(parsed[0]) is type(value)
+
+
+class TestFromPython:
+    def test_values_are_kept_under_the_same_rules(self) -> None:
+        value = {"n": 1, "d": Decimal("0.1234567890123456789"), "l": [1.5, None, {"x": True}]}
+        data = Data.of(value)
+        assert data == value
+        assert Data.parse(data.text) == value
+
+    def test_data_is_taken_as_it_is(self) -> None:
+        data = Data.of({"a": 1})
+        assert Data.of(data) is data
+
+    def test_any_mapping_will_do(self) -> None:
+        assert Data.of(UserDict({"a": Decimal("1.50"), "b": 2})) == {"a": 1.5, "b": 2}
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            {"a": float("nan")},
+            {"a": float("inf")},
+            {"a": Decimal("NaN")},
+            {"a": Decimal("Infinity")},
+            {"a": 10**200},
+            {"a": object()},
+            {"a": {1, 2}},
+            {"a": b"bytes"},
+            {"a": "\ud800"},
+            {"a": Decimal("1." + "1" * 40)},
+        ],
+        ids=str,
+    )
+    def test_what_json_cannot_say_is_refused(self, value: dict[str, Any]) -> None:
+        with pytest.raises(Invalid):
+            Data.of(value)
+
+
+class TestData:
+    def test_it_reads_like_a_dictionary(self) -> None:
+        data = Data.parse('{"a": 1, "b": {"c": 2}}')
+        assert data["b"]["c"] == 2
+        assert list(data) == ["a", "b"]
+        assert len(data) == 2
+        assert data.get("none") is None
+        assert "a" in data
+
+    def test_equality_is_that_of_the_values(self) -> None:
+        assert Data.parse('{"a": 1, "b": 2}') == Data.parse('{"b":2,"a":1}') == {"a": 1, "b": 2}
+        assert Data.of({"a": 1}) != {"a": 2}
+        assert Data.of({"a": 1}) != 1
+        assert hash(Data.parse('{"a": 1, "b": 2}')) == hash(Data.parse('{"b":2,"a":1}'))
+
+    def test_stored_text_is_passed_on_unread(self) -> None:
+        data = Data('{"a": 1}')
+        assert data.text == '{"a": 1}'
+        assert data.value == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("value", "size"),
+    [
+        ("abc", 3),
+        ("äö", 4),
+        (None, 1),
+        (True, 1),
+        ([], 3),
+        ({}, 3),
+        ({"ab": "c"}, 3 + 1 + 2 + 1),
+        (["a", "b"], 3 + 2 * 2),
+        (7, 3),
+        (1234, 4),
+        (10**37, 21),
+    ],
+)
+def test_the_size_is_what_dynamodb_counts(value: Any, size: int) -> None:
+    assert stored_size(value) == size

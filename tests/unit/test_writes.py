@@ -1,0 +1,140 @@
+"""What a write makes of a record, and when it is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from homeport.domain import limits
+from homeport.domain.errors import TooLarge
+from homeport.domain.model.data import Data
+from homeport.domain.model.record import Key, Record
+from homeport.domain.model.writes import (
+    Delete,
+    Expect,
+    Expectation,
+    Patch,
+    Put,
+    Reason,
+    Write,
+    WriteRefused,
+    check_size,
+    resolve,
+)
+
+KEY = Key("space", "notes", "r")
+ALIVE = Record(KEY, "anna", 20, 10, Data.of({"a": 1, "b": {"c": 2}}))
+TOMBSTONE = replace(ALIVE, data=None)
+PUT = Put(KEY, "ben", Data.of({"new": True}))
+PATCH = Patch(KEY, "ben", {"a": 3, "b": {"c": None}})
+DELETE = Delete(KEY, "ben")
+
+
+def _refused(write: Write, current: Record | None) -> Reason:
+    with pytest.raises(WriteRefused) as refused:
+        resolve(write, current, 30, index=7)
+    assert refused.value.index == 7
+    assert refused.value.current is current
+    return refused.value.reason
+
+
+class TestWhatBecomesOfARecord:
+    @pytest.mark.parametrize("current", [None, TOMBSTONE])
+    def test_a_new_one(self, current: Record | None) -> None:
+        assert resolve(PUT, current, 30) == Record(KEY, "ben", 30, 30, Data.of({"new": True}))
+
+    def test_a_replaced_one_keeps_its_author_and_creation(self) -> None:
+        assert resolve(PUT, ALIVE, 30) == replace(ALIVE, version=30, data=Data.of({"new": True}))
+
+    def test_a_patched_one(self) -> None:
+        record = resolve(PATCH, ALIVE, 30)
+        assert record == replace(ALIVE, version=30, data=Data.of({"a": 3, "b": {}}))
+        assert record.data is not None and record.data.text == '{"a":3,"b":{}}'
+        assert ALIVE.data == {"a": 1, "b": {"c": 2}}
+
+    def test_a_deleted_one_leaves_a_tombstone(self) -> None:
+        record = resolve(DELETE, ALIVE, 30)
+        assert record == replace(ALIVE, version=30, data=None)
+        assert record.deleted
+
+    def test_a_patch_keeps_long_numbers(self) -> None:
+        long = Decimal("0.1234567890123456789012345678")
+        current = replace(ALIVE, data=Data.parse(f'{{"long": {long}}}'))
+        record = resolve(PATCH, current, 30)
+        assert record.data is not None and record.data["long"] == long
+
+
+class TestConditions:
+    @pytest.mark.parametrize(
+        ("expect", "missing", "alive", "deleted"),
+        [
+            (Expect.ANYTHING, None, None, None),
+            (Expect.PRESENT, Reason.MISSING, None, Reason.MISSING),
+            (Expect.ABSENT, None, Reason.EXISTS, None),
+            (Expect.NEVER, None, Reason.EXISTS, Reason.EXISTS),
+            (20, Reason.MISSING, None, Reason.MISSING),
+            (19, Reason.MISSING, Reason.VERSION, Reason.MISSING),
+        ],
+    )
+    def test_of_a_put(
+        self,
+        expect: Expectation,
+        missing: Reason | None,
+        alive: Reason | None,
+        deleted: Reason | None,
+    ) -> None:
+        write = replace(PUT, expect=expect)
+        for current, reason in ((None, missing), (ALIVE, alive), (TOMBSTONE, deleted)):
+            if reason is None:
+                assert resolve(write, current, 30).version == 30
+            else:
+                assert _refused(write, current) is reason
+
+    @pytest.mark.parametrize("write", [PATCH, DELETE])
+    def test_of_a_change(self, write: Patch | Delete) -> None:
+        for expect in (Expect.ANYTHING, Expect.PRESENT, 20):
+            expecting = replace(write, expect=expect)
+            assert resolve(expecting, ALIVE, 30).version == 30
+            assert _refused(expecting, None) is Reason.MISSING
+            assert _refused(expecting, TOMBSTONE) is Reason.MISSING
+        assert _refused(replace(write, expect=19), ALIVE) is Reason.VERSION
+
+    @pytest.mark.parametrize("write", [PUT, PATCH, DELETE])
+    def test_of_a_stranger(self, write: Write) -> None:
+        guarded = replace(write, by_author_only=True)
+        assert _refused(guarded, ALIVE) is Reason.AUTHOR
+        assert _refused(guarded, TOMBSTONE) is Reason.AUTHOR
+        assert resolve(replace(guarded, author="anna"), ALIVE, 30).author == "anna"
+
+    def test_a_stranger_learns_nothing_of_the_version(self) -> None:
+        assert _refused(replace(PUT, by_author_only=True, expect=1), ALIVE) is Reason.AUTHOR
+
+    def test_a_stranger_may_create(self) -> None:
+        assert resolve(replace(PUT, by_author_only=True), None, 30).author == "ben"
+
+
+class TestSizes:
+    def test_a_record_of_400_kb_fits(self) -> None:
+        room = limits.RECORD_BYTES - 512 - sum(map(len, KEY)) - len("t") - 4
+        check_size(KEY, Data.of({"t": "x" * room}))
+        with pytest.raises(TooLarge):
+            check_size(KEY, Data.of({"t": "x" * (room + 1)}))
+
+    def test_text_counts_in_bytes(self) -> None:
+        with pytest.raises(TooLarge):
+            check_size(KEY, Data.of({"t": "ä" * 210_000}))
+
+    def test_short_text_can_be_large_as_stored(self) -> None:
+        # Three characters each as JSON, and four bytes each as DynamoDB counts.
+        data = Data.of({"t": [[]] * 103_000})
+        assert len(data.text) < limits.RECORD_BYTES
+        with pytest.raises(TooLarge):
+            check_size(KEY, data)
+
+    def test_a_write_that_makes_it_too_large_is_refused(self) -> None:
+        with pytest.raises(TooLarge):
+            resolve(replace(PUT, data=Data.of({"t": "x" * 500_000})), None, 30)
+        with pytest.raises(TooLarge):
+            resolve(replace(PATCH, patch={"t": "x" * 500_000}), ALIVE, 30)
