@@ -8,7 +8,7 @@ once more: neither a late index nor an adapter's mistake shows what is not their
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -83,7 +83,7 @@ class SearchResult:
     """`total` and `facets` count all matches that the caller may read, as the index has them.
 
     A page can hold fewer hits than asked for while a cursor is present: records deleted a
-    moment ago are left out. `cursor` is None on the last page.
+    moment ago are left out, and a page ends at 4 MB. `cursor` is None on the last page.
     """
 
     hits: tuple[Found, ...]
@@ -126,8 +126,11 @@ class Search:
         )
         query = resume(query, request.cursor, digest)
         page, cursor = self._page(query, digest)
+        found, looked_at = self._found(page.hits, scopes)
+        if looked_at < len(page.hits):
+            cursor = _cursor(query, page.hits[:looked_at], digest)
         return SearchResult(
-            hits=tuple(self._found(page.hits, scopes)),
+            hits=tuple(found),
             total=page.total,
             facets=_counted(query.facets, page.facets),
             cursor=cursor,
@@ -161,7 +164,7 @@ class Search:
         query = SearchQuery(Prefix(words[-1], field), scopes, limit=limits.PAGE_ITEMS)
         page, _ = self._page(query, "")
         counts: Counter[str] = Counter()
-        for found in self._found(page.hits, scopes):
+        for found in self._found(page.hits, scopes)[0]:
             counts.update(self._words(found.record, words[-1], field))
         best = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
         return [Suggestion(word, count) for word, count in best[:limit]]
@@ -185,28 +188,32 @@ class Search:
             page = self._index.search(query)
             reached = query.offset + len(page.hits)
             more = bool(page.hits) and reached < min(page.total, limits.SEARCH_DEPTH)
-            return page, cursor_at(reached, digest) if more else None
+            return page, _cursor(query, page.hits, digest) if more else None
         # One hit more than asked for tells whether there is another page.
         page = self._index.search(replace(query, limit=query.limit + 1))
         if len(page.hits) <= query.limit:
             return page, None
         hits = page.hits[: query.limit]
-        last = After(hits[-1].sort_value, hits[-1].key)
-        return replace(page, hits=hits), cursor_after(last, digest)
+        return replace(page, hits=hits), _cursor(query, hits, digest)
 
-    def _found(self, hits: Sequence[Hit], scopes: Sequence[Scope]) -> Iterator[Found]:
+    def _found(self, hits: Sequence[Hit], scopes: Sequence[Scope]) -> tuple[list[Found], int]:
+        """The hits' records, until they fill a page's 4 MB; and how many hits were looked at."""
         best = max((hit.score for hit in hits), default=0.0)
-        for start in range(0, len(hits), _READ):
-            part = hits[start : start + _READ]
-            records = self._store.get_many([hit.key for hit in part])
-            for hit, record in zip(part, records, strict=True):
-                if record is None or record.deleted:
-                    continue
-                if not any(scope.covers(record.key) for scope in scopes):
-                    continue
-                # Fragments of an older version may show what has been taken back since.
-                shown = dict(hit.highlights) if hit.version == record.version else {}
-                yield Found(record, hit.score / best if best > 0 else 0.0, shown)
+        found: list[Found] = []
+        size = 0
+        records = self._store.get_many([hit.key for hit in hits]) if hits else []
+        for place, (hit, record) in enumerate(zip(hits, records, strict=True)):
+            if record is None or record.data is None:
+                continue
+            if not any(scope.covers(record.key) for scope in scopes):
+                continue
+            size += len(record.data.text.encode())
+            if found and size > limits.PAGE_BYTES:
+                return found, place
+            # Fragments of an older version may show what has been taken back since.
+            shown = dict(hit.highlights) if hit.version == record.version else {}
+            found.append(Found(record, hit.score / best if best > 0 else 0.0, shown))
+        return found, len(hits)
 
     def _words(self, record: Record, start: str, field: str | None) -> set[str]:
         text = build_document(record, self._catalog).text
@@ -218,6 +225,13 @@ class Search:
             for word in cut_words(value.lower())
             if word.startswith(start)
         }
+
+
+def _cursor(query: SearchQuery, hits: Sequence[Hit], digest: str) -> str:
+    """Where the search goes on after `hits`, which are the first of its page."""
+    if query.sort is None:
+        return cursor_at(query.offset + len(hits), digest)
+    return cursor_after(After(hits[-1].sort_value, hits[-1].key), digest)
 
 
 def _filters(given: Sequence[str | Condition], roles: FieldRoles) -> tuple[Filter, ...]:
@@ -306,8 +320,6 @@ def _invalid(parameter: str, detail: str) -> Invalid:
     return Invalid("The search cannot be done so.", (Fault(parameter, detail),))
 
 
-_READ: Final = 100
-"""Keys in one read of the store."""
 _SUGGESTIONS: Final = 20
 _COUNTED: Final = (FieldRole.KEYWORD, FieldRole.NUMBER, FieldRole.DATE)
 """Roles whose values can be counted and sorted by."""
