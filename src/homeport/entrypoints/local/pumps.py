@@ -1,8 +1,7 @@
 """Stand in for AWS's event source mappings: hand changes and queued work to their consumers.
 
-Each pump is a plain thread. It is woken when something was committed or falls due. While
-requests come in, it rests after each batch in proportion to the time the batch took: what it
-computes, requests cannot.
+Each pump is a plain thread. It is woken when something was committed or falls due. The more
+requests come in, the longer it rests after each batch: what it computes, requests cannot.
 """
 
 from __future__ import annotations
@@ -16,10 +15,17 @@ from typing import Final
 
 log: Final = logging.getLogger("homeport.pumps")
 
-DUTY: Final = 0.25
-"""The share of time that a pump works while requests come in."""
-BUSY_REQUESTS: Final = 4
-"""More requests than these since the last batch, and the pump rests after it."""
+CALM: Final = 500
+"""Up to so many requests a second, a pump never rests."""
+BUSY: Final = 3000
+"""Up to so many it keeps up with a write in each of them; beyond, it falls behind for a while."""
+DUTY: Final = 0.6
+"""The share of its time that a pump works between CALM and BUSY."""
+BUSY_DUTY: Final = 0.25
+"""... and beyond BUSY."""
+SHORTEST_SPAN: Final = 0.05
+"""Rates are taken over no less than these seconds: two requests at once are no rush."""
+SHORTEST_REST: Final = 0.02
 LONGEST_REST: Final = 0.4
 FIRST_BACKOFF: Final = 0.1
 LONGEST_BACKOFF: Final = 30.0
@@ -61,6 +67,8 @@ class Pump:
         self._working = False
         self._delivered = 0
         self._failures = 0
+        self._rested = time.monotonic()
+        self._served_then = 0
         self._thread = threading.Thread(target=self._run, name=f"homeport-{name}", daemon=True)
 
     def start(self) -> None:
@@ -88,11 +96,10 @@ class Pump:
 
     def _run(self) -> None:
         failures = 0
-        served = self._served()
         while not self._stopping.is_set():
+            began = time.monotonic()
             self._working = True
             self._woken.clear()
-            began = time.monotonic()
             try:
                 count = self._deliver()
                 self._delivered += count
@@ -107,13 +114,20 @@ class Pump:
                 self._stopping.wait(backoff)
                 continue
             self._working = False
+            self._rest(time.monotonic() - began)
             if count == 0:
                 self._woken.wait(sleep)
-                continue
-            before, served = served, self._served()
-            if served - before > BUSY_REQUESTS:
-                worked = time.monotonic() - began
-                self._stopping.wait(min(LONGEST_REST, worked * (1.0 / DUTY - 1.0)))
+
+    def _rest(self, worked: float) -> None:
+        """Leave the processor to requests, in proportion to the seconds just `worked`."""
+        now, served = time.monotonic(), self._served()
+        span = max(SHORTEST_SPAN, now - self._rested)
+        rate = (served - self._served_then) / span
+        self._rested, self._served_then = now, served
+        if rate > CALM:
+            duty = DUTY if rate <= BUSY else BUSY_DUTY
+            rest = worked * (1.0 / duty - 1.0)
+            self._stopping.wait(min(LONGEST_REST, max(SHORTEST_REST, rest)))
 
     def _sleep(self) -> float | None:
         """Seconds until something may be due; None for as long as nobody wakes the pump."""
