@@ -15,6 +15,7 @@ pass:
 from __future__ import annotations
 
 import importlib
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -38,7 +39,7 @@ _HOMES: Final = {
 """Public name -> its module, imported when first asked for."""
 
 # Before any of them is imported: their asserts then explain themselves when they fail.
-pytest.register_assert_rewrite(*_HOMES.values())
+pytest.register_assert_rewrite(*(f"{__name__}.{one.name}" for one in iter_modules(__path__)))
 
 __all__ = [
     "ChangeFeedContract",

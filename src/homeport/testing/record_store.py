@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from homeport.testing.record_batches import BatchesContract
 from homeport.testing.record_changes import ChangesContract
 from homeport.testing.record_members import MembersContract
 from homeport.testing.record_pages import PagesContract
 from homeport.testing.record_writes import WritesContract
 
 
-class RecordStoreContract(WritesContract, PagesContract, ChangesContract, MembersContract):
+class RecordStoreContract(
+    WritesContract, BatchesContract, PagesContract, ChangesContract, MembersContract
+):
     """What `homeport.domain.ports.record_store.RecordStore` promises.
 
     Override the fixture `store`. It may be the same store for all tests, if it must. Hand it

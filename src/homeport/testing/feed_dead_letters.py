@@ -1,0 +1,137 @@
+"""The change feed's contract: what becomes of what cannot be delivered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import final
+
+from homeport.adapters.memory.clock import ManualClock
+from homeport.domain.events import RecordChanged
+from homeport.domain.model.record import Key
+from homeport.domain.ports.change_feed import ChangeFeed
+from homeport.domain.ports.record_store import RecordStore
+from homeport.testing.feed_support import (
+    ANNA,
+    INDEXING,
+    MANY,
+    MESSAGING,
+    ChangeFeedSupport,
+    Consumer,
+    put,
+)
+
+
+class DeadLettersContract(ChangeFeedSupport):
+    """Dead letters."""
+
+    @final
+    def test_what_always_fails_becomes_a_dead_letter(
+        self, store: RecordStore, feed: ChangeFeed, space: str, clock: ManualClock
+    ) -> None:
+        record = put(store, Key(space, "notes", "poisoned"))
+        (letter,) = self.bury(feed, clock)
+        assert (letter.source, letter.cause) == (INDEXING, "broken")
+        assert letter.attempts == self.retry.attempts
+        assert letter.died == clock.now()
+        assert isinstance(json.loads(letter.body), dict)
+        assert space in letter.body and "poisoned" in letter.body
+        clock.advance(MANY)
+        consumer = Consumer()
+        self.drain(feed, consumer)
+        assert consumer.of(record.key) == []
+        assert feed.next_due(INDEXING) is None
+        assert feed.dead_letters(MESSAGING) == []
+
+    @final
+    def test_dead_letters_stand_in_the_order_of_their_deaths(
+        self, store: RecordStore, feed: ChangeFeed, space: str, clock: ManualClock
+    ) -> None:
+        for name in ("c", "a", "b"):
+            put(store, Key(space, "notes", f"{name}-{space}"))
+            self.bury(feed, clock)
+        letters = feed.dead_letters(INDEXING)
+        assert [
+            letter.body.count(f"{name}-{space}")
+            for letter, name in zip(letters, "cab", strict=True)
+        ] == [1] * 3
+        assert [letter.died for letter in letters] == sorted(letter.died for letter in letters)
+        assert len({letter.id for letter in letters}) == 3
+
+    @final
+    def test_an_error_is_the_cause_of_a_dead_letter(
+        self, store: RecordStore, feed: ChangeFeed, space: str, clock: ManualClock
+    ) -> None:
+        put(store, Key(space, "notes", "r"))
+
+        def explode(events: Sequence[RecordChanged]) -> Mapping[int, str]:
+            raise RuntimeError("the index is on fire")
+
+        self.settle()
+        for _ in range(self.retry.attempts):
+            assert feed.deliver(INDEXING, explode) == 1
+            clock.advance(self.retry.longest_wait)
+        (letter,) = feed.dead_letters(INDEXING)
+        assert "the index is on fire" in letter.cause
+
+    @final
+    def test_later_changes_go_on_behind_a_dead_letter(
+        self, store: RecordStore, feed: ChangeFeed, space: str, clock: ManualClock
+    ) -> None:
+        key = Key(space, "notes", "r")
+        first = put(store, key).version
+        consumer = Consumer(lambda event: "broken" if event.version == first else "")
+        self.drain(feed, consumer)
+        later = [put(store, key).version for _ in range(3)]
+        for _ in range(self.retry.attempts):
+            clock.advance(self.retry.longest_wait)
+            self.drain(feed, consumer)
+        assert consumer.of(key)[-3:] == later
+        assert len(feed.dead_letters(INDEXING)) == 1
+        assert feed.next_due(INDEXING) is None
+
+    @final
+    def test_a_redriven_letter_has_all_its_attempts_again(
+        self, store: RecordStore, feed: ChangeFeed, space: str, clock: ManualClock
+    ) -> None:
+        record = put(store, Key(space, "notes", "r"))
+        (letter,) = self.bury(feed, clock)
+        assert feed.redrive(INDEXING, [letter.id]) == 1
+        assert feed.dead_letters(INDEXING) == []
+        self.settle()
+        assert feed.next_due(INDEXING) == 0
+        consumer = Consumer(lambda event: "broken")
+        (again,) = self.bury(feed, clock, consumer)
+        assert len(consumer.events) == self.retry.attempts
+        assert again.attempts == self.retry.attempts
+        assert feed.redrive(INDEXING, [again.id]) == 1
+        healed = Consumer()
+        self.drain(feed, healed)
+        assert healed.events == [RecordChanged(record.key, record.version, None, ANNA, False)]
+        assert feed.next_due(INDEXING) is None
+        assert feed.dead_letters(INDEXING) == []
+
+    @final
+    def test_a_dropped_letter_is_forgotten(
+        self, store: RecordStore, feed: ChangeFeed, space: str, clock: ManualClock
+    ) -> None:
+        for n in range(3):
+            put(store, Key(space, "notes", f"r{n}"))
+        letters = self.bury(feed, clock)
+        assert feed.drop(INDEXING, [letters[0].id, letters[2].id]) == 2
+        assert feed.dead_letters(INDEXING) == [letters[1]]
+        assert feed.next_due(INDEXING) is None
+        assert feed.redrive(INDEXING, [letters[0].id]) == 0
+
+    @final
+    def test_unknown_letters_and_those_of_others_do_not_count(
+        self, store: RecordStore, feed: ChangeFeed, space: str, clock: ManualClock
+    ) -> None:
+        put(store, Key(space, "notes", "r"))
+        (letter,) = self.bury(feed, clock)
+        for act in (feed.redrive, feed.drop):
+            assert act(INDEXING, []) == 0
+            assert act(INDEXING, ["999999", "none"]) == 0
+            assert act(MESSAGING, [letter.id]) == 0
+        assert feed.dead_letters(INDEXING) == [letter]
+        assert feed.drop(INDEXING, [letter.id, letter.id]) == 1
