@@ -128,6 +128,11 @@ class KeepsDeletedAuthors(_ChangesRecords):
         return record if current is None else replace(record, author=current.author)
 
 
+class ForgetsTheFirstData(_ChangesRecords):
+    def make(self, record: Record, write: Write, current: Record | None) -> Record:
+        return replace(record, first=write.first if isinstance(write, Put) else "")
+
+
 class HidesWhatIsThere(MemoryRecordStore):
     def write(self, writes: Sequence[Write], guard: Guard | None = None) -> list[Record]:
         try:
@@ -430,6 +435,7 @@ STORES: Final = (
     GivesRecordsAway,
     CreatesAtEachWrite,
     KeepsDeletedAuthors,
+    ForgetsTheFirstData,
     HidesWhatIsThere,
     LosesConcurrentPatches,
     LetsTwoWin,

@@ -59,6 +59,13 @@ class TestWhatBecomesOfARecord:
         assert record == replace(ALIVE, version=30, data=None)
         assert record.deleted
 
+    def test_the_digest_of_the_first_data_stays_until_it_is_made_anew(self) -> None:
+        first = resolve(replace(PUT, first="digest"), None, 30)
+        assert first.first == "digest"
+        for write in (replace(PUT, first="another"), PATCH, DELETE):
+            assert resolve(write, first, 40).first == "digest"
+        assert resolve(PUT, replace(first, data=None), 40).first == ""
+
     def test_a_patch_keeps_long_numbers(self) -> None:
         long = Decimal("0.1234567890123456789012345678")
         current = replace(ALIVE, data=Data.parse(f'{{"long": {long}}}'))

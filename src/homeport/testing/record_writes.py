@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final, final
 
@@ -29,9 +28,11 @@ from homeport.testing.record_support import (
     ANNA,
     BEN,
     RecordStoreSupport,
+    changed,
     delete,
     do,
     key,
+    listed,
     patch,
     put,
 )
@@ -162,20 +163,6 @@ class WritesContract(RecordStoreSupport):
                     repr(value) if isinstance(value, float) else value
                 ), f"{name} was rounded"
 
-    @final
-    def test_what_a_record_was_created_with_is_kept_until_it_is_created_again(
-        self, store: RecordStore, space: str
-    ) -> None:
-        at = key(space)
-        made = do(store, replace(put(at), first="one"))
-        assert made.first == "one"
-        do(store, patch(at, {"n": 2}))
-        assert do(store, replace(put(at), first="two")).first == "one"
-        kept = store.get(at)
-        assert kept is not None and kept.first == "one"
-        do(store, delete(at))
-        assert do(store, put(at)).first == ""
-
     # Versions
 
     @final
@@ -267,6 +254,20 @@ class WritesContract(RecordStoreSupport):
         again = do(store, put(key(space), author=BEN))
         assert again.author == BEN
         assert store.get(key(space)) == again
+
+    @final
+    def test_the_digest_of_the_first_data_stays(self, store: RecordStore, space: str) -> None:
+        at = key(space)
+        assert do(store, Put(at, ANNA, Data.of({"n": 1}), first="digest")).first == "digest"
+        assert do(store, Put(at, ANNA, Data.of({"n": 2}), first="another")).first == "digest"
+        record = do(store, patch(at, {"n": 3}))
+        assert record.first == "digest"
+        assert store.get(at) == record
+        assert listed(store, space) == changed(store, space) == [record]
+        do(store, delete(at))
+        again = do(store, put(at))
+        assert again.first == ""
+        assert store.get(at) == again
 
     @final
     def test_a_tombstone_keeps_all_but_the_data(self, store: RecordStore, space: str) -> None:
