@@ -11,8 +11,10 @@ import asyncio
 import contextvars
 import errno
 import socket
+import sys
 from collections.abc import Callable
-from importlib import import_module
+from importlib.machinery import PathFinder
+from importlib.util import find_spec, module_from_spec
 from typing import Any, Final, Protocol
 
 from homeport.domain.errors import HomeportError, Invalid, TooLarge
@@ -20,7 +22,6 @@ from homeport.entrypoints.local import greenlets
 
 BACKLOG: Final = 1024
 _GRANIAN: Final = "granian._granian"
-"""Loaded by name: its type stubs describe an older release."""
 _CONTEXT: Final = contextvars.Context()
 
 
@@ -94,7 +95,7 @@ class Listener:
         self._stopped: asyncio.Future[None] = loop.create_future()
 
     def start(self) -> None:
-        granian = import_module(_GRANIAN)
+        granian = _load_granian()
         descriptor = self._listening.detach()  # granian's from now on; it closes it
         self._signal = granian.WorkerSignal()
         self._signal.add_cb(lambda: self._loop.call_soon_threadsafe(self._end))
@@ -132,6 +133,24 @@ class Listener:
     def _end(self) -> None:
         if not self._stopped.done():
             self._stopped.set_result(None)
+
+
+def _load_granian() -> Any:
+    """Granian's extension module, without the package around it: its multi-process server and
+    command line take longer to import than the rest of this gateway."""
+    loaded = sys.modules.get(_GRANIAN)
+    if loaded is not None:
+        return loaded
+    package = find_spec("granian")
+    spec = None
+    if package is not None and package.submodule_search_locations is not None:
+        spec = PathFinder.find_spec(_GRANIAN, package.submodule_search_locations)
+    if spec is None or spec.loader is None:
+        raise ImportError("The local gateway needs granian: pip install 'homeport[local]'.")
+    module = module_from_spec(spec)
+    sys.modules[_GRANIAN] = module  # it can be loaded only once
+    spec.loader.exec_module(module)
+    return module
 
 
 def _scheduler(
@@ -180,6 +199,8 @@ class BodyReader:
             # Sent twice with the same value, it is joined by a comma.
             if int(length.partition(",")[0]) > self._most:
                 raise self._too_large()
+            if length == "0":
+                return b""
             return self._wait(incoming.proto(), deadline)
         chunks: list[bytes] = []
         size = 0

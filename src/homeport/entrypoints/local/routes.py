@@ -36,11 +36,9 @@ class _Pattern:
     def match(self, segments: Sequence[str]) -> dict[str, str] | None:
         if self.read(segments) != self.fixed:
             return None
-        values = self.parameters(segments)
-        found = dict(
-            zip(self.names, values if isinstance(values, tuple) else (values,), strict=True)
-        )
-        return found if all(found.values()) else None
+        found = self.parameters(segments)
+        values = found if isinstance(found, tuple) else (found,)
+        return None if "" in values else dict(zip(self.names, values, strict=True))
 
 
 class Router:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -116,7 +117,8 @@ class Gateway:
         settings = self._settings
         loop = asyncio.get_running_loop()
         self._loop, self._stop = loop, asyncio.Event()
-        if threading.current_thread() is threading.main_thread():
+        owns_process = threading.current_thread() is threading.main_thread()
+        if owns_process:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, self._on_signal)
         self._exchanges = exchanges = Exchanges(
@@ -143,6 +145,8 @@ class Gateway:
             self.pumps.start()
             if self._on_listening is not None:
                 self._on_listening(address)
+            if owns_process:
+                gc.freeze()  # what is loaded now stays: full collections need not walk it
             if not self._stop_asked:
                 await self._stop.wait()
         finally:
