@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from homeport.testing.message_queue import MessageQueueContract
     from homeport.testing.push_gateway import PushGatewayContract
     from homeport.testing.record_store import RecordStoreContract
+    from homeport.testing.search_index import SearchIndexContract
 
 _HOMES: Final = {
     "ChangeFeedContract": "homeport.testing.change_feed",
@@ -35,6 +36,7 @@ _HOMES: Final = {
     "MessageQueueContract": "homeport.testing.message_queue",
     "PushGatewayContract": "homeport.testing.push_gateway",
     "RecordStoreContract": "homeport.testing.record_store",
+    "SearchIndexContract": "homeport.testing.search_index",
 }
 """Public name -> its module, imported when first asked for."""
 
@@ -48,6 +50,7 @@ __all__ = [
     "MessageQueueContract",
     "PushGatewayContract",
     "RecordStoreContract",
+    "SearchIndexContract",
 ]
 
 

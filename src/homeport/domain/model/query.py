@@ -143,7 +143,8 @@ class SearchQuery:
 
     `scopes` is the access filter and belongs to every part of the answer: hits, total, facets,
     highlights. Without a scope nothing is found. Without `sort` hits come by descending score,
-    then key, and pages by `offset`; with it pages go on `after` a place.
+    those of one score in an order that stays while the index does (where no word is asked for,
+    that of keys), and pages by `offset`; with it pages go on `after` a place.
     """
 
     match: Node

@@ -1,0 +1,18 @@
+"""The contract of the search index: what all its parts share, and the whole of them."""
+
+from __future__ import annotations
+
+from homeport.testing.search_answers import AnswersContract
+from homeport.testing.search_changes import ChangesContract
+from homeport.testing.search_matching import MatchingContract
+from homeport.testing.search_support import CATALOG
+
+__all__ = ["CATALOG", "SearchIndexContract"]
+
+
+class SearchIndexContract(MatchingContract, AnswersContract, ChangesContract):
+    """What `homeport.domain.ports.search_index.SearchIndex` promises.
+
+    Override the fixture `index` with an index made for `CATALOG`. It may be the same for all
+    tests, if it must. An index that goes by English stems sets `stems` to True.
+    """

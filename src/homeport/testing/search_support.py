@@ -1,0 +1,109 @@
+"""What the parts of the search index's contract share: a catalog, documents, questions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Final
+
+import pytest
+
+from homeport.domain.model.collection import Catalog, Collection, FieldDeclaration, FieldRole
+from homeport.domain.model.document import Document, IndexChange, Removal
+from homeport.domain.model.query import All, Hit, Node, Phrase, Scope, SearchQuery, Words
+from homeport.domain.model.record import Key
+from homeport.domain.ports.search_index import Rebuild, SearchIndex
+from homeport.testing.contract import Contract
+
+NOTES: Final = "notes"
+DRAFTS: Final = "drafts"
+"""A collection that is not declared."""
+
+CATALOG: Final = Catalog(
+    [
+        Collection(
+            NOTES,
+            fields={
+                "title": FieldDeclaration(FieldRole.TEXT),
+                "kind": FieldDeclaration(FieldRole.KEYWORD),
+                "pages": FieldDeclaration(FieldRole.NUMBER),
+                "seen": FieldDeclaration(FieldRole.DATE),
+            },
+        )
+    ]
+)
+"""What the index under test is made for. `body`, `tag` and `size` are not declared."""
+
+
+class SearchIndexSupport(Contract):
+    """An index made for CATALOG, and short ways to fill it and to ask it."""
+
+    stems: ClassVar[bool] = False
+    """Whether the index goes by English stems: running finds run."""
+
+    @pytest.fixture
+    def index(self) -> SearchIndex:
+        raise self.missing("index")
+
+    def put(self, index: SearchIndex | Rebuild, *changes: IndexChange) -> None:
+        """Apply changes, none of which the index may refuse, and let them become visible."""
+        assert index.apply(changes) == []
+        self.settle()
+
+    def ids(self, index: SearchIndex, match: Node, *scopes: Scope, **more: Any) -> list[str]:
+        """The ids of what is found, sorted."""
+        return sorted(hit.key.id for hit in self.hits(index, match, *scopes, **more))
+
+    def hits(self, index: SearchIndex, match: Node, *scopes: Scope, **more: Any) -> tuple[Hit, ...]:
+        return index.search(SearchQuery(match, scopes, **{"limit": 100} | more)).hits
+
+
+def key(space: str, id: str = "a", collection: str = NOTES) -> Key:
+    return Key(space, collection, id)
+
+
+def note(place: Key, version: int = 1, **fields: Any) -> Document:
+    """A document whose text, keyword, number and date fields are given by name: a string is
+    text in `title`, `body` and `summary` and else a keyword, a datetime is a date. A list
+    gives several values."""
+    grouped: dict[str, dict[str, tuple[Any, ...]]] = {}
+    for name, value in fields.items():
+        values = tuple(value) if isinstance(value, list) else (value,)
+        grouped.setdefault(_role(name, values[0]), {})[name] = tuple(map(_as_stored, values))
+    return Document(place, version, "anna", **grouped)
+
+
+def gone(place: Key, version: int) -> Removal:
+    return Removal(place, version)
+
+
+def words(text: str) -> Node:
+    return All(tuple(Words(word) for word in text.split()))
+
+
+def phrase(text: str) -> Phrase:
+    return Phrase(tuple(text.split()))
+
+
+def microseconds(when: datetime) -> int:
+    return int(when.timestamp()) * 1_000_000 + when.microsecond
+
+
+def day(number: int) -> datetime:
+    return datetime(2025, 1, number, tzinfo=UTC)
+
+
+def ids_of(hits: Sequence[Hit]) -> list[str]:
+    return [hit.key.id for hit in hits]
+
+
+def _role(name: str, value: object) -> str:
+    if isinstance(value, str):
+        return "text" if name in ("title", "body", "summary") else "keyword"
+    return "date" if isinstance(value, datetime) else "number"
+
+
+def _as_stored(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return microseconds(value)
+    return value if isinstance(value, str) else float(value)
