@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import textwrap
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Final
 
+from homeport.domain.limits import BATCH_WRITES
 from homeport.entrypoints.cli.exits import MEANINGS, Exit, Failure, complain
 
 _EXITS: Final = "exit codes:\n" + "\n".join(
@@ -26,7 +28,9 @@ def run(argv: Sequence[str]) -> int:
     arguments = parser().parse_args(argv)
     module = import_module(f"homeport.entrypoints.cli.{arguments.command}")
     try:
-        return int(module.run(arguments))
+        code = int(module.run(arguments))
+        sys.stdout.flush()
+        return code
     except Failure as failure:
         complain(str(failure))
         return int(failure.code)
@@ -72,13 +76,16 @@ def parser() -> argparse.ArgumentParser:
         "search them, and send a message from one to the other. It may be repeated. The users "
         "have passwords that everybody knows: run it against a backend of your own.",
         "homeport demo",
-        "homeport demo --limit 500",
+        "homeport demo --batch 90",
         "homeport demo --url http://127.0.0.1:9000",
     )
     demo.add_argument("--url", default="http://127.0.0.1:8090", help="default: %(default)s")
     demo.add_argument("--limit", type=_positive, help="load only so many notes")
     demo.add_argument(
         "--connections", type=_positive, default=4, help="to load with (default: %(default)s)"
+    )
+    demo.add_argument(
+        "--batch", type=_batch, default=1, help="notes in a request, up to 90 (default: one by one)"
     )
 
     init = _command(
@@ -151,4 +158,11 @@ def _positive(text: str) -> int:
     return number
 
 
-_positive.__name__ = "number"
+def _batch(text: str) -> int:
+    number = _positive(text)
+    if number > BATCH_WRITES:
+        raise ValueError(text)
+    return number
+
+
+_positive.__name__ = _batch.__name__ = "number"

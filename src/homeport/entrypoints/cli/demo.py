@@ -10,10 +10,11 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any, Final, TypeVar
 
-from homeport.domain.limits import BATCH_WRITES
+from homeport.domain.limits import BODY_BYTES
 from homeport.entrypoints.cli import corpus
 from homeport.entrypoints.cli.client import Client, Refused, Unreachable
 from homeport.entrypoints.cli.corpus import Note
@@ -27,7 +28,6 @@ PASSWORD: Final = "two users of a demo"  # noqa: S105 - everybody may know it, a
 LOGINS: Final = ("ada@demo.example", "grace@demo.example")
 COLLECTION: Final = "notes"
 CATCH_UP_SECONDS: Final = 60.0
-_BATCH_BYTES: Final = 500_000
 _SEARCHES: Final[tuple[dict[str, Any], ...]] = (
     {
         "q": "read file",
@@ -54,7 +54,7 @@ def run(arguments: Namespace) -> int:
     except ValueError as error:
         fail(Exit.USAGE, f"{error}.")
     try:
-        _tell(Report(), nobody, arguments.limit, arguments.connections)
+        _tell(Report(), nobody, arguments)
     except Unreachable as error:
         fail(Exit.FAILED, f"{error} Start a backend with: homeport serve")
     except Refused as error:
@@ -62,7 +62,7 @@ def run(arguments: Namespace) -> int:
     return Exit.OK
 
 
-def _tell(report: Report, nobody: Client, limit: int | None, connections: int) -> None:
+def _tell(report: Report, nobody: Client, arguments: Namespace) -> None:
     url = nobody.url
     health = nobody.get("v1", "health")
     report.heading(f"Homeport {health.get('version', '')} at {url}")
@@ -71,11 +71,11 @@ def _tell(report: Report, nobody: Client, limit: int | None, connections: int) -
         report.line(f"{user.name} is identity {user.id}")
     _check_declared(Client(url, ada.token))
 
-    notes = _read_corpus(limit)
+    notes = _read_corpus(arguments.limit)
     report.heading(f"{len(notes):,} notes: the docstrings of {corpus.standard_library()}")
     shares = {user: [one for one in notes if _owner(one, users) is user] for user in users}
     began = time.monotonic()
-    _load(url, shares, connections)
+    _load(url, shares, arguments.connections, arguments.batch)
     seconds = max(time.monotonic() - began, 0.001)
     report.line(f"stored in {seconds:.1f} s: {len(notes) / seconds:,.0f} notes a second")
     seconds = _catch_up(url, shares)
@@ -135,16 +135,24 @@ def _owner(note: Note, users: Sequence[User]) -> User:
     return users[zlib.crc32(package.encode()) % len(users)]
 
 
-def _load(url: str, shares: dict[User, list[Note]], connections: int) -> None:
-    """Put every note, in batches; again gives the same records."""
+def _load(url: str, shares: dict[User, list[Note]], connections: int, size: int) -> None:
+    """Put every note, one by one or in batches of `size`; again gives the same records."""
     local = threading.local()
 
-    def send(user: User, batch: list[dict[str, Any]]) -> None:
+    def send(user: User, notes: list[Note]) -> None:
         clients: dict[User, Client] = local.__dict__.setdefault("clients", {})
         if user not in clients:
             clients[user] = Client(url, user.token)
-        clients[user].post("v1", "records", "me", body={"writes": batch})
-        advance(len(batch))
+        if size == 1:
+            for note in notes:
+                clients[user].put("v1", "records", "me", COLLECTION, note.id, body=note.data)
+        else:
+            writes = [
+                {"op": "put", "collection": COLLECTION, "id": note.id, "data": note.data}
+                for note in notes
+            ]
+            clients[user].post("v1", "records", "me", body={"writes": writes})
+        advance(len(notes))
 
     total = sum(map(len, shares.values()))
     with (
@@ -152,7 +160,9 @@ def _load(url: str, shares: dict[User, list[Note]], connections: int) -> None:
         ThreadPoolExecutor(connections) as pool,
     ):
         work = [
-            pool.submit(send, user, batch) for user in shares for batch in _batches(shares[user])
+            pool.submit(send, user, part)
+            for user, notes in shares.items()
+            for part in _parts(notes, size)
         ]
         try:
             for one in work:
@@ -162,17 +172,19 @@ def _load(url: str, shares: dict[User, list[Note]], connections: int) -> None:
             raise
 
 
-def _batches(notes: Sequence[Note]) -> Iterator[list[dict[str, Any]]]:
-    batch: list[dict[str, Any]] = []
-    size = 0
+def _parts(notes: Sequence[Note], size: int) -> Iterator[list[Note]]:
+    """Up to `size` notes each, or ten where they go one by one, and well below a body's limit."""
+    most = size if size > 1 else 10
+    part: list[Note] = []
+    room = BODY_BYTES // 2
     for note in notes:
-        if len(batch) == BATCH_WRITES or size > _BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-        batch.append({"op": "put", "collection": COLLECTION, "id": note.id, "data": note.data})
-        size += 6 * len(note.body)  # a character is 6 bytes of JSON at most, as \u escapes
-    if batch:
-        yield batch
+        if len(part) == most or room < 0:
+            yield part
+            part, room = [], BODY_BYTES // 2
+        part.append(note)
+        room -= 6 * len(note.body)  # a character takes 6 bytes of JSON at most, as \u escapes
+    if part:
+        yield part
 
 
 def _catch_up(url: str, shares: dict[User, list[Note]]) -> float:
@@ -184,16 +196,16 @@ def _catch_up(url: str, shares: dict[User, list[Note]]) -> float:
     for client in clients.values():
         client.put("v1", "records", "me", COLLECTION, last.id, body=last.data)
     began = time.monotonic()
+    late = "The index has not caught up"
+    for user, client in clients.items():
+        _wait_for(partial(_found, client, {"q": word}, 1), late)
+        _wait_for(partial(_found, client, {}, len(shares[user]) + 1), late)
+    return time.monotonic() - began
 
-    def caught_up() -> float | None:
-        for user, client in clients.items():
-            if _search(client, {"q": word, "limit": 1})["total"] != 1:
-                return None
-            if _search(client, {"limit": 1})["total"] <= len(shares[user]):
-                return None
-        return time.monotonic() - began
 
-    return _wait_for(caught_up, "The index has not caught up")
+def _found(client: Client, query: dict[str, Any], least: int) -> bool | None:
+    """True once at least so many notes are found."""
+    return _search(client, {"limit": 1, **query})["total"] >= least or None
 
 
 def _wait_for(look: Callable[[], T | None], failure: str) -> T:
@@ -203,7 +215,7 @@ def _wait_for(look: Callable[[], T | None], failure: str) -> T:
         found = look()
         if found is not None:
             return found
-        time.sleep(0.02)
+        time.sleep(0.1)
     raise Failure(Exit.FAILED, f"{failure} within {CATCH_UP_SECONDS:.0f} s.")
 
 

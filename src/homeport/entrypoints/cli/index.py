@@ -26,12 +26,16 @@ def run(arguments: Namespace) -> int:
 
 def _status(backend: Backend) -> int:
     drift = _compare(backend)
-    due = backend.feed.next_due("indexing")
+    waiting = backend.feed.next_due("indexing") is not None
     dead = backend.feed.dead_letters("indexing")
-    print(f"records   {drift.records:,}")
-    print(f"indexed   {drift.entries:,}")
-    print(f"waiting   {'changes are due' if due is not None else 'nothing'}")
-    print(f"refused   {len(dead):,}")
+    for name, value in (
+        ("records", f"{drift.records:,}"),
+        ("indexed", f"{drift.entries:,}"),
+        ("state", _why(backend) or "in use"),
+        ("changes", "some wait for the server's next start" if waiting else "all are indexed"),
+        ("dead letters", f"{len(dead):,}"),
+    ):
+        print(f"{name:12}  {value}")
     return Exit.OK
 
 
@@ -54,6 +58,11 @@ def _verify(backend: Backend) -> int:
             print(f"{count:,} {what}:")
             for key in keys[:10]:
                 print(f"  {'/'.join(key)}")
+    reason = _why(backend)
+    if reason is not None:
+        print(f"The cause: {reason}.")
+    elif backend.feed.next_due("indexing") is not None:
+        print("Some changes still wait to be indexed: the server does that when it runs.")
     print("Mend it with: homeport index rebuild")
     return Exit.FAILED
 
@@ -61,6 +70,12 @@ def _verify(backend: Backend) -> int:
 def _compare(backend: Backend) -> Drift:
     with progress("Comparing") as advance:
         return backend.indexing.verify(advance)
+
+
+def _why(backend: Backend) -> str | None:
+    """Why the index needs a rebuild, where it knows that itself."""
+    reason: str | None = getattr(backend.index, "needs_rebuild", None)
+    return reason
 
 
 _ACTIONS = {"status": _status, "rebuild": _rebuild, "verify": _verify}

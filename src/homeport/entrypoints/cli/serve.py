@@ -12,7 +12,7 @@ from homeport import __version__
 from homeport.definition import Definition, locate
 from homeport.domain.errors import Unavailable
 from homeport.domain.model.collection import Catalog, FieldRole
-from homeport.entrypoints.cli.exits import Exit, Failure
+from homeport.entrypoints.cli.exits import Exit, Failure, complain
 from homeport.entrypoints.cli.opening import definition_of, opened, rebuild_index
 
 if TYPE_CHECKING:
@@ -94,9 +94,15 @@ def _ready_index(backend: Backend) -> None:
     """Make the index anew where it cannot be used as it is."""
     adapters = backend.definition.adapters
     forgets = adapters.search_index.use == "memory" and adapters.record_store.use != "memory"
-    if not (forgets or getattr(backend.index, "needs_rebuild", False)):
+    reason = getattr(backend.index, "needs_rebuild", None)
+    if not (forgets or reason):
         return
     try:
+        if not backend.store.scan(0, 1, 1):
+            backend.indexing.rebuild()  # a first start: there is nothing to tell
+            return
+        if reason:
+            complain(f"{reason}.")
         rebuild_index(backend)
     except Unavailable as error:
         raise Failure(Exit.FAILED, f"The index cannot be made: {error.detail}") from error
