@@ -380,6 +380,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
             assert one.ask("POST", NOTES, {**BODY, "idempotency-key": key}, b"{}")[0] == 201
         assert one.ask("DELETE", f"{NOTES}/{OTHER_KEY}")[0] == 204
         yield one
+        one.connection.close()
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
