@@ -230,6 +230,16 @@ class TestRepeatedSending:
         world.run()
         assert len(world.inbox(world.bob)) == 1
 
+    def test_brings_what_was_stored_but_never_queued(self, world: World) -> None:
+        key = str(uuid.uuid4())
+        world.queue.down = True  # as if the process had ended there
+        world.send(world.bob, text="Once", idempotency_key=key)
+        world.queue.down = False
+        assert world.run() == 0
+        world.send(world.bob, text="Once", idempotency_key=key)
+        assert world.run() == 1
+        assert [one["text"] for one in world.inbox(world.bob)] == ["Once"]
+
     def test_also_after_an_edit(self, world: World) -> None:
         key = str(uuid.uuid4())
         world.send(world.bob, text="Once", idempotency_key=key)

@@ -117,8 +117,10 @@ class Messages:
             write = Put(key, principal.id, body, Expect.NEVER, first=digest)
             record = self._store.write([write])[0]
         except WriteRefused as refused:
-            return _repeated(refused.current, digest)
-        self._enqueue(key)
+            record = _repeated(refused.current, digest)
+        if _on_its_way(record):
+            # Also where the message was there: the first call may have ended before this.
+            self._enqueue(key)
         return record
 
     def get(self, principal: Principal, id: str) -> Record:
