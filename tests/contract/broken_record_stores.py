@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
@@ -25,6 +25,12 @@ from homeport.domain.model.writes import (
     WriteRefused,
 )
 from homeport.domain.ports.record_store import ChangePage, Order, RecordPage
+from homeport.testing.record_batches import BatchesContract
+from homeport.testing.record_changes import ChangesContract
+from homeport.testing.record_members import MembersContract
+from homeport.testing.record_pages import PagesContract
+from homeport.testing.record_support import RecordStoreSupport
+from homeport.testing.record_writes import WritesContract
 from tests.contract.late_commits import WINDOW, LateCommitStore
 
 # Stores that write wrongly
@@ -422,49 +428,60 @@ class SkipsEqualVersions(_ChangesChanges, LateCommitStore):
             query["after"] = Position(query["after"].version + 1)
 
 
-STORES: Final = (
-    ForgetsTombstones,
-    WritesHalfABatch,
-    StampsFromTheClockAlone,
-    LeavesGapsInABatch,
-    LetsTheLastWriterWin,
-    Resurrects,
-    LetsStrangersWrite,
-    ReplacesForAPatch,
-    RoundsNumbers,
-    GivesRecordsAway,
-    CreatesAtEachWrite,
-    KeepsDeletedAuthors,
-    ForgetsTheFirstData,
-    HidesWhatIsThere,
-    LosesConcurrentPatches,
-    LetsTwoWin,
-    TakesAnySize,
-    TakesAnyBatch,
-    ListsTombstones,
-    EndsEarly,
-    SkipsARecordBetweenPages,
-    IgnoresCase,
-    ListsByIdAlways,
-    ForgetsDeletions,
-    NeverSaysMore,
-    AlwaysSaysMore,
-    IgnoresThrough,
-    MixesCollections,
-    LeavesNoCollectionOut,
-    TakesTheHorizonFromTheClock,
-    HasNoHorizon,
-    ScansWithoutHiddenSpaces,
-    ScansOneSegmentTwice,
-    ScansWithoutTombstones,
-    GuardsNothing,
-    AsksForMembershipOnly,
-    ForgetsToGuardChanges,
-    RemembersRoles,
-    TellsStrangers,
-    LeavesOneSideOfAMembership,
-    TakesAnyNumberOfSpaces,
-)
+STORES: Final[Mapping[type[RecordStoreSupport], Sequence[type[MemoryRecordStore]]]] = {
+    WritesContract: (
+        ForgetsTombstones,
+        StampsFromTheClockAlone,
+        LeavesGapsInABatch,
+        LetsTheLastWriterWin,
+        Resurrects,
+        LetsStrangersWrite,
+        ReplacesForAPatch,
+        RoundsNumbers,
+        GivesRecordsAway,
+        CreatesAtEachWrite,
+        KeepsDeletedAuthors,
+        ForgetsTheFirstData,
+        HidesWhatIsThere,
+    ),
+    BatchesContract: (
+        WritesHalfABatch,
+        LosesConcurrentPatches,
+        LetsTwoWin,
+        TakesAnySize,
+        TakesAnyBatch,
+    ),
+    PagesContract: (
+        ListsTombstones,
+        EndsEarly,
+        SkipsARecordBetweenPages,
+        IgnoresCase,
+        ListsByIdAlways,
+        ScansWithoutHiddenSpaces,
+        ScansOneSegmentTwice,
+        ScansWithoutTombstones,
+    ),
+    ChangesContract: (
+        ForgetsDeletions,
+        NeverSaysMore,
+        AlwaysSaysMore,
+        IgnoresThrough,
+        MixesCollections,
+        LeavesNoCollectionOut,
+        TakesTheHorizonFromTheClock,
+        HasNoHorizon,
+    ),
+    MembersContract: (
+        GuardsNothing,
+        AsksForMembershipOnly,
+        ForgetsToGuardChanges,
+        RemembersRoles,
+        TellsStrangers,
+        LeavesOneSideOfAMembership,
+        TakesAnyNumberOfSpaces,
+    ),
+}
+"""Part of the contract -> the stores that it must notice."""
 
 LATE_STORES: Final[Sequence[type[LateCommitStore]]] = (
     IgnoresTheWindow,
