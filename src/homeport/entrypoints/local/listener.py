@@ -97,8 +97,8 @@ class Listener:
     def start(self) -> None:
         granian = _load_granian()
         descriptor = self._listening.detach()  # granian's from now on; it closes it
-        self._signal = granian.WorkerSignal()
-        self._signal.add_cb(lambda: self._loop.call_soon_threadsafe(self._end))
+        signal = granian.WorkerSignal()
+        signal.add_cb(lambda: self._loop.call_soon_threadsafe(self._end))
         worker = granian.RSGIWorker(
             1,
             (None, granian.SocketHolder(descriptor, False, BACKLOG)),
@@ -123,12 +123,14 @@ class Listener:
             False,
             (None, None),  # no metrics
         )
-        worker.serve_async(_scheduler(granian, self._loop, self._receive), self._loop, self._signal)
+        worker.serve_async(_scheduler(granian, self._loop, self._receive), self._loop, signal)
+        self._signal = signal
 
     async def stop(self) -> None:
         """Accept no more, let requests in flight be answered, then close every connection."""
-        self._signal.set()
-        await self._stopped
+        if self._signal is not None:
+            self._signal.set()
+            await self._stopped
 
     def _end(self) -> None:
         if not self._stopped.done():
