@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tomllib
 from pathlib import Path
 
@@ -146,3 +147,15 @@ def test_the_banner_says_where_and_what_to_try() -> None:
 def test_the_shown_url_is_one_that_answers() -> None:
     assert reachable("http://[::]:80") == "http://127.0.0.1:80"
     assert reachable("http://192.0.2.1:80") == "http://192.0.2.1:80"
+
+
+def test_a_package_that_is_not_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "greenlet", None)
+    monkeypatch.delitem(sys.modules, "homeport.entrypoints.local.greenlets", raising=False)
+    monkeypatch.delitem(sys.modules, "homeport.entrypoints.cli.serve", raising=False)
+    assert run(["serve", "--definition", str(tmp_path)]) == Exit.FAILED
+    assert capsys.readouterr().err == (
+        "homeport: the package greenlet is missing. Run: pip install 'homeport[local]'\n"
+    )

@@ -26,14 +26,19 @@ _DEFINITION_HELP: Final = (
 def run(argv: Sequence[str]) -> int:
     """Run a command and return its exit code. Expected trouble is a sentence on stderr."""
     arguments = parser().parse_args(argv)
-    module = import_module(f"homeport.entrypoints.cli.{arguments.command}")
     try:
+        module = import_module(f"homeport.entrypoints.cli.{arguments.command}")
         code = int(module.run(arguments))
         sys.stdout.flush()
         return code
     except Failure as failure:
         complain(str(failure))
         return int(failure.code)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "homeport":
+            raise
+        complain(f"the package {error.name} is missing. Run: pip install 'homeport[local]'")
+        return int(Exit.FAILED)
     except KeyboardInterrupt:
         complain("interrupted.")
         return int(Exit.INTERRUPTED)

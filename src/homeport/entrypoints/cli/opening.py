@@ -41,10 +41,8 @@ def definition_of(arguments: Namespace) -> Definition:
 @contextmanager
 def opened(definition: Definition, **overrides: Any) -> Iterator[Backend]:
     """The backend, with its data folder locked for this process, and closed at the end."""
-    try:
-        from homeport.container import build
-    except ModuleNotFoundError as error:
-        raise _missing(error) from error
+    from homeport.container import build
+
     _find_own_adapters(definition.adapters)
     backend = build(definition, **overrides)
     try:
@@ -69,8 +67,6 @@ def _open(backend: Backend) -> None:
     try:
         _ = backend.database
         _ = backend.index, backend.identity_provider, backend.queue, backend.push, backend.feed
-    except ModuleNotFoundError as error:
-        raise _missing(error) from error
     except Unavailable as error:
         raise Failure(_code(error), error.detail) from error
     except Invalid as error:
@@ -81,14 +77,6 @@ def _code(error: Unavailable) -> Exit:
     from homeport.adapters.embedded.folder import FolderInUse
 
     return Exit.IN_USE if isinstance(error, FolderInUse) else Exit.FOLDER
-
-
-def _missing(error: ModuleNotFoundError) -> Exception:
-    """A package of the extra `local` that is not there; anything else is a fault of ours."""
-    if error.name is None or error.name.partition(".")[0] == "homeport":
-        return error
-    sentence = f"The package {error.name} is missing. Install: pip install 'homeport[local]'"
-    return Failure(Exit.FAILED, sentence)
 
 
 def _find_own_adapters(adapters: Adapters) -> None:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Final, TextIO, TypeAlias
 
 Advance: TypeAlias = Callable[[int], None]
@@ -22,7 +23,8 @@ def progress(
 ) -> Iterator[Advance]:
     """Show progress on `stream` (stderr), so that a command's output stays its own."""
     out = sys.stderr if stream is None else stream
-    shown = _bar if out.isatty() else _lines
+    # Rich comes with the extra `local`, which the demo does not need otherwise.
+    shown = _bar if out.isatty() and find_spec("rich") else _lines
     with shown(what, total, unit, out) as advance:
         yield advance
 
