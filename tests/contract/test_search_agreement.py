@@ -1,0 +1,191 @@
+"""The embedded index finds what the reference finds: same hits, totals, facets and orders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from homeport.adapters.embedded.search_index import EmbeddedSearchIndex
+from homeport.adapters.memory.search_index import MemorySearchIndex
+from homeport.domain.model.collection import FieldRole
+from homeport.domain.model.document import Document, IndexChange, Removal
+from homeport.domain.model.query import (
+    After,
+    All,
+    AnyOf,
+    Facet,
+    Filter,
+    Node,
+    Not,
+    Nothing,
+    Phrase,
+    Prefix,
+    Range,
+    Scope,
+    SearchPage,
+    SearchQuery,
+    Sort,
+    Term,
+    Words,
+)
+from homeport.domain.model.record import Key
+from homeport.testing.search_index import CATALOG
+
+_TEXT_FIELDS = ("title", "body")
+_FIELDS = {
+    FieldRole.KEYWORD: ("kind", "tag"),
+    FieldRole.NUMBER: ("pages", "size"),
+    FieldRole.DATE: ("seen", "read"),
+}
+_WORDS = ("run", "runs", "Running", "fast", "é", "ß", "x1", "日本")
+_VALUES: dict[FieldRole, st.SearchStrategy[Any]] = {
+    FieldRole.KEYWORD: st.sampled_from(["a", "A", "b", "", "é", "a b", 'x"y*', "\x00\x1f"]),
+    FieldRole.NUMBER: st.sampled_from([0.0, -0.0, 1.0, -1.0, 2.5, 1e300, -1e300, 5e-324]),
+    FieldRole.DATE: st.sampled_from([0, -1, 1, 10**15, -(10**15)]),
+}
+
+texts = st.lists(st.sampled_from(_WORDS), max_size=4).map(" ".join)
+places = st.builds(
+    Key,
+    st.sampled_from(["A", "b", "-c"]),
+    st.sampled_from(["notes", "drafts"]),
+    st.sampled_from(["1", "-2", "_3", "x.4", "a"]),
+)
+
+
+def _fields(names: Sequence[str], values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    several = st.lists(values, min_size=1, max_size=3).map(tuple)
+    return st.dictionaries(st.sampled_from(names), several)
+
+
+documents = st.builds(
+    Document,
+    places,
+    st.integers(1, 6),
+    st.just("anna"),
+    _fields(_TEXT_FIELDS, texts),
+    *(_fields(_FIELDS[role], _VALUES[role]) for role in _FIELDS),
+)
+changes = st.one_of(documents, documents, documents, st.builds(Removal, places, st.integers(1, 6)))
+
+_where = st.sampled_from([None, None, *_TEXT_FIELDS])
+leaves: st.SearchStrategy[Node] = st.one_of(
+    st.builds(Words, st.sampled_from([*_WORDS, "run-fast", ".."]), _where),
+    st.builds(Prefix, st.sampled_from(["r", "RUN", "f", "É", "日"]), _where),
+    st.builds(Phrase, st.lists(st.sampled_from(_WORDS), min_size=1, max_size=3).map(tuple), _where),
+    st.just(Nothing()),
+)
+nodes: st.SearchStrategy[Node] = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.builds(Not, inner), st.builds(All, st.lists(inner, max_size=3).map(tuple))
+    ),
+    max_leaves=5,
+)
+
+
+@st.composite
+def _terms(draw: st.DrawFn) -> Term:
+    role = draw(st.sampled_from(list(_FIELDS)))
+    return Term(role, draw(st.sampled_from(_FIELDS[role])), draw(_VALUES[role]))
+
+
+@st.composite
+def _ranges(draw: st.DrawFn) -> Range:
+    role = draw(st.sampled_from([FieldRole.NUMBER, FieldRole.DATE]))
+    bound = st.none() | _VALUES[role]
+    ends = (draw(bound), draw(bound), draw(st.booleans()), draw(st.booleans()))
+    return Range(role, draw(st.sampled_from(_FIELDS[role])), *ends)
+
+
+simple_filters: st.SearchStrategy[Filter] = st.one_of(
+    _terms(), _ranges(), st.builds(Words, st.sampled_from(_WORDS), st.sampled_from(_TEXT_FIELDS))
+)
+filters = simple_filters | st.builds(
+    AnyOf, st.lists(simple_filters, min_size=1, max_size=2).map(tuple)
+)
+scopes = st.builds(
+    Scope,
+    st.sampled_from([None, "A", "b"]),
+    st.sampled_from([None, None, "notes"]),
+    st.frozensets(st.sampled_from(["notes", "drafts"]), max_size=1),
+)
+facets = st.builds(
+    Facet,
+    st.just(FieldRole.KEYWORD),
+    st.sampled_from(_FIELDS[FieldRole.KEYWORD]),
+    st.sampled_from([1, 2, 10]),
+) | st.builds(Facet, st.just(FieldRole.NUMBER), st.sampled_from(_FIELDS[FieldRole.NUMBER]))
+sorts = st.sampled_from(
+    [
+        Sort(role, field, descending)
+        for role, field in zip(_FIELDS, ("kind", "pages", "seen"), strict=True)
+        for descending in (False, True)
+    ]
+)
+queries = st.builds(
+    SearchQuery,
+    nodes | st.just(All()),
+    st.just((Scope(None),)) | st.lists(scopes, max_size=3).map(tuple),
+    st.lists(filters, max_size=2).map(tuple),
+    st.lists(facets, max_size=3).map(tuple),
+    st.just(("title",)),
+    st.none() | sorts,
+    st.integers(1, 4),
+)
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedSearchIndex]:
+    index = EmbeddedSearchIndex(tmp_path_factory.mktemp("search"), CATALOG, "none")
+    yield index
+    index.close()
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(
+    batches=st.lists(st.lists(changes, min_size=1, max_size=10), min_size=1, max_size=3),
+    asked=st.lists(queries, min_size=10, max_size=30),
+)
+def test_both_give_the_same_answers(
+    embedded: EmbeddedSearchIndex, batches: list[list[IndexChange]], asked: list[SearchQuery]
+) -> None:
+    memory = MemorySearchIndex()
+    embedded.rebuild().commit()
+    for batch in batches:
+        assert memory.apply(batch) == embedded.apply(batch)
+    assert memory.entries(100) == embedded.entries(100)
+    for query in asked:
+        if query.sort is None:
+            whole = replace(query, limit=100)
+            ours, theirs = memory.search(whole), embedded.search(whole)
+            assert _unordered(ours) == _unordered(theirs)
+        else:
+            _same_pages(memory, embedded, query)
+
+
+def _same_pages(
+    memory: MemorySearchIndex, embedded: EmbeddedSearchIndex, query: SearchQuery
+) -> None:
+    hits = True
+    while hits:
+        page = memory.search(query)
+        assert page == embedded.search(query)
+        hits = bool(page.hits)
+        if hits:
+            query = replace(query, after=After(page.hits[-1].sort_value, page.hits[-1].key))
+
+
+def _unordered(page: SearchPage) -> SearchPage:
+    hits = tuple(sorted((replace(hit, score=0.0) for hit in page.hits), key=lambda hit: hit.key))
+    return replace(page, hits=hits)

@@ -1,0 +1,352 @@
+"""The suite of the search index catches indexes that were broken on purpose."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from homeport.adapters.memory.search_index import MemoryRebuild, MemorySearchIndex
+from homeport.domain.model.document import IndexChange, IndexEntry, Rejection, Removal
+from homeport.domain.model.query import (
+    All,
+    AnyOf,
+    Filter,
+    Hit,
+    Node,
+    Not,
+    Phrase,
+    Prefix,
+    Range,
+    Scope,
+    SearchPage,
+    SearchQuery,
+    Term,
+    Words,
+)
+from homeport.domain.model.record import Key
+from homeport.testing import SearchIndexContract
+from tests.contract.teeth import check_teeth
+
+_EVERYTHING = (Scope(None),)
+
+# Indexes that take changes wrongly
+
+
+class ForgetsRemovals(MemorySearchIndex):
+    def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
+        rejections = super().apply(changes)
+        for change in changes:
+            if isinstance(change, Removal) and self._live._seen[change.key] == change.version:
+                del self._live._seen[change.key]
+        return rejections
+
+
+class TakesOlderDocuments(MemorySearchIndex):
+    def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
+        for change in changes:
+            self._live._seen.pop(change.key, None)
+        return super().apply(changes)
+
+
+class RoundsVersions(MemorySearchIndex):
+    def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
+        return super().apply([replace(one, version=int(float(one.version))) for one in changes])
+
+
+class TakesTheLastOfABatch(MemorySearchIndex):
+    def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
+        return super().apply(list({one.key: one for one in changes}.values()))
+
+
+class MergesDocuments(MemorySearchIndex):
+    def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
+        def merged(one: IndexChange) -> IndexChange:
+            old = self._live.entries_by_key.get(one.key)
+            if isinstance(one, Removal) or old is None:
+                return one
+            return replace(one, text={**old.document.text, **one.text})
+
+        return super().apply(list(map(merged, changes)))
+
+
+class MixesSpacesUp(MemorySearchIndex):
+    def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
+        for one in changes:
+            for key in list(self._live.entries_by_key):
+                if isinstance(one, Removal) and key.id == one.key.id:
+                    super().apply([Removal(key, one.version)])
+        return super().apply(changes)
+
+
+class ListsRemovals(MemorySearchIndex):
+    def entries(self, limit: int, after: Key | None = None) -> list[IndexEntry]:
+        seen = [IndexEntry(*one) for one in sorted(self._live._seen.items())]
+        return [one for one in seen if after is None or one.key > after][:limit]
+
+
+class RebuildsBlindly(MemorySearchIndex):
+    """Changes during a rebuild do not reach the new index."""
+
+    def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
+        fresh, self._fresh = self._fresh, None
+        rejections = super().apply(changes)
+        self._fresh = fresh
+        return rejections
+
+
+class EmptiesBeforeRebuilding(MemorySearchIndex):
+    def rebuild(self) -> MemoryRebuild:
+        fresh = super().rebuild()
+        self._live = type(self._live)()
+        return fresh
+
+
+class RebuildsTwiceAtOnce(MemorySearchIndex):
+    def rebuild(self) -> MemoryRebuild:
+        self._fresh = None
+        return super().rebuild()
+
+
+# Indexes that answer wrongly
+
+
+class CountsBeyondTheScopes(MemorySearchIndex):
+    def search(self, query: SearchQuery) -> SearchPage:
+        total = super().search(replace(query, scopes=_EVERYTHING)).total
+        return replace(super().search(query), total=total if query.scopes else 0)
+
+
+class LeaksFacets(MemorySearchIndex):
+    def search(self, query: SearchQuery) -> SearchPage:
+        facets = super().search(replace(query, scopes=_EVERYTHING)).facets
+        return replace(super().search(query), facets=facets)
+
+
+class IgnoresBesides(MemorySearchIndex):
+    def search(self, query: SearchQuery) -> SearchPage:
+        scopes = tuple(replace(one, besides=frozenset()) for one in query.scopes)
+        return super().search(replace(query, scopes=scopes))
+
+
+class HeedsOneScope(MemorySearchIndex):
+    def search(self, query: SearchQuery) -> SearchPage:
+        return super().search(replace(query, scopes=query.scopes[:1]))
+
+
+class HeedsOneFilter(MemorySearchIndex):
+    def search(self, query: SearchQuery) -> SearchPage:
+        return super().search(replace(query, filters=query.filters[:1]))
+
+
+class ScoresFilters(MemorySearchIndex):
+    def search(self, query: SearchQuery) -> SearchPage:
+        page = super().search(query)
+        more = len(query.filters) + len(query.scopes) - 1
+        hits = tuple(replace(hit, score=hit.score and hit.score + more) for hit in page.hits)
+        return replace(page, hits=hits)
+
+
+class SkipsTies(MemorySearchIndex):
+    """A sorted page goes on after all records of the last value."""
+
+    def search(self, query: SearchQuery) -> SearchPage:
+        if query.after is not None:
+            last = replace(query.after, key=Key("~", "~", "~"))
+            query = replace(query, after=last)
+        return super().search(query)
+
+
+class OrdersTiesBackwards(MemorySearchIndex):
+    def search(self, query: SearchQuery) -> SearchPage:
+        page = super().search(query)
+        if query.sort is None:
+            return page
+        backwards = sorted(page.hits, key=lambda hit: hit.key, reverse=True)
+
+        def place(hit: Hit) -> int:
+            return [one.sort_value for one in page.hits].index(hit.sort_value)
+
+        return replace(page, hits=tuple(sorted(backwards, key=place)))
+
+
+class PutsValuelessFirst(MemorySearchIndex):
+    def search(self, query: SearchQuery) -> SearchPage:
+        page = super().search(query)
+        hits = sorted(page.hits, key=lambda hit: query.sort is None or hit.sort_value is not None)
+        return replace(page, hits=tuple(hits))
+
+
+class IgnoresTheOffset(MemorySearchIndex):
+    def search(self, query: SearchQuery) -> SearchPage:
+        return super().search(replace(query, offset=0))
+
+
+class RepeatsTheLastOfAPage(MemorySearchIndex):
+    def search(self, query: SearchQuery) -> SearchPage:
+        return super().search(replace(query, offset=max(0, query.offset - 1)))
+
+
+class CountsFacetsOfThePage(MemorySearchIndex):
+    def search(self, query: SearchQuery) -> SearchPage:
+        page = super().search(query)
+        facets = tuple(tuple(replace(x, count=1) for x in counts) for counts in page.facets)
+        return replace(page, facets=facets)
+
+
+class HighlightsUnescaped(MemorySearchIndex):
+    def search(self, query: SearchQuery) -> SearchPage:
+        page = super().search(query)
+        return replace(page, hits=tuple(map(_unescaped, page.hits)))
+
+
+class HighlightsWhatIsExcluded(MemorySearchIndex):
+    def search(self, query: SearchQuery) -> SearchPage:
+        page = super().search(query)
+        hits = tuple(
+            replace(hit, highlights=hit.highlights or (("title", ("<em>a</em>",)),))
+            for hit in page.hits
+        )
+        return replace(page, hits=hits)
+
+
+def _unescaped(hit: Hit) -> Hit:
+    shown = tuple((name, tuple(map(html.unescape, texts))) for name, texts in hit.highlights)
+    return replace(hit, highlights=shown)
+
+
+def _reading(change: Callable[[Node], Node]) -> type[MemorySearchIndex]:
+    """An index that takes each part of a query for another."""
+
+    def changed(node: Node) -> Node:
+        if isinstance(node, All):
+            node = All(tuple(map(changed, node.nodes)))
+        elif isinstance(node, Not):
+            node = Not(changed(node.node))
+        return change(node)
+
+    class Misread(MemorySearchIndex):
+        def search(self, query: SearchQuery) -> SearchPage:
+            return super().search(replace(query, match=changed(query.match)))
+
+    return Misread
+
+
+def _filtering(change: Callable[[Filter], Filter]) -> type[MemorySearchIndex]:
+    """The same for filters."""
+
+    def changed(one: Filter) -> Filter:
+        if isinstance(one, AnyOf):
+            return AnyOf(tuple(map(changed, one.filters)))
+        return change(one)
+
+    class Misread(MemorySearchIndex):
+        def search(self, query: SearchQuery) -> SearchPage:
+            return super().search(replace(query, filters=tuple(map(changed, query.filters))))
+
+    return Misread
+
+
+def _phrase_as_words(node: Node) -> Node:
+    if isinstance(node, Phrase):
+        return All(tuple(Words(word, node.field) for word in node.words))
+    return node
+
+
+def _prefix_as_word(node: Node) -> Node:
+    return Words(node.text, node.field) if isinstance(node, Prefix) else node
+
+
+def _word_as_prefix(node: Node) -> Node:
+    return Prefix(node.text, node.field) if isinstance(node, Words) else node
+
+
+def _without_field(node: Node) -> Node:
+    if isinstance(node, Words | Phrase | Prefix):
+        return replace(node, field=None)
+    return node
+
+
+def _without_negation(node: Node) -> Node:
+    return All() if isinstance(node, Not) else node
+
+
+def _only_negations_find_nothing(node: Node) -> Node:
+    if isinstance(node, All) and node.nodes and all(isinstance(one, Not) for one in node.nodes):
+        return Words("nowhere")
+    return node
+
+
+def _case_blind(one: Filter) -> Filter:
+    if isinstance(one, Term) and isinstance(one.value, str):
+        return replace(one, value=one.value.lower())
+    return one
+
+
+def _inclusive(one: Filter) -> Filter:
+    if isinstance(one, Range):
+        return replace(one, include_low=True, include_high=True)
+    return one
+
+
+def _positive_only(one: Filter) -> Filter:
+    if isinstance(one, Range) and one.low is None:
+        return replace(one, low=0)
+    return one
+
+
+_BROKEN: dict[str, type[MemorySearchIndex]] = {
+    "forgets removals": ForgetsRemovals,
+    "takes older documents": TakesOlderDocuments,
+    "rounds versions": RoundsVersions,
+    "takes the last of a batch": TakesTheLastOfABatch,
+    "merges documents": MergesDocuments,
+    "mixes spaces up": MixesSpacesUp,
+    "lists removals": ListsRemovals,
+    "rebuilds blindly": RebuildsBlindly,
+    "empties before rebuilding": EmptiesBeforeRebuilding,
+    "rebuilds twice at once": RebuildsTwiceAtOnce,
+    "counts beyond the scopes": CountsBeyondTheScopes,
+    "leaks facets": LeaksFacets,
+    "ignores besides": IgnoresBesides,
+    "heeds one scope": HeedsOneScope,
+    "heeds one filter": HeedsOneFilter,
+    "scores filters": ScoresFilters,
+    "skips ties": SkipsTies,
+    "orders ties backwards": OrdersTiesBackwards,
+    "puts valueless first": PutsValuelessFirst,
+    "ignores the offset": IgnoresTheOffset,
+    "repeats the last of a page": RepeatsTheLastOfAPage,
+    "counts facets of the page": CountsFacetsOfThePage,
+    "highlights unescaped": HighlightsUnescaped,
+    "highlights what is excluded": HighlightsWhatIsExcluded,
+    "takes a phrase for words": _reading(_phrase_as_words),
+    "takes a prefix for a word": _reading(_prefix_as_word),
+    "takes a word for a prefix": _reading(_word_as_prefix),
+    "ignores fields": _reading(_without_field),
+    "ignores negations": _reading(_without_negation),
+    "finds nothing by negations alone": _reading(_only_negations_find_nothing),
+    "is blind to case in keywords": _filtering(_case_blind),
+    "includes every bound": _filtering(_inclusive),
+    "knows no negative numbers": _filtering(_positive_only),
+}
+
+
+def _suite_over(kind: type[MemorySearchIndex]) -> type[SearchIndexContract]:
+    class Suite(SearchIndexContract):
+        @pytest.fixture
+        def index(self) -> MemorySearchIndex:
+            return kind()
+
+    return Suite
+
+
+def test_the_suite_catches_broken_indexes(tmp_path: Path) -> None:
+    check_teeth(
+        tmp_path,
+        sound=_suite_over(MemorySearchIndex),
+        broken={name: _suite_over(kind) for name, kind in _BROKEN.items()},
+    )
