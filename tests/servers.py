@@ -55,6 +55,7 @@ def start(folder: Path, settings: Mapping[str, str] | None = None) -> Server:
         "DATA_FOLDER": str(folder),
         "SERVER__PORT": str(port),
         "LIMITS__GUESTS_PER_MINUTE": "0",
+        "LIMITS__SIGN_UPS_PER_MINUTE": "0",
         "LIMITS__SIGN_INS_PER_MINUTE": "0",
         **(settings or {}),
     }

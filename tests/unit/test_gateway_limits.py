@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from homeport.definition import Definition
 from homeport.domain.errors import RateLimited
+from homeport.entrypoints.local.app import rates_of
 from homeport.entrypoints.local.authorizer import Authorizer
 from homeport.entrypoints.local.cors import Cors
 from homeport.entrypoints.local.limits import RateLimiter
@@ -136,3 +138,12 @@ def test_named_origins_only() -> None:
     )
     assert cors.headers("https://b.example") == [("vary", "origin")]
     assert cors.headers("https://a.example.evil.example") == [("vary", "origin")]
+
+
+def test_each_setting_limits_its_own_operations() -> None:
+    chosen = {"guests_per_minute": 6, "sign_ups_per_minute": 0, "sign_ins_per_minute": 12}
+    assert rates_of(Definition.model_validate({"limits": chosen})) == {
+        GUEST: Rate.per_minute(6),
+        "POST /v1/identity/sign-in": Rate.per_minute(12),
+        "POST /v1/identity/refresh": Rate.per_minute(12),
+    }

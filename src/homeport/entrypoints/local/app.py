@@ -63,11 +63,10 @@ def settings_of(definition: Definition) -> GatewaySettings:
 def rates_of(definition: Definition) -> Mapping[str, Rate]:
     """How often one address may make guests, sign up, sign in and refresh."""
     limits = definition.limits
+    own = {"create_guest": limits.guests_per_minute, "sign_up": limits.sign_ups_per_minute}
     rates: dict[str, Rate] = {}
     for one in operations.OPERATIONS:
-        if one.limited:
-            guest = one.name == "create_guest"
-            times = limits.guests_per_minute if guest else limits.sign_ins_per_minute
-            if times:
-                rates[one.route_key] = Rate.per_minute(times)
+        times = own.get(one.name, limits.sign_ins_per_minute) if one.limited else 0
+        if times:
+            rates[one.route_key] = Rate.per_minute(times)
     return rates
