@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeAlias
 
 from homeport.adapters.memory.change_feed import MemoryChangeFeed
 from homeport.adapters.memory.clock import ManualClock
@@ -14,26 +14,32 @@ from homeport.domain.events import RecordChanged
 from homeport.domain.ports.change_feed import Consume
 from homeport.domain.ports.deliveries import DeadLetter, Retry
 
+Wanted: TypeAlias = Collection[str] | None
+
 
 class LogsAndDrops(MemoryChangeFeed):
-    def deliver(self, consumer: str, consume: Consume, limit: int = 100) -> int:
+    def deliver(
+        self, consumer: str, consume: Consume, limit: int = 100, collections: Wanted = None
+    ) -> int:
         def swallow(events: Sequence[RecordChanged]) -> Mapping[int, str]:
             with contextlib.suppress(Exception):
                 consume(events)
             return {}
 
-        return super().deliver(consumer, swallow, limit)
+        return super().deliver(consumer, swallow, limit, collections)
 
 
 class MovesOnFirst(MemoryChangeFeed):
-    def deliver(self, consumer: str, consume: Consume, limit: int = 100) -> int:
+    def deliver(
+        self, consumer: str, consume: Consume, limit: int = 100, collections: Wanted = None
+    ) -> int:
         taken: list[RecordChanged] = []
 
         def take(events: Sequence[RecordChanged]) -> Mapping[int, str]:
             taken.extend(events)
             return {}
 
-        super().deliver(consumer, take, limit)
+        super().deliver(consumer, take, limit, collections)
         if taken:
             consume(taken)
         return len(taken)
@@ -47,8 +53,12 @@ class _ChangesOutcome(MemoryChangeFeed):
     ) -> Mapping[int, str]:
         raise NotImplementedError
 
-    def deliver(self, consumer: str, consume: Consume, limit: int = 100) -> int:
-        return super().deliver(consumer, lambda events: self.change(events, consume(events)), limit)
+    def deliver(
+        self, consumer: str, consume: Consume, limit: int = 100, collections: Wanted = None
+    ) -> int:
+        return super().deliver(
+            consumer, lambda events: self.change(events, consume(events)), limit, collections
+        )
 
 
 class FailsTheWholeBatch(_ChangesOutcome):
@@ -66,59 +76,86 @@ class ForgetsTheCause(_ChangesOutcome):
 
 
 class DeliversBackwards(MemoryChangeFeed):
-    def deliver(self, consumer: str, consume: Consume, limit: int = 100) -> int:
+    def deliver(
+        self, consumer: str, consume: Consume, limit: int = 100, collections: Wanted = None
+    ) -> int:
         def backwards(events: Sequence[RecordChanged]) -> Mapping[int, str]:
             failed = consume(events[::-1])
             return {len(events) - 1 - place: cause for place, cause in failed.items()}
 
-        return super().deliver(consumer, backwards, limit)
+        return super().deliver(consumer, backwards, limit, collections)
 
 
 class DeliversEverythingAtOnce(MemoryChangeFeed):
-    def deliver(self, consumer: str, consume: Consume, limit: int = 100) -> int:
-        return super().deliver(consumer, consume, 1000)
+    def deliver(
+        self, consumer: str, consume: Consume, limit: int = 100, collections: Wanted = None
+    ) -> int:
+        return super().deliver(consumer, consume, 1000, collections)
 
 
 class DeliversEmptyBatches(MemoryChangeFeed):
-    def deliver(self, consumer: str, consume: Consume, limit: int = 100) -> int:
-        count = super().deliver(consumer, consume, limit)
+    def deliver(
+        self, consumer: str, consume: Consume, limit: int = 100, collections: Wanted = None
+    ) -> int:
+        count = super().deliver(consumer, consume, limit, collections)
         if not count:
             consume([])
         return count
 
 
 class SkipsHiddenSpaces(MemoryChangeFeed):
-    def deliver(self, consumer: str, consume: Consume, limit: int = 100) -> int:
+    def deliver(
+        self, consumer: str, consume: Consume, limit: int = 100, collections: Wanted = None
+    ) -> int:
         return super().deliver(
             consumer,
             lambda events: consume([one for one in events if not one.key.space.startswith(".")]),
             limit,
+            collections,
         )
 
 
 class KnowsOneConsumer(MemoryChangeFeed):
-    def deliver(self, consumer: str, consume: Consume, limit: int = 100) -> int:
-        return super().deliver("all", consume, limit)
+    def deliver(
+        self, consumer: str, consume: Consume, limit: int = 100, collections: Wanted = None
+    ) -> int:
+        return super().deliver("all", consume, limit, collections)
+
+
+class DeliversOtherCollections(MemoryChangeFeed):
+    def deliver(
+        self, consumer: str, consume: Consume, limit: int = 100, collections: Wanted = None
+    ) -> int:
+        return super().deliver(consumer, consume, limit)
+
+
+class IsDueForOtherCollections(MemoryChangeFeed):
+    def next_due(self, consumer: str, collections: Wanted = None) -> float | None:
+        return super().next_due(consumer)
 
 
 class LetsLaterOnesPass(MemoryChangeFeed):
     """Does not hold back what comes behind a failed change of the same record."""
 
-    def deliver(self, consumer: str, consume: Consume, limit: int = 100) -> int:
+    def deliver(
+        self, consumer: str, consume: Consume, limit: int = 100, collections: Wanted = None
+    ) -> int:
         state = self._consumer(consumer)
         waiting = [entry for entry in state.waiting if entry.due > self._clock.now()]
         state.waiting = [entry for entry in state.waiting if entry not in waiting]
-        count = super().deliver(consumer, consume, limit)
+        count = super().deliver(consumer, consume, limit, collections)
         state.waiting[:0] = waiting
         return count
 
 
 class HoldsEverythingBack(MemoryChangeFeed):
-    def deliver(self, consumer: str, consume: Consume, limit: int = 100) -> int:
+    def deliver(
+        self, consumer: str, consume: Consume, limit: int = 100, collections: Wanted = None
+    ) -> int:
         state = self._consumer(consumer)
         if any(entry.due > self._clock.now() for entry in state.waiting):
             return 0
-        return super().deliver(consumer, consume, limit)
+        return super().deliver(consumer, consume, limit, collections)
 
 
 class _Retries(MemoryChangeFeed):
@@ -152,13 +189,13 @@ class WaitsEverLonger(_Retries):
 
 
 class NeverKnowsWhatIsDue(MemoryChangeFeed):
-    def next_due(self, consumer: str) -> float | None:
-        return 0.0 if super().next_due(consumer) == 0 else None
+    def next_due(self, consumer: str, collections: Wanted = None) -> float | None:
+        return 0.0 if super().next_due(consumer, collections) == 0 else None
 
 
 class ThinksAllIsDue(MemoryChangeFeed):
-    def next_due(self, consumer: str) -> float | None:
-        return None if super().next_due(consumer) is None else 0.0
+    def next_due(self, consumer: str, collections: Wanted = None) -> float | None:
+        return None if super().next_due(consumer, collections) is None else 0.0
 
 
 class KeepsWhatWasDropped(MemoryChangeFeed):
@@ -194,6 +231,8 @@ FEEDS: Final[Sequence[type[MemoryChangeFeed]]] = (
     DeliversEmptyBatches,
     SkipsHiddenSpaces,
     KnowsOneConsumer,
+    DeliversOtherCollections,
+    IsDueForOtherCollections,
     LetsLaterOnesPass,
     HoldsEverythingBack,
     RetriesAtOnce,

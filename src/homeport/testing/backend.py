@@ -13,6 +13,7 @@ from homeport.adapters.memory.ids import SequentialIds
 from homeport.adapters.memory.push_gateway import MemoryPushGateway
 from homeport.container import Backend, assemble
 from homeport.definition import Adapters, Definition, load, locate
+from homeport.domain.model import names
 from homeport.domain.model.identity import Principal
 
 _ROUNDS = 10_000
@@ -46,7 +47,7 @@ class TestBackend(Backend):
         """Index what was written and deliver what was sent, as far as it is due."""
         for _ in range(_ROUNDS):
             busy = self.feed.deliver("indexing", self.indexing.consume)
-            busy += self.feed.deliver("messaging", self.messages.watch)
+            busy += self.feed.deliver("messaging", self.messages.watch, collections=(names.SENT,))
             busy += self.queue.deliver(self.messages.work)
             if not busy:
                 return

@@ -132,6 +132,30 @@ class DeliveriesContract(ChangeFeedSupport):
         }
 
     @final
+    def test_a_consumer_of_some_collections_gets_only_theirs(
+        self, store: RecordStore, feed: ChangeFeed, space: str
+    ) -> None:
+        consumer = Consumer()
+        wanted = ("sent", "drafts")
+        assert feed.next_due("some", wanted) is None
+        put(store, Key(space, "notes", "r1"))
+        self.settle()
+        assert feed.next_due("some", wanted) is None
+        assert feed.deliver("some", consumer, 2, wanted) == 0
+        records = [
+            put(store, Key(space, collection, f"r{n}"))
+            for n, collection in enumerate(("sent", "notes", "drafts", "notes", "notes", "sent"))
+        ]
+        self.settle()
+        assert feed.next_due("some", wanted) == 0
+        while feed.deliver("some", consumer, 2, wanted):
+            pass
+        assert versions_in(consumer.events) == versions_of(
+            [one for one in records if one.key.collection in wanted]
+        )
+        assert feed.next_due("some", wanted) is None
+
+    @final
     def test_deliver_says_how_many_and_does_nothing_for_none(
         self, store: RecordStore, feed: ChangeFeed, space: str
     ) -> None:

@@ -9,7 +9,7 @@ it that are still to be delivered are held apart: what failed, and what waits be
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -31,14 +31,20 @@ _TRIMMED: Final = 500
 _REPLAYED: Final = 500
 """Records whose past one transaction puts together for a late consumer."""
 _MICROSECONDS: Final = 1_000_000
+_UNSAVED: Final = _MICROSECONDS << versions.RANDOM_BITS
+"""How far, as a version, a consumer may have looked past what is saved: a second's changes.
+After a crash it looks at those again; saving each look would cost a commit."""
 
 _EVENT: Final = "version, space, collection, id, previous, author, deleted"
 _POSITION: Final = "SELECT position FROM consumers WHERE name = ?"
 _MOVE_ON: Final = "UPDATE consumers SET position = max(position, ?) WHERE name = ?"
-_NEW: Final = f"SELECT {_EVENT} FROM change_log WHERE version > ? ORDER BY version LIMIT ?"
-_ANY_FREE: Final = """
-    SELECT 1 FROM change_log AS new WHERE version > ?1 AND NOT EXISTS (
-        SELECT 1 FROM held_events WHERE consumer = ?2 AND space = new.space
+_LAST: Final = "SELECT max(version) FROM change_log"
+_WANTED: Final = "(?2 IS NULL OR collection IN (SELECT value FROM json_each(?2)))"
+_NEW: Final = f"""
+    SELECT {_EVENT} FROM change_log WHERE version > ?1 AND {_WANTED} ORDER BY version LIMIT ?3"""
+_ANY_FREE: Final = f"""
+    SELECT 1 FROM change_log AS new WHERE version > ?1 AND {_WANTED} AND NOT EXISTS (
+        SELECT 1 FROM held_events WHERE consumer = ?3 AND space = new.space
         AND collection = new.collection AND id = new.id) LIMIT 1"""
 _DUE: Final = f"""
     SELECT {_EVENT}, attempts FROM held_events
@@ -80,13 +86,14 @@ _REPLAY: Final = (
 @dataclass(frozen=True, slots=True)
 class _Batch:
     """What to hand over, what has to wait behind a failure, and the position that this brings
-    the consumer to. The first events are from those held: `attempts` says how often each was
-    tried before."""
+    the consumer to, from the one that is `saved`. The first events are from those held:
+    `attempts` says how often each was tried before."""
 
     events: tuple[RecordChanged, ...]
     attempts: tuple[int, ...]
     blocked: tuple[RecordChanged, ...]
     position: int
+    saved: int
 
 
 class EmbeddedChangeFeed:
@@ -100,15 +107,25 @@ class EmbeddedChangeFeed:
         self._database = database
         self._clock = clock
         self._retry = retry if retry is not None else Retry()
+        self._passed: dict[str, int] = {}
+        """Up to which version each consumer has found nothing in its collections."""
 
-    def deliver(self, consumer: str, consume: Consume, limit: int = 100) -> int:
+    def deliver(
+        self,
+        consumer: str,
+        consume: Consume,
+        limit: int = 100,
+        collections: Collection[str] | None = None,
+    ) -> int:
         self._register(consumer)
-        batch = self._next(consumer, limit)
+        wanted = _names(collections)
+        batch = self._next(consumer, limit, wanted)
         while not batch.events:
-            if not batch.blocked:
+            if not batch.blocked and batch.position - batch.saved < _UNSAVED:
+                self._passed[consumer] = batch.position
                 return 0
             self._save(consumer, batch, {})
-            batch = self._next(consumer, limit)
+            batch = self._next(consumer, limit, wanted)
         try:
             failures = consume(batch.events)
         except Exception as exc:  # noqa: BLE001 - the whole batch failed, whatever the reason
@@ -117,12 +134,13 @@ class EmbeddedChangeFeed:
         self._save(consumer, batch, failures)
         return len(batch.events)
 
-    def next_due(self, consumer: str) -> float | None:
+    def next_due(self, consumer: str, collections: Collection[str] | None = None) -> float | None:
         now = self._clock.now()
+        wanted = _names(collections)
 
         def read(connection: apsw.Connection) -> float | None:
-            position = _position(connection, consumer) or 0
-            if connection.execute(_ANY_FREE, (position, consumer)).get is not None:
+            position = self._start(connection, consumer)
+            if connection.execute(_ANY_FREE, (position, wanted, consumer)).get is not None:
                 return 0.0
             due = connection.execute(
                 "SELECT min(due) FROM held_events WHERE consumer = ? AND due IS NOT NULL",
@@ -174,15 +192,24 @@ class EmbeddedChangeFeed:
                 lambda connection: connection.execute(_MOVE_ON, (versions.NEVER, consumer))
             )
 
-    def _next(self, consumer: str, limit: int) -> _Batch:
+    def _start(self, connection: apsw.Connection, consumer: str) -> int:
+        """The version after which a consumer's new events are looked for."""
+        saved = _position(connection, consumer) or versions.NEVER
+        return max(saved, self._passed.get(consumer, versions.NEVER))
+
+    def _next(self, consumer: str, limit: int, wanted: str | None) -> _Batch:
         now = self._clock.now()
 
         def read(connection: apsw.Connection) -> _Batch:
-            position = _position(connection, consumer) or versions.NEVER
+            saved = _position(connection, consumer) or versions.NEVER
+            position = self._start(connection, consumer)
             due: list[Any] = connection.execute(_DUE, (consumer, now, limit)).fetchall()
-            new = connection.execute(_NEW, (position, limit - len(due))).fetchall()
+            room = limit - len(due)
+            new = connection.execute(_NEW, (position, wanted, room)).fetchall()
             fresh = [_event(row) for row in new]
-            if fresh:
+            if len(fresh) < room:
+                position = max(position, connection.execute(_LAST).get or versions.NEVER)
+            elif fresh:
                 position = fresh[-1].version
             blocked = _blocked(connection, consumer, fresh)
             free = [event for event in fresh if event.key not in blocked]
@@ -191,6 +218,7 @@ class EmbeddedChangeFeed:
                 tuple(row[-1] for row in due),
                 tuple(event for event in fresh if event.key in blocked),
                 position,
+                saved,
             )
 
         return self._database.read_all(read)
@@ -224,6 +252,10 @@ class EmbeddedChangeFeed:
             connection.execute(_TRIM, (_TRIMMED,))
 
         self._database.write(save)
+
+
+def _names(collections: Collection[str] | None) -> str | None:
+    return None if collections is None else json.dumps(sorted(collections))
 
 
 def _position(connection: apsw.Connection, consumer: str) -> int | None:

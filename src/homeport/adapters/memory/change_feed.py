@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -52,11 +52,17 @@ class MemoryChangeFeed:
         self._consumers: dict[str, _Consumer] = {}
         self._numbers = itertools.count(1)
 
-    def deliver(self, consumer: str, consume: Consume, limit: int = 100) -> int:
+    def deliver(
+        self,
+        consumer: str,
+        consume: Consume,
+        limit: int = 100,
+        collections: Collection[str] | None = None,
+    ) -> int:
         state = self._consumer(consumer)
         with state.delivering:
             with self._lock:
-                batch = self._due(state, limit)
+                batch = self._due(state, limit, collections)
             if not batch:
                 return 0
             # Nothing has moved yet: if the process ends here, the batch comes again.
@@ -65,10 +71,10 @@ class MemoryChangeFeed:
                 self._settle(consumer, state, batch, failed)
             return len(batch)
 
-    def next_due(self, consumer: str) -> float | None:
+    def next_due(self, consumer: str, collections: Collection[str] | None = None) -> float | None:
         state = self._consumer(consumer)
         with self._lock:
-            if self._due(state, 1):
+            if self._due(state, 1, collections):
                 return 0.0
             if not state.waiting:
                 return None
@@ -98,14 +104,16 @@ class MemoryChangeFeed:
     def _known(self, name: str) -> _Consumer:
         return self._consumers.setdefault(name, _Consumer())
 
-    def _due(self, state: _Consumer, limit: int) -> list[_Entry]:
+    def _due(
+        self, state: _Consumer, limit: int, collections: Collection[str] | None
+    ) -> list[_Entry]:
         """The next batch: of each record only what no earlier event of it holds back."""
         now = self._clock.now()
         batch: list[_Entry] = []
         held_back: set[Key] = set()
         looked_at = 0
         while len(batch) < limit:
-            if looked_at == len(state.waiting) and not self._read_on(state, limit):
+            if looked_at == len(state.waiting) and not self._read_on(state, limit, collections):
                 break
             entry = state.waiting[looked_at]
             looked_at += 1
@@ -115,12 +123,19 @@ class MemoryChangeFeed:
                 batch.append(entry)
         return batch
 
-    def _read_on(self, state: _Consumer, limit: int) -> bool:
+    def _read_on(self, state: _Consumer, limit: int, collections: Collection[str] | None) -> bool:
         """Take the next events from the store; False where there are none."""
-        events = self._store.events_from(state.place, limit)
-        state.place += len(events)
-        state.waiting.extend(map(_Entry, events))
-        return bool(events)
+        while events := self._store.events_from(state.place, limit):
+            state.place += len(events)
+            wanted = [
+                _Entry(event)
+                for event in events
+                if collections is None or event.key.collection in collections
+            ]
+            state.waiting += wanted
+            if wanted:
+                return True
+        return False
 
     def _settle(
         self, name: str, state: _Consumer, batch: Sequence[_Entry], failed: Mapping[int, str]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 from homeport.domain.events import RecordChanged
@@ -19,18 +19,25 @@ class ChangeFeed(Protocol):
     """Every change reaches every consumer at least once, those of one record in order.
 
     A consumer is known by its name, and is given all that has happened since the store was
-    made. A failed event is tried again after a while, with later ones of its record waiting
+    made; with `collections` only what happened there, the same ones each time, in whichever
+    space. A failed event is tried again after a while, with later ones of its record waiting
     behind it and other records going on; after its last attempt it becomes a dead letter.
     """
 
-    def deliver(self, consumer: str, consume: Consume, limit: int = 100) -> int:
+    def deliver(
+        self,
+        consumer: str,
+        consume: Consume,
+        limit: int = 100,
+        collections: Collection[str] | None = None,
+    ) -> int:
         """Hand up to `limit` due events to `consume`. Returns how many: 0 means none is due.
 
         The feed moves on only after `consume` returned: a crash in between repeats the batch.
         """
         ...
 
-    def next_due(self, consumer: str) -> float | None:
+    def next_due(self, consumer: str, collections: Collection[str] | None = None) -> float | None:
         """Seconds until an event is due (0: now); None while there is none at all."""
         ...
 

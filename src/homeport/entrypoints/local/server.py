@@ -16,6 +16,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, TextIO
 
+from homeport.domain.model import names
 from homeport.entrypoints.lambdas.authorizer import authorize
 from homeport.entrypoints.local import greenlets, local_routes
 from homeport.entrypoints.local.access_log import (
@@ -40,6 +41,7 @@ log: Final = logging.getLogger("homeport.gateway")
 
 INDEXING_BATCH: Final = 500
 MESSAGING_BATCH: Final = 500
+MESSAGING_COLLECTIONS: Final = (names.SENT,)
 QUEUE_BATCH: Final = 10
 POLL: Final = 0.05
 """Seconds between looks at stores that cannot say when something was committed."""
@@ -192,8 +194,8 @@ class Gateway:
             ),
             pump(
                 "messaging",
-                lambda: feed.deliver("messaging", watch, MESSAGING_BATCH),
-                lambda: feed.next_due("messaging"),
+                lambda: feed.deliver("messaging", watch, MESSAGING_BATCH, MESSAGING_COLLECTIONS),
+                lambda: feed.next_due("messaging", MESSAGING_COLLECTIONS),
             ),
             pump("queue", lambda: queue.deliver(work, QUEUE_BATCH), queue.next_due),
         ]
