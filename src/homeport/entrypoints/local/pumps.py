@@ -46,7 +46,7 @@ class Pump:
     """Calls `deliver` while it returns more than 0, then sleeps until woken or `next_due`.
 
     `served` counts requests so far. `poll` is the longest sleep in seconds, for stores that
-    cannot wake anybody. An exception out of `deliver` is logged, and tried again with backoff.
+    cannot wake anybody; with `by_commits` false only time wakes it. An exception out of `deliver` is logged, and tried again with backoff.
     """
 
     def __init__(
@@ -56,8 +56,11 @@ class Pump:
         next_due: Callable[[], float | None],
         served: Callable[[], int],
         poll: float | None = None,
+        *,
+        by_commits: bool = True,
     ) -> None:
         self.name: Final = name
+        self.by_commits: Final = by_commits
         self._deliver = deliver
         self._next_due = next_due
         self._served = served
@@ -148,7 +151,8 @@ class Pumps:
     def wake(self) -> None:
         """Something was committed."""
         for pump in self._pumps:
-            pump.wake()
+            if pump.by_commits:
+                pump.wake()
 
     def stop(self, timeout: float) -> bool:
         """Let every pump finish its batch. Returns whether all have stopped in `timeout`."""

@@ -43,6 +43,7 @@ INDEXING_BATCH: Final = 500
 MESSAGING_BATCH: Final = 500
 MESSAGING_COLLECTIONS: Final = (names.SENT,)
 QUEUE_BATCH: Final = 10
+UPKEEP_SECONDS: Final = 3600.0
 POLL: Final = 0.05
 """Seconds between looks at stores that cannot say when something was committed."""
 SWITCH_INTERVAL: Final = 0.0005
@@ -186,7 +187,7 @@ class Gateway:
         ) -> Pump:
             return Pump(name, deliver, next_due, self._served, poll)
 
-        return [
+        pumps = [
             pump(
                 "indexing",
                 lambda: feed.deliver("indexing", consume, INDEXING_BATCH),
@@ -199,6 +200,12 @@ class Gateway:
             ),
             pump("queue", lambda: queue.deliver(work, QUEUE_BATCH), queue.next_due),
         ]
+        # DynamoDB drops expired tombstones by itself, and the memory store keeps them.
+        purge = getattr(backend.store, "purge_tombstones", None)
+        if purge is not None:
+            hourly = Pump("upkeep", purge, lambda: UPKEEP_SECONDS, self._served, by_commits=False)
+            pumps.append(hourly)
+        return pumps
 
     def _is_woken(self) -> bool:
         """Whether the database says when there may be work: only of what it holds itself."""
