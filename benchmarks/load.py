@@ -101,13 +101,14 @@ def fill(session: Session, count: int, words: Sequence[str], listing: Path) -> f
 
 
 def wait_for_index(session: Session, count: int, patience: float = 600.0) -> float:
-    """Seconds until a search for everything counts `count` records."""
+    """Seconds until nothing is left to index, and a search for everything counts `count`."""
     started = time.perf_counter()
     connection = session.connect()
-    total = 0
     while time.perf_counter() - started < patience:
-        total = session.call(connection, "/v1/search?collection=items&limit=1")["total"]
-        if total >= count:
-            return time.perf_counter() - started
+        if session.call(connection, "/local/status")["idle"]:
+            took = time.perf_counter() - started
+            total = session.call(connection, "/v1/search?collection=items&limit=1")["total"]
+            if total == count:
+                return took
         time.sleep(0.05)
-    raise RuntimeError(f"the index has {total} of {count} documents after {patience:.0f} s")
+    raise RuntimeError(f"the index has not caught up after {patience:.0f} s")

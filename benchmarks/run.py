@@ -95,6 +95,12 @@ def loads(folder: Path, count: int, seconds: float) -> tuple[list[Load], dict[st
     return results, facts
 
 
+def bare_server(folder: Path, name: str, seconds: float) -> Load:
+    """What the HTTP server does without us; twice in a run, since machines change their pace."""
+    with process.hello(folder) as address:
+        return wrk(name, "hello.lua", address, min(seconds, 3.0))
+
+
 def report(results: list[Load], hello: Load, commits: float, facts: dict[str, float]) -> None:
     print(f"\n{'':24}{'per second':>12}{'p50 ms':>9}{'p99 ms':>9}{'bad':>6}{'ratio':>8}")
     for one in (hello, *results):
@@ -107,7 +113,7 @@ def report(results: list[Load], hello: Load, commits: float, facts: dict[str, fl
         )
     print(f"{'SQLite, commit each':24}{commits:12,.0f}\n")
     for name, value in facts.items():
-        print(f"{name:40}{value:12,.1f}")
+        print(f"{name:44}{value:10,.1f}")
 
 
 def main() -> int:
@@ -129,13 +135,14 @@ def main() -> int:
         commits = inside.commits_a_second(folder)
         if shutil.which("wrk") is None:
             for fact, value in facts.items():
-                print(f"{fact:40}{value:12,.1f}")
+                print(f"{fact:44}{value:10,.1f}")
             print("LEFT OUT: the loads, since wrk is not on this machine (Debian: wrk)")
             return 1 if os.environ.get("CI") == "true" else 0
-        with process.hello(folder) as address:
-            hello = wrk("bare HTTP server", "hello.lua", address, min(seconds, 3.0))
+        hello = bare_server(folder, "bare HTTP server", seconds)
         results, more = loads(folder, count, seconds)
+        again = bare_server(folder, "the same, at the end", seconds)
         facts |= more
+        facts["bare HTTP server at the end, of the start's"] = again.rate / hello.rate
     report(results, hello, commits, facts)
     if options.json is not None:
         figures = {
