@@ -55,7 +55,8 @@ class SearchIndexSupport(Contract):
         return sorted(hit.key.id for hit in self.hits(index, match, *scopes, **more))
 
     def hits(self, index: SearchIndex, match: Node, *scopes: Scope, **more: Any) -> tuple[Hit, ...]:
-        return index.search(SearchQuery(match, scopes, **{"limit": 100} | more)).hits
+        options: dict[str, Any] = {"limit": 100} | more
+        return index.search(SearchQuery(match, scopes, **options)).hits
 
 
 def key(space: str, id: str = "a", collection: str = NOTES) -> Key:

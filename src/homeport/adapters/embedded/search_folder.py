@@ -80,11 +80,9 @@ class IndexFolder:
         """
         path = self.path(generation)
         try:
-            committed = set(_committed(json.loads((path / _META).read_bytes())))
-            for file in sorted(path.iterdir()):
-                counts = file.name in committed or file.stem in committed
-                if counts and not _is_sound(file.read_bytes()):
-                    return f"{file.name} is damaged"
+            for name in _committed(json.loads((path / _META).read_bytes())):
+                if not _is_sound((path / name).read_bytes()):
+                    return f"{name} is damaged"
         except OSError as exc:
             return f"its files cannot be read: {exc.strerror}"
         except (ValueError, KeyError, TypeError):
@@ -99,11 +97,10 @@ class IndexFolder:
 
 
 def _committed(meta: Any) -> Iterator[str]:
-    """What files of the last commit are called, without the endings of most. What a crash left
-    of later ones does not count."""
+    """The files of the last commit. What a crash left of later ones does not count."""
     for segment in meta["segments"]:
         name = segment["segment_id"].replace("-", "")
-        yield name
+        yield from (f"{name}.{ending}" for ending in _ENDINGS)
         if segment["deletes"] is not None:
             yield f"{name}.{segment['deletes']['opstamp']}.del"
 
@@ -124,6 +121,8 @@ def _is_sound(content: bytes) -> bool:
 
 _POINTER: Final = "CURRENT"
 _META: Final = "meta.json"
+_ENDINGS: Final = ("fast", "fieldnorm", "idx", "pos", "store", "term")
+"""The files of every segment."""
 _TAIL: Final = 8
 """The footer's length and a magic number, 4 bytes each, end every file of a segment."""
 _MAGIC: Final = (1337).to_bytes(4, "little")

@@ -1,0 +1,218 @@
+"""The embedded index across restarts: what it keeps, what it notices, what it throws away."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from homeport.adapters.embedded.search_index import EmbeddedSearchIndex
+from homeport.domain.errors import HomeportError, Invalid, Unavailable
+from homeport.domain.model.collection import Catalog, Collection, FieldDeclaration, FieldRole
+from homeport.domain.model.document import Document, Removal
+from homeport.domain.model.query import All, Prefix, Scope, SearchQuery, Words
+from homeport.domain.model.record import Key
+
+OTHER_CATALOG = Catalog([Collection("notes", fields={"pages": FieldDeclaration(FieldRole.NUMBER)})])
+ALL = SearchQuery(All(), (Scope(None),), limit=100)
+
+
+def note(id: str, version: int = 1, text: str = "fox") -> Document:
+    return Document(Key("s", "notes", id), version, "anna", {"title": (text,)})
+
+
+def ids(index: EmbeddedSearchIndex) -> list[str]:
+    return [hit.key.id for hit in index.search(ALL).hits]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An index that was filled, committed and closed."""
+    folder = tmp_path / "search"
+    index = EmbeddedSearchIndex(folder, Catalog())
+    fresh = index.rebuild()
+    fresh.apply([note("a"), note("b")])
+    fresh.commit()
+    index.apply([note("c"), note("d", 1), Removal(Key("s", "notes", "d"), 2)])
+    index.close()
+    return folder
+
+
+def generation(folder: Path) -> Path:
+    current = json.loads((folder / "CURRENT").read_text())
+    return folder / str(current["generation"])
+
+
+def test_what_was_applied_is_there_after_a_restart(folder: Path) -> None:
+    index = EmbeddedSearchIndex(folder, Catalog())
+    assert index.needs_rebuild is None
+    assert ids(index) == ["a", "b", "c"]
+    index.apply([note("d", 1), note("a", 1, "stale")])
+    assert ids(index) == ["a", "b", "c"]
+    index.close()
+
+
+def test_it_survives_not_being_closed(tmp_path: Path) -> None:
+    index = EmbeddedSearchIndex(tmp_path / "search", Catalog())
+    index.rebuild().commit()
+    index.apply([note("a")])
+    copy = tmp_path / "copy"
+    shutil.copytree(tmp_path / "search", copy, ignore=shutil.ignore_patterns("*.lock"))
+    # What a crash leaves of a segment that was not committed is passed over.
+    (generation(copy) / f"{'0' * 32}.idx").write_bytes(b"half")
+    reopened = EmbeddedSearchIndex(copy, Catalog())
+    assert reopened.needs_rebuild is None
+    assert ids(reopened) == ["a"]
+    reopened.close()
+    index.close()
+
+
+def test_a_new_index_needs_its_first_filling(tmp_path: Path) -> None:
+    for reason in ("no search index yet", "never filled"):
+        index = EmbeddedSearchIndex(tmp_path / "search", Catalog())
+        assert reason in (index.needs_rebuild or "")
+        index.apply([note("a")])
+        index.close()
+    index = EmbeddedSearchIndex(tmp_path / "search", Catalog())
+    assert ids(index) == []
+    index.rebuild().commit()
+    assert index.needs_rebuild is None
+    index.close()
+    index.close()
+
+
+def test_an_unfinished_rebuild_leaves_nothing_behind(folder: Path) -> None:
+    index = EmbeddedSearchIndex(folder, Catalog())
+    index.rebuild().apply([note("x")])
+    index.close()
+    assert len(list(folder.iterdir())) == 3
+    index = EmbeddedSearchIndex(folder, Catalog())
+    assert index.needs_rebuild is None
+    assert ids(index) == ["a", "b", "c"]
+    assert sorted(one.name for one in folder.iterdir()) == sorted(
+        ["CURRENT", generation(folder).name]
+    )
+    index.close()
+
+
+def test_only_the_current_generation_is_kept(folder: Path) -> None:
+    index = EmbeddedSearchIndex(folder, Catalog())
+    for _ in range(3):
+        fresh = index.rebuild()
+        fresh.apply([note("new")])
+        fresh.commit()
+    assert len(list(folder.iterdir())) == 2
+    assert ids(index) == ["new"]
+    index.close()
+
+
+@pytest.mark.parametrize(
+    ("catalog", "language"), [(OTHER_CATALOG, "en"), (Catalog(), "de"), (Catalog(), "none")]
+)
+def test_other_fields_or_another_language_need_a_rebuild(
+    folder: Path, catalog: Catalog, language: str
+) -> None:
+    index = EmbeddedSearchIndex(folder, catalog, language)
+    assert "made for other fields" in (index.needs_rebuild or "")
+    assert ids(index) == []
+    index.close()
+
+
+def test_an_unknown_language_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="en"):
+        EmbeddedSearchIndex(tmp_path, Catalog(), "klingon")
+
+
+def test_a_folder_in_use_or_unusable_is_unavailable(folder: Path, tmp_path: Path) -> None:
+    first = EmbeddedSearchIndex(folder, Catalog())
+    first.apply([note("x")])
+    second = EmbeddedSearchIndex(folder, Catalog())
+    with pytest.raises(Unavailable):
+        second.apply([note("y")])
+    first.close()
+    (tmp_path / "file").touch()
+    with pytest.raises(Unavailable):
+        EmbeddedSearchIndex(tmp_path / "file", Catalog())
+
+
+def _shorten(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-20])
+
+
+def _empty(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def _flip(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 3] ^= 0x55
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [_shorten, _empty, _flip, Path.unlink])
+def test_damaged_files_are_noticed_and_replaced(
+    folder: Path, damage: Callable[[Path], object]
+) -> None:
+    files = [
+        one
+        for one in sorted(generation(folder).iterdir())
+        if one.suffix != ".lock" and one.name != ".managed.json"
+    ]
+    assert len(files) > 6
+    for file in [*files, folder / "CURRENT"]:
+        spoiled = folder.with_name("spoiled")
+        shutil.copytree(folder, spoiled)
+        damage(spoiled / file.relative_to(folder))
+        index = EmbeddedSearchIndex(spoiled, Catalog())
+        assert index.needs_rebuild, file.name
+        assert ids(index) == []
+        fresh = index.rebuild()
+        fresh.apply([note("again")])
+        fresh.commit()
+        assert not index.needs_rebuild
+        assert ids(index) == ["again"]
+        index.close()
+        shutil.rmtree(spoiled)
+
+
+def test_writes_searches_and_rebuilds_go_on_side_by_side(tmp_path: Path) -> None:
+    index = EmbeddedSearchIndex(tmp_path / "search", Catalog())
+    stop = threading.Event()
+    trouble: list[HomeportError] = []
+
+    def keep(work: Callable[[], object]) -> threading.Thread:
+        def run() -> None:
+            try:
+                while not stop.is_set():
+                    work()
+            except HomeportError as exc:
+                trouble.append(exc)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        return thread
+
+    def search() -> None:
+        for match in (Words("fox"), Prefix("f"), All()):
+            page = index.search(SearchQuery(match, (Scope("s"),), limit=100))
+            assert page.total == len(page.hits)
+
+    threads = [keep(search), keep(search)]
+    try:
+        for turn in range(4):
+            fresh = index.rebuild()
+            index.apply([note(f"n{turn}{number}") for number in range(10)])
+            fresh.apply([Document(one.key, one.version, "anna") for one in index.entries(100)])
+            index.apply([note(f"n{turn}0", 2, "hound fox")])
+            fresh.commit()
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert trouble == []
+    assert len(ids(index)) == 40
+    index.close()

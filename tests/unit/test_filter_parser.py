@@ -1,0 +1,188 @@
+"""Filters in text form, and how the catalog types them."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from homeport.domain.dates import format_date, parse_date
+from homeport.domain.errors import Invalid
+from homeport.domain.filter_parser import Condition, FieldRoles, parse_condition, to_filters
+from homeport.domain.model.collection import Catalog, Collection, FieldDeclaration, FieldRole
+from homeport.domain.model.query import AnyOf, Filter, Range, Term, Words
+
+CATALOG = Catalog(
+    [
+        Collection(
+            "books",
+            fields={
+                "title": FieldDeclaration(FieldRole.TEXT),
+                "kind": FieldDeclaration(FieldRole.KEYWORD),
+                "pages": FieldDeclaration(FieldRole.NUMBER),
+                "seen": FieldDeclaration(FieldRole.DATE),
+            },
+        )
+    ]
+)
+DAY = 86_400_000_000
+START = int(datetime(2025, 1, 31, tzinfo=UTC).timestamp()) * 1_000_000
+KEYWORD, NUMBER, DATE = FieldRole.KEYWORD, FieldRole.NUMBER, FieldRole.DATE
+
+
+def filters(text: str, collection: str | None = "books") -> tuple[Filter, ...]:
+    return to_filters(parse_condition(text), FieldRoles(CATALOG, collection))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("kind:novel", Term(KEYWORD, "kind", "novel")),
+        ("kind:a:b", Term(KEYWORD, "kind", "a:b")),
+        ("kind:7", Term(KEYWORD, "kind", "7")),
+        ('kind:">7"', Term(KEYWORD, "kind", ">7")),
+        ("kind:a..b", Term(KEYWORD, "kind", "a..b")),
+        ("pages:300", Term(NUMBER, "pages", 300.0)),
+        ("pages:-1.5e3", Term(NUMBER, "pages", -1500.0)),
+        ("pages:>300", Range(NUMBER, "pages", 300.0, None, include_low=False)),
+        ("pages:>=300", Range(NUMBER, "pages", 300.0)),
+        ("pages:<300", Range(NUMBER, "pages", None, 300.0, include_high=False)),
+        ("pages:<=300", Range(NUMBER, "pages", None, 300.0)),
+        ("pages:10..20", Range(NUMBER, "pages", 10.0, 20.0)),
+        ("pages:-5..", Range(NUMBER, "pages", -5.0)),
+        ("pages:..-5", Range(NUMBER, "pages", None, -5.0)),
+        ("seen:2025-01-31", Range(DATE, "seen", START, START + DAY, include_high=False)),
+        ("seen:>2025-01-31", Range(DATE, "seen", START + DAY, None, include_high=False)),
+        ("seen:>=2025-01-31", Range(DATE, "seen", START, None, include_high=False)),
+        ("seen:<2025-01-31", Range(DATE, "seen", None, START, include_high=False)),
+        ("seen:<=2025-01-31", Range(DATE, "seen", None, START + DAY, include_high=False)),
+        (
+            "seen:>2025-01-31T00:00:00Z",
+            Range(DATE, "seen", START + 1, None, include_high=False),
+        ),
+        (
+            "seen:2025-01-31T01:00:00+01:00..2025-01-31",
+            Range(DATE, "seen", START, START + DAY, include_high=False),
+        ),
+        ("title~fox", Words("fox", "title")),
+        ("title:fox", Words("fox", "title")),
+    ],
+)
+def test_declared_fields_take_their_own_type(text: str, expected: Filter) -> None:
+    assert filters(text) == (expected,)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("tag:x", Term(KEYWORD, "tag", "x")),
+        ("a.b:7", AnyOf((Term(KEYWORD, "a.b", "7"), Term(NUMBER, "a.b", 7.0)))),
+        (
+            "at:2025-01-31",
+            AnyOf(
+                (
+                    Term(KEYWORD, "at", "2025-01-31"),
+                    Range(DATE, "at", START, START + DAY, include_high=False),
+                )
+            ),
+        ),
+        ("size:>7", Range(NUMBER, "size", 7.0, None, include_low=False)),
+        ("at:>=2025-01-31", Range(DATE, "at", START, None, include_high=False)),
+        ("tag:a..b", Term(KEYWORD, "tag", "a..b")),
+        ("body~fox", Words("fox", "body")),
+    ],
+)
+def test_undeclared_fields_match_whatever_was_inferred(text: str, expected: Filter) -> None:
+    assert filters(text) == (expected,)
+    assert filters(text, "undeclared") == (expected,)
+
+
+def test_without_a_collection_a_declared_field_may_also_be_inferred() -> None:
+    assert filters("pages:7", None) == (
+        AnyOf((Term(KEYWORD, "pages", "7"), Term(NUMBER, "pages", 7.0))),
+    )
+
+
+def test_several_words_must_all_match() -> None:
+    assert filters("title~quick, (fox)") == (Words("quick", "title"), Words("fox", "title"))
+
+
+def test_json_values_are_typed_too() -> None:
+    roles = FieldRoles(CATALOG, "undeclared")
+    assert to_filters(Condition("done", value=True), roles) == (Term(KEYWORD, "done", "true"),)
+    assert to_filters(Condition("size", low=1, high=2.5), roles) == (
+        Range(NUMBER, "size", 1.0, 2.5),
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "kind",
+        ":novel",
+        "kind:",
+        "kind:>7",
+        "pages:many",
+        "pages:>many",
+        "pages:>",
+        "pages:1e999",
+        "pages:nan",
+        "pages~fox",
+        "seen:soon",
+        "seen:7..8",
+        "seen:2025-02-30",
+        "title~!!!",
+        "title:>7",
+        "tag:>x",
+        f"{'x' * 257}:1",
+        "a\x00b:1",
+    ],
+)
+def test_a_fault_names_the_parameter(text: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        filters(text)
+    assert [fault.pointer for fault in refused.value.faults] == ["filter"]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.sampled_from(["kind", "pages", "seen", "title", "x.y", ""]),
+    st.text(alphabet=':~<>=.-+"\\0e5Zé \x00\ud800', max_size=20),
+)
+def test_any_text_is_a_filter_or_invalid(field: str, rest: str) -> None:
+    with contextlib.suppress(Invalid):
+        assert filters(field + rest)
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("1970-01-01", 0),
+        ("1970-01-01T00:00:00.000001Z", 1),
+        ("1970-01-01t00:00:00z", 0),
+        ("1970-01-01T01:00:00+01:00", 0),
+        ("1969-12-31T23:59:59.123456789Z", -876_544),
+    ],
+)
+def test_dates_are_read(text: str, start: int) -> None:
+    moment = parse_date(text)
+    assert moment is not None
+    assert moment.start == start
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1970", "1970-1-1", "1970-01-01T00:00:00", "1970-01-01 00:00:00Z", "19700101"]
+)
+def test_what_is_no_date(text: str) -> None:
+    assert parse_date(text) is None
+
+
+@pytest.mark.parametrize("moment", [0, 1, -1, START, START + 500_000])
+def test_dates_are_written_as_they_are_read(moment: int) -> None:
+    again = parse_date(format_date(moment))
+    assert again is not None
+    assert again.start == moment

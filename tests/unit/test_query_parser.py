@@ -1,0 +1,100 @@
+"""The query language, and what it forgives."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from homeport.domain.errors import Fault, Invalid
+from homeport.domain.model.query import All, Node, Not, Nothing, Phrase, Prefix, Words
+from homeport.domain.query_parser import cut_words, parse_query, split_words
+
+ODD = "ab-* \"'\u2019._@éß日न्ि🦊\x00\x1f\n\u202e\ud800\ufffe%_<>=;,#“”"
+LUCENE = '+ - && || ! ( ) { } [ ] ^ " ~ * ? : \\ /'
+
+
+@pytest.mark.parametrize(
+    ("text", "tree"),
+    [
+        (None, All()),
+        ("", All()),
+        (" \t\n ", All()),
+        ("run", Words("run")),
+        ("Run FAST", All((Words("Run"), Words("FAST")))),
+        ('"run fast"', Phrase(("run", "fast"))),
+        ('"run"', Words("run")),
+        ("“run fast”", Phrase(("run", "fast"))),
+        ("run -slow", All((Words("run"), Not(Words("slow"))))),
+        ("-slow", All((Not(Words("slow")),))),
+        ('-"a b" -pre*', All((Not(Phrase(("a", "b"))), Not(Prefix("pre"))))),
+        ("run*", Prefix("run")),
+        ("e-mail", Phrase(("e", "mail"))),
+        ("2025-01-31", Phrase(("2025", "01", "31"))),
+        ("a/b:c", Phrase(("a", "b", "c"))),
+        ("don't", Words("don't")),
+        ("anna@example.org.", Words("anna@example.org")),
+        ("example.o*", All((Prefix("o"), Words("example")))),
+        ("हिन्दी 日本", All((Words("हिन्दी"), Words("日本")))),
+        ("(run)(fast)", All((Words("run"), Words("fast")))),
+        ("run&&fast", All((Words("run"), Words("fast")))),
+    ],
+)
+def test_text_becomes_a_tree(text: str | None, tree: Node) -> None:
+    assert parse_query(text) == tree
+
+
+@pytest.mark.parametrize(
+    "text", ["-", "*", '"', '""', '-""', "?", "!!! ~ ^", "\x00", "\ud800", "*" * 1024, LUCENE, "🦊"]
+)
+def test_without_a_word_nothing_is_found(text: str) -> None:
+    assert parse_query(text) == Nothing()
+
+
+@pytest.mark.parametrize(
+    ("text", "tree"),
+    [
+        ('"run fast', All((Words("run"), Words("fast")))),
+        ('run" fast', All((Words("run"), Words("fast")))),
+        ("run - fast", All((Words("run"), Words("fast")))),
+        ("--run", All((Not(Words("run")),))),
+        ("run**", Prefix("run")),
+        ("*run", Words("run")),
+        ('run "" fast', All((Words("run"), Words("fast")))),
+    ],
+)
+def test_slips_are_forgiven(text: str, tree: Node) -> None:
+    assert parse_query(text) == tree
+
+
+def test_a_query_of_over_a_kilobyte_is_refused() -> None:
+    assert parse_query("é" * 512) == Words("é" * 512)
+    with pytest.raises(Invalid) as refused:
+        parse_query("é" * 512 + "x", "prefix")
+    assert refused.value.faults == (Fault("prefix", "at most 1024 bytes of UTF-8"),)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(alphabet=f"{LUCENE}{ODD}", max_size=40))
+def test_no_text_raises_and_no_sign_gets_through(text: str) -> None:
+    for word in _words(parse_query(text)):
+        assert any(map(str.isalnum, word))
+        assert not set(word) & set('+-&|!(){}[]^"~*?:\\/ <>=;,\x00')
+
+
+def test_words_are_cut() -> None:
+    assert split_words("Don't, a.b x_y! (c)") == ["Don't", "a.b", "x_y", "c"]
+    assert cut_words("Don't, a.b x_y! (c)") == ["Don", "t", "a", "b", "x", "y", "c"]
+
+
+def _words(node: Node) -> list[str]:
+    match node:
+        case Words(text) | Prefix(text):
+            return [text]
+        case Phrase(words):
+            return list(words)
+        case Not(inner):
+            return _words(inner)
+        case All(nodes):
+            return [word for one in nodes for word in _words(one)]
+    return []
