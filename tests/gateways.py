@@ -83,6 +83,7 @@ class FakeBackend:
     identity_provider: Any = field(default_factory=_Tokens)
     definition: Any = field(default_factory=_Definition)
     database: Any = None
+    store: Any = None
 
 
 @dataclass

@@ -46,7 +46,8 @@ class Pump:
     """Calls `deliver` while it returns more than 0, then sleeps until woken or `next_due`.
 
     `served` counts requests so far. `poll` is the longest sleep in seconds, for stores that
-    cannot wake anybody; with `by_commits` false only time wakes it. An exception out of `deliver` is logged, and tried again with backoff.
+    cannot wake anybody; with `by_commits` false only time wakes it. An exception out of
+    `deliver` is logged, and tried again with backoff.
     """
 
     def __init__(
