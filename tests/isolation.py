@@ -141,6 +141,9 @@ def build_world(api: Api, owner: Person, login: str) -> World:
     deleted = ask("POST", "/records/me/notes", {"title": "gone"}).json["id"]
     ask("DELETE", f"/records/me/notes/{deleted}")
     ask("PUT", f"/records/me/journal/{uuid.uuid4().hex}", {"title": WORDS["draft"], "pages": PAGES})
+    device = f"phone-{uuid.uuid4().hex}"
+    push_token = uuid.uuid4().hex * 2
+    ask("PUT", f"/devices/{device}", {"platform": "apns", "token": push_token})
     friend = new_guest(api)
     message = ask("POST", "/messages", {"to": [friend.id], "text": WORDS["sent"]})
     api.ask(
@@ -149,9 +152,6 @@ def build_world(api: Api, owner: Person, login: str) -> World:
         {"to": [owner.id], "title": "to you", "text": WORDS["received"]},
         token=friend.token,
     )
-    device = f"phone-{uuid.uuid4().hex}"
-    push_token = uuid.uuid4().hex * 2
-    ask("PUT", f"/devices/{device}", {"platform": "apns", "token": push_token})
     blocked = f"pest-{uuid.uuid4().hex}"
     ask("PUT", f"/blocks/{blocked}")
     api.settle()

@@ -67,6 +67,7 @@ def test_what_was_acknowledged_survives_kill_9(
     figures(f"TEST_SEED={seed} TEST_KILLS={kills}")
     chance = random.Random(seed)
     folder = tmp_path / "data"
+    writers: list[Writer] = []
     server = start(folder)
     try:
         with Client(server.address) as client:
