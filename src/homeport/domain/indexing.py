@@ -141,7 +141,7 @@ class Indexing:
     def _compare(self, index: SearchIndex | Rebuild, progress: Progress) -> _Comparison:
         held: dict[Key, int] = {}
         after: Key | None = None
-        while page := index.entries(_PAGE, after):
+        while page := index.entries(_ENTRIES, after):
             held.update((one.key, one.version) for one in page)
             after = page[-1].key
         found = _Comparison(entries=len(held), extra=held)
@@ -207,5 +207,8 @@ class _Comparison:
 _READ: Final = 100
 """Keys in one read of the store."""
 _PAGE: Final = 500
+"""Records in one page of a scan."""
+_ENTRIES: Final = 5000
+"""Entries of the index in one page; an index has to sort what is left for each."""
 _ROUNDS: Final = 5
 _SHOWN: Final = 100

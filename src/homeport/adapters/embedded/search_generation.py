@@ -28,11 +28,15 @@ class Generation:
     """Safe to use from several threads: writes wait for each other, reads never wait.
 
     Creating one opens what is in the folder, or makes a new index where there is none. Raises
-    Unavailable where it cannot be opened.
+    Unavailable where it cannot be opened. One that is to be filled from all records takes more
+    memory to write with, until `filled`.
     """
 
-    def __init__(self, number: int, folder: Path, schema: SearchSchema) -> None:
+    def __init__(
+        self, number: int, folder: Path, schema: SearchSchema, *, filling: bool = False
+    ) -> None:
         self.number: Final = number
+        self._heap = _FILLING_HEAP_BYTES if filling else _HEAP_BYTES
         self._schema = schema
         self._writing = threading.Lock()
         self._writer: tantivy.IndexWriter | None = None
@@ -79,6 +83,12 @@ class Generation:
         with self._writing, self._undoing():
             self._commit()
 
+    def filled(self) -> None:
+        """Commit, and from now on write with little memory."""
+        self.commit()
+        self._heap = _HEAP_BYTES
+        self.close()
+
     def search(self, query: SearchQuery) -> SearchPage:
         with translated():
             return self._reader.page(query)
@@ -88,7 +98,8 @@ class Generation:
             return self._reader.entries(limit, after)
 
     def close(self) -> None:
-        """Let go of the folder, once the merges that are going on have ended."""
+        """Let go of the folder, once the merges that are going on have ended. The next change
+        takes it again."""
         with self._writing:
             writer, self._writer = self._writer, None
             if writer is not None:
@@ -118,7 +129,7 @@ class Generation:
 
     def _open_writer(self) -> tantivy.IndexWriter:
         if self._writer is None:
-            self._writer = self._index.writer(heap_size=_HEAP_BYTES, num_threads=1)
+            self._writer = self._index.writer(heap_size=self._heap, num_threads=1)
         return self._writer
 
     @contextlib.contextmanager
@@ -153,7 +164,8 @@ def translated() -> Iterator[None]:
         raise Unavailable("The search index is damaged.") from exc
 
 
-_HEAP_BYTES: Final = 15_000_000
-"""The least that tantivy takes."""
+_HEAP_BYTES: Final = 20_000_000
+_FILLING_HEAP_BYTES: Final = 60_000_000
+"""Below 30 MB a long stream is cut into many segments, and most time goes to merging them."""
 _PENDING: Final = 20_000
 """Changes in memory before they are committed without being asked."""

@@ -65,7 +65,7 @@ class EmbeddedSearchIndex:
                 raise Conflict("The search index is being rebuilt already.")
             with translated():
                 number = self._folder.next()
-                fresh = Generation(number, self._folder.path(number), self._schema)
+                fresh = Generation(number, self._folder.path(number), self._schema, filling=True)
             self._fresh = fresh
         return EmbeddedRebuild(fresh, self._end_rebuild)
 
@@ -103,7 +103,7 @@ class EmbeddedSearchIndex:
             if self._fresh is not fresh:
                 return
             if take:
-                fresh.commit()
+                fresh.filled()
                 with translated():
                     self._folder.point_to(Current(fresh.number, self._schema.digest, complete=True))
                 self._live, old = fresh, self._live
