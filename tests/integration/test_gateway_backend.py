@@ -102,7 +102,7 @@ def test_the_local_routes(served: Served) -> None:
     assert sender.get("/local/pushes").json() == {"items": []}
     status = recipient.get("/local/status").json()
     assert status["idle"] is True
-    assert set(status["pumps"]) == {"indexing", "messaging", "queue"}
+    assert set(status["pumps"]) >= {"indexing", "messaging", "queue"}
     assert all(pump["failures"] == 0 for pump in status["pumps"].values())
 
 
