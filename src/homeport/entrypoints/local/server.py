@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
 log: Final = logging.getLogger("homeport.gateway")
 
-INDEXING_BATCH: Final = 500
+INDEXING_BATCH: Final = 2000
+"""Each batch is one commit of the index: large ones let it catch up where it fell behind."""
 MESSAGING_BATCH: Final = 500
 MESSAGING_COLLECTIONS: Final = (names.SENT,)
 QUEUE_BATCH: Final = 10
