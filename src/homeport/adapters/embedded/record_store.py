@@ -26,6 +26,8 @@ _TRANSACTION_BYTES: Final = 4 * 1024 * 1024
 """What all the records of one batch may take together (DynamoDB's transaction)."""
 _SCANNED: Final = 1_000
 """Rows that one page looks at: tombstones could otherwise make it arbitrarily slow."""
+_KEY_BYTES: Final = 256
+"""What a tombstone counts for in a page."""
 _BEYOND_IDS: Final = "~"
 _BEYOND_VERSIONS: Final = (1 << 63) - 1
 
@@ -44,17 +46,22 @@ _LOG: Final = """
 _LAST_VERSION: Final = "SELECT max(version) FROM change_log"
 
 _ROWS: Final = "SELECT space, collection, id, author, version, created, first, data FROM records "
-_OF_COLLECTION: Final = _ROWS + "WHERE space = ? AND collection = ? "
+_IN_COLLECTION: Final = (
+    "SELECT id, author, version, created, first, data FROM records "
+    "WHERE space = ? AND collection = ? "
+)
 _PAGE: Final = {
-    Order.ID: _OF_COLLECTION + "AND id > ? ORDER BY id",
-    Order.ID_DESCENDING: _OF_COLLECTION + "AND id < ? ORDER BY id DESC",
-    Order.UPDATED: _OF_COLLECTION + "AND (version, id) > (?, ?) ORDER BY version, id",
+    Order.ID: _IN_COLLECTION + "AND id > ? ORDER BY id",
+    Order.ID_DESCENDING: _IN_COLLECTION + "AND id < ? ORDER BY id DESC",
+    Order.UPDATED: _IN_COLLECTION + "AND (version, id) > (?, ?) ORDER BY version, id",
     Order.UPDATED_DESCENDING: (
-        _OF_COLLECTION + "AND (version, id) < (?, ?) ORDER BY version DESC, id DESC"
+        _IN_COLLECTION + "AND (version, id) < (?, ?) ORDER BY version DESC, id DESC"
     ),
 }
 _CHANGES: Final = (
-    _OF_COLLECTION + "AND (version, id) > (?, ?) AND version <= ? ORDER BY version, id"
+    _ROWS
+    + "WHERE space = ? AND collection = ? AND (version, id) > (?, ?) AND version <= ? "
+    + "ORDER BY version, id"
 )
 _NEXT_COLLECTION: Final = "SELECT min(collection) FROM records WHERE space = ? AND collection > ?"
 _SCAN: Final = _ROWS + (
@@ -66,6 +73,7 @@ _PURGE: Final = """
         SELECT rowid FROM records WHERE data IS NULL AND version < ? ORDER BY version LIMIT ?)"""
 
 _Row: TypeAlias = tuple[str, str, str, str, int, int, str, str | None]
+_PageRow: TypeAlias = tuple[str, str, int, int, str, str | None]
 
 
 class EmbeddedRecordStore:
@@ -117,7 +125,7 @@ class EmbeddedRecordStore:
             _check_guard(connection, guard)
             rows = connection.execute(_PAGE[order], (space, collection, *start))
             try:
-                return _alive_page(rows, limit)
+                return _alive_page(space, collection, rows, limit)
             finally:
                 rows.close()
 
@@ -359,22 +367,24 @@ def _record_of(row: _Row) -> Record:
     return Record(Key(space, collection, record_id), author, version, created, data, first)
 
 
-def _alive_page(rows: Iterable[_Row], limit: int) -> RecordPage:
+def _alive_page(space: str, collection: str, rows: Iterable[_PageRow], limit: int) -> RecordPage:
     """The first `limit` rows that are no tombstones, or fewer after a megabyte or many rows."""
     taken: list[Record] = []
     size = scanned = 0
-    last: _Row | None = None
-    for row in rows:
-        if scanned == _SCANNED and last is not None:
-            return RecordPage(tuple(taken), Position(last[4], last[1], last[2]))
+    last: Position | None = None
+    for record_id, author, version, created, first, text in rows:
+        if scanned == _SCANNED:
+            return RecordPage(tuple(taken), last)
         scanned += 1
-        last = row
-        if row[7] is None:
+        if text is None:
+            last = Position(version, collection, record_id)
             continue
         if len(taken) == limit or size >= limits.STORE_PAGE_BYTES:
             return RecordPage(tuple(taken), taken[-1].position)
-        taken.append(_record_of(row))
-        size += _bytes(row)
+        key = Key(space, collection, record_id)
+        taken.append(Record(key, author, version, created, Data(text), first))
+        last = taken[-1].position if scanned == _SCANNED else None
+        size += _bytes(text)
     return RecordPage(tuple(taken), None)
 
 
@@ -386,12 +396,9 @@ def _cut(rows: Iterable[_Row], limit: int) -> tuple[list[Record], bool]:
         if len(taken) == limit or size >= limits.STORE_PAGE_BYTES:
             return taken, True
         taken.append(_record_of(row))
-        size += _bytes(row)
+        size += _KEY_BYTES if row[7] is None else _bytes(row[7])
     return taken, False
 
 
-def _bytes(row: _Row) -> int:
-    text = row[7]
-    if text is None:
-        return len(row[0]) + len(row[1]) + len(row[2])
+def _bytes(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode())

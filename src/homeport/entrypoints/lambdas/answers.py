@@ -28,14 +28,14 @@ _UNKEPT = {"content-type": JSON, "cache-control": "no-store"}
 
 
 @lru_cache(4096)
-def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+def _second(seconds: str) -> str:
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def time_text(microseconds: int) -> str:
     """RFC 3339 with milliseconds, UTC."""
-    seconds, rest = divmod(microseconds, 1_000_000)
-    return f"{_second(seconds)}.{rest // 1000:03d}Z"
+    digits = str(microseconds)
+    return f"{_second(digits[:-6])}.{digits[-6:-3]}Z"
 
 
 def record_text(record: Record) -> str:

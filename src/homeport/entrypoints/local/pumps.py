@@ -21,12 +21,12 @@ BUSY: Final = 3000
 """Up to so many it keeps up with a write in each of them; beyond, it falls behind for a while."""
 DUTY: Final = 0.6
 """The share of its time that a pump works between CALM and BUSY."""
-BUSY_DUTY: Final = 0.25
-"""... and beyond BUSY."""
+BUSY_DUTY: Final = 0.1
+"""... and beyond BUSY: requests come first then, and the index catches up after the flood."""
 SHORTEST_SPAN: Final = 0.05
 """Rates are taken over no less than these seconds: two requests at once are no rush."""
 SHORTEST_REST: Final = 0.02
-LONGEST_REST: Final = 0.4
+LONGEST_REST: Final = 5.0
 FIRST_BACKOFF: Final = 0.1
 LONGEST_BACKOFF: Final = 30.0
 SHORTEST_WAIT: Final = 0.01
