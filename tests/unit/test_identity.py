@@ -78,6 +78,18 @@ def test_what_is_no_password(password: str) -> None:
     assert credentials("somebody", password) is None
 
 
+def test_a_long_text_is_refused_before_it_is_normalized() -> None:
+    # Sorting this text's marks takes minutes.
+    marks = "a" + "\u0300" * 200_000 + "\u0316" * 200_000
+    assert credentials(marks, "long enough") is None
+    assert credentials("somebody", marks) is None
+
+
+def test_what_several_characters_make_up_counts_once() -> None:
+    assert normalize_login("a\u0323\u0302" * 128) == "\u1ead" * 128
+    assert normalize_password("a\u0323\u0302" * 1024) == "\u1ead" * 1024
+
+
 def test_passwords_keep_their_case_and_spaces() -> None:
     assert normalize_password(" Pass Word ") == " Pass Word "
     assert normalize_password("cafe\u0301 cafe\u0301") == "caf\u00e9 caf\u00e9"

@@ -20,6 +20,10 @@ REUSE_SECONDS: Final = 60
 EXPIRED: Final = "The access token has expired."
 """The detail by which an expired access token is told from a bad one."""
 
+_UNFOLDED: Final = 4
+"""How many characters become one at most. Longer texts are not even normalized: the time that
+takes grows with the square of their length, and anybody may send one."""
+
 
 class Identities:
     """The identity operations. What they raise is in the port's docstrings."""
@@ -52,7 +56,9 @@ def normalize_login(login: str) -> str:
 
     Raises Invalid unless it then has 3 to 128 printable characters without spaces.
     """
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", login).casefold())
+    folded = ""
+    if len(login) <= _UNFOLDED * limits.LOGIN_MAX:
+        folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", login).casefold())
     if not limits.LOGIN_MIN <= len(folded) <= limits.LOGIN_MAX:
         raise _invalid("/login", f"{limits.LOGIN_MIN} to {limits.LOGIN_MAX} characters")
     if not folded.isprintable() or " " in folded:
@@ -62,7 +68,9 @@ def normalize_login(login: str) -> str:
 
 def normalize_password(password: str) -> str:
     """The password as it is hashed. Raises Invalid unless it has 8 to 1024 characters."""
-    normal = unicodedata.normalize("NFC", password)
+    normal = ""
+    if len(password) <= _UNFOLDED * limits.PASSWORD_MAX:
+        normal = unicodedata.normalize("NFC", password)
     if not limits.PASSWORD_MIN <= len(normal) <= limits.PASSWORD_MAX:
         raise _invalid("/password", f"{limits.PASSWORD_MIN} to {limits.PASSWORD_MAX} characters")
     try:
