@@ -98,6 +98,14 @@ class TestParsing:
             "/b/1/c",
         ]
 
+    def test_a_fault_after_many_values_under_a_long_name_is_found_in_time(self) -> None:
+        # A pointer to each of the values would be 100 GB of text.
+        name = "n" * 400_000
+        values = ",".join(["0"] * 250_000)
+        with pytest.raises(Invalid) as refused:
+            Data.parse(f'{{"{name}": [{values}], "a": NaN}}')
+        assert [fault.pointer for fault in refused.value.faults] == ["/a"]
+
     def test_32_levels_are_allowed(self) -> None:
         text = '{"a":' * 31 + "{}" + "}" * 31
         assert Data.parse(text).text == text

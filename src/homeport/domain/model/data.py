@@ -119,7 +119,7 @@ def _parse(text: str) -> Json:
         value: Json = _decode(text)
     except _Refused:
         # Read it once more, for what is wrong and where; that can find further trouble.
-        faults = _faults(_trace_decoder.decode(text), "")
+        faults = _faults(_trace_decoder.decode(text), None)
         raise _broken(*islice(faults, _FAULTS_TOLD)) from None
     if text.count("{") + text.count("[") > limits.NESTING:
         _check_depth(value)
@@ -261,26 +261,39 @@ _trace_decoder: Final = json.JSONDecoder(
 )
 
 
-def _faults(value: Any, pointer: str, level: int = 1) -> Iterator[Fault]:
-    """Where a well-formed text breaks the rules, with JSON pointers (RFC 6901)."""
+_Path: TypeAlias = "tuple[_Path, str | int] | None"
+"""The way to a value: the way to what it stands in, and its name or place there. It becomes a
+pointer only where there is a fault: one for each value would cost the square of the text."""
+
+
+def _pointer(path: _Path) -> str:
+    """As RFC 6901 writes it."""
+    parts: list[str] = []
+    while path is not None:
+        path, part = path
+        parts.append(str(part).replace("~", "~0").replace("/", "~1"))
+    return "".join(f"/{part}" for part in reversed(parts))
+
+
+def _faults(value: Any, path: _Path, level: int = 1) -> Iterator[Fault]:
+    """Where a well-formed text breaks the rules."""
     if isinstance(value, _Literal):
         if value.lstrip("-") in ("NaN", "Infinity"):
-            yield Fault(pointer, f"{value} is not a JSON number")
+            yield Fault(_pointer(path), f"{value} is not a JSON number")
         elif fault := _number_fault(value):
-            yield Fault(pointer, fault)
+            yield Fault(_pointer(path), fault)
     elif isinstance(value, list) and level > limits.NESTING:
         yield _TOO_DEEP
     elif isinstance(value, _Pairs):
         seen = set()
         for name, item in value:
-            inner = f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}"
             if name in seen:
-                yield Fault(inner, "this name stands twice in one object")
+                yield Fault(_pointer((path, name)), "this name stands twice in one object")
             seen.add(name)
-            yield from _faults(item, inner, level + 1)
+            yield from _faults(item, (path, name), level + 1)
     elif isinstance(value, list):
         for place, item in enumerate(value):
-            yield from _faults(item, f"{pointer}/{place}", level + 1)
+            yield from _faults(item, (path, place), level + 1)
 
 
 def _broken(*faults: Fault) -> Invalid:
