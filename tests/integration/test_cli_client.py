@@ -104,6 +104,12 @@ def test_a_problem_is_told_with_its_fields(client: Client) -> None:
         client.get("x")
 
 
+def test_an_answer_that_is_no_json_is_somebody_elses(client: Client) -> None:
+    Tricks.answers += [(200, b"<html>")]
+    with pytest.raises(Unreachable, match="is no Homeport backend"):
+        client.get("x")
+
+
 @pytest.mark.parametrize("url", ["127.0.0.1:8090", "ftp://127.0.0.1", "http://"])
 def test_only_urls_will_do(url: str) -> None:
     with pytest.raises(ValueError, match="is not a URL"):

@@ -86,8 +86,14 @@ class Client:
                 continue
             if answer.status >= 400:
                 raise Refused(method, path, answer.status, _problem(text))
-            return json.loads(text) if text else None
+            return self._parsed(text) if text else None
         raise AssertionError("the last try returns or raises")
+
+    def _parsed(self, text: bytes) -> Any:
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise Unreachable(f"What answers at {self.url} is no Homeport backend.") from error
 
 
 def _wait(answer: HTTPResponse) -> float:
