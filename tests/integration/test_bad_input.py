@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
+from homeport.adapters.memory.clock import ManualClock
+from homeport.container import build
+from homeport.definition import Definition
 from tests import servers
 
 BODY = {"content-type": "application/json"}
@@ -72,6 +77,14 @@ def batch(name: str, writes: Any, errors: Mapping[str, str], **changes: Any) -> 
     body = json.dumps({"writes": writes}).encode()
     told: dict[str, Any] = {"status": 400, "type": "invalid", "detail": UNEXPECTED, **changes}
     return Case(name, "POST", "/v1/records/me", errors=errors, headers=BODY, body=body, **told)
+
+
+def unknown(what: str, method: str, path: str, fields: Mapping[str, Any]) -> Case:
+    """A body with a field too many."""
+    body = json.dumps({**fields, "colour": "red"}).encode()
+    errors = {"/colour": "unknown"}
+    name = f"unknown field of {what}"
+    return Case(name, method, path, 400, "invalid", UNEXPECTED, errors, BODY, body)
 
 
 def match(name: str, tag: str, status: int, kind: str, detail: str, **more: Any) -> Case:
@@ -175,6 +188,15 @@ CASES = [
         headers={"content-type": "application/json; charset=latin-1"},
         body=b"{}",
     ),
+    Case(
+        "no content type",
+        "POST",
+        NOTES,
+        415,
+        "unsupported-media-type",
+        "Send the body as application/json in UTF-8.",
+        body=b"{}",
+    ),
     # Names
     query(
         "id with a space",
@@ -254,9 +276,32 @@ CASES = [
            {"op": "create", "collection": "notes", "id": "one", "data": {}}],
           {"/writes/1": "This id is taken."},
           status=409, type="conflict", detail="This id is taken."),
+    batch("a malformed if_match in a batch",
+          [{"op": "delete", "collection": "notes", "id": "one"},
+           {"op": "put", "collection": "notes", "id": "new", "data": {}, "if_match": '"a", "b"'}],
+          {"/writes/1/if_match": 'one "..." as in ETag, or *'},
+          detail="If-Match is not one entity tag."),
+    batch("a weak if_match in a batch",
+          [{"op": "put", "collection": "notes", "id": "one", "data": {}, "if_match": 'W/"1"'}],
+          {"/writes/0/if_match": "No version of this record has this entity tag."},
+          status=412, type="version-mismatch",
+          detail="No version of this record has this entity tag."),
+    batch("both conditions in a batch",
+          [{"op": "put", "collection": "notes", "id": "one", "data": {}, "if_match": "*",
+            "if_none_match": "*"}],
+          {"/writes/0/if_match": "conflict"},
+          detail="If-Match and If-None-Match exclude each other."),
     batch("surrogate in a batch",
           [{"op": "put", "collection": "notes", "id": "new", "data": {"a": "\ud800"}}],
           {"": "holds a lone surrogate, which is not text"}, detail=RULE),
+    unknown("a message", "POST", "/v1/messages", {"to": ["x"], "text": "hi"}),
+    unknown("a device", "PUT", "/v1/devices/phone", {"platform": "fcm", "token": "abc"}),
+    unknown("a search", "POST", "/v1/search", {"q": "a"}),
+    unknown("a sign-up", "POST", "/v1/identity/sign-up",
+            {"login": "someone", "password": "correct horse"}),
+    unknown("a sign-in", "POST", "/v1/identity/sign-in",
+            {"login": "someone", "password": "correct horse"}),
+    unknown("a refresh", "POST", "/v1/identity/refresh", {"refresh_token": "abc"}),
     # Cursors and checkpoints
     query("bad cursor", f"{NOTES}?cursor=nonsense",
           {"cursor": "not a cursor of this collection and order"},
@@ -312,6 +357,12 @@ CASES = [
              "www-authenticate": 'Bearer realm="homeport", error="invalid_token", '
              'error_description="The access token is not valid."'
          }),
+    Case("expired token", "GET", ONE, 401, "unauthenticated", "The access token has expired.",
+         token="expired",
+         answer_headers={
+             "www-authenticate": 'Bearer realm="homeport", error="invalid_token", '
+             'error_description="The access token has expired."'
+         }),
     Case("another scheme", "GET", ONE, 401, "unauthenticated", "The access token is not valid.",
          headers={"authorization": "Basic YTpi"}, token=None,
          answer_headers={
@@ -345,12 +396,12 @@ CASES = [
 
 
 class Client:
-    """One guest on one kept-alive connection."""
+    """One guest on one kept-alive connection. `expired` was a guest's token once."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, expired: str) -> None:
         self.connection = http.client.HTTPConnection(address, timeout=30)
         session = self.ask("POST", "/v1/identity/guest", token=None)[2]
-        self.token = str(session["access_token"])
+        self.tokens = {"own": str(session["access_token"]), "expired": expired}
 
     def ask(
         self,
@@ -362,19 +413,34 @@ class Client:
     ) -> tuple[int, dict[str, str], Any]:
         sent = dict(headers or {})
         if token is not None:
-            sent["authorization"] = f"Bearer {self.token if token == 'own' else token}"
+            sent["authorization"] = f"Bearer {self.tokens.get(token, token)}"
         self.connection.request(method, path, body, sent)
         answer = self.connection.getresponse()
         text = answer.read()
         received = {name.lower(): value for name, value in answer.getheaders()}
         return answer.status, received, json.loads(text) if text else None
 
+    def stored(self) -> Any:
+        """Everything that the guest has."""
+        paths = ("/v1/changes/me", "/v1/devices", "/v1/blocks")
+        return [self.ask("GET", path)[2]["items"] for path in paths]
+
+
+def expired_token(folder: Path) -> str:
+    """One that a server on this data folder gave out, long ago."""
+    backend = build(Definition(data_folder=folder), clock=ManualClock())
+    try:
+        return backend.identities.guest().access_token
+    finally:
+        backend.close()
+
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     folder: Path = tmp_path_factory.mktemp("bad-input") / "data"
+    expired = expired_token(folder)
     with servers.serving(folder) as server:
-        one = Client(server.address)
+        one = Client(server.address, expired)
         assert one.ask("PUT", ONE, BODY, b'{"a":1}')[0] == 201
         for key in (KEY, OTHER_KEY):
             assert one.ask("POST", NOTES, {**BODY, "idempotency-key": key}, b"{}")[0] == 201
@@ -385,7 +451,11 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
 def test_bad_input(client: Client, case: Case) -> None:
-    before = client.ask("GET", "/v1/changes/me")[2]["items"]
+    check(client, case)
+
+
+def check(client: Client, case: Case) -> None:
+    before = client.stored()
     status, headers, problem = client.ask(
         case.method, case.path, case.headers, case.body, case.token
     )
@@ -403,18 +473,54 @@ def test_bad_input(client: Client, case: Case) -> None:
     assert headers["content-type"] == "application/problem+json"
     for name, value in case.answer_headers.items():
         assert headers[name] == value
-    assert client.ask("GET", "/v1/changes/me")[2]["items"] == before
+    assert client.stored() == before
 
 
+PAGE = "This cursor cannot be used here."
+PAGE_OF = "not a cursor of this collection and order"
+CHANGES = "This checkpoint cannot be used here."
+CHANGES_OF = "not a checkpoint of this space and collection"
+SEARCH = "The page cannot be continued."
+
+
+@pytest.mark.parametrize(
+    ("given", "used", "detail", "reason"),
+    [
+        (NOTES, "/v1/records/me/drafts?cursor=", PAGE, PAGE_OF),
+        (NOTES, f"{NOTES}?order=-id&cursor=", PAGE, PAGE_OF),
+        (NOTES, "/v1/changes/me?since=", CHANGES, CHANGES_OF),
+        ("/v1/changes/me", "/v1/changes/public?since=", CHANGES, CHANGES_OF),
+        ("/v1/changes/me", "/v1/changes/me?collection=notes&since=", CHANGES, CHANGES_OF),
+        (NOTES, "/v1/search?cursor=", SEARCH, "this is not a cursor of ours"),
+        ("/v1/search", "/v1/search?q=a&cursor=", SEARCH, "this cursor belongs to another search"),
+    ],
+)
+def test_what_another_question_gave(
+    client: Client, given: str, used: str, detail: str, reason: str
+) -> None:
+    """A cursor or a checkpoint goes with the question that it was given for."""
+    until = time.monotonic() + 10
+    foreign = None
+    while foreign is None and time.monotonic() < until:  # search has one once both are indexed
+        answer = client.ask("GET", f"{given}?limit=1")[2]
+        foreign = answer.get("cursor") or answer.get("checkpoint")
+    pointer = "since" if "since" in used else "cursor"
+    check(client, query("foreign", f"{used}{foreign}", {pointer: reason}, detail))
+
+
+SPECIAL = ["+", "-", "&&", "||", "!", "(", ")", "{", "}", "[", "]", "^", '"', "~", "*", "?", ":",
+           "\\", "/"]  # fmt: skip
+"""What Lucene's parser gives a meaning to."""
 BREAKERS = [
     '"unbalanced',
     '""""',
     "AND OR NOT",
     "- - -",
     "*" * 1024,
-    '+ - && || ! ( ) { } [ ] ^ " ~ * ? : \\ /',
+    " ".join(SPECIAL),
+    *SPECIAL,
+    *(f"a{sign}b" for sign in SPECIAL),
     "title:(a OR b)^2~",
-    "\\",
     "\u0000\u0001",
     "'; drop table records; --",
     "\U0001f600 \u202e",
@@ -423,8 +529,15 @@ BREAKERS = [
 
 @pytest.mark.parametrize("text", BREAKERS)
 def test_no_query_breaks_the_search(client: Client, text: str) -> None:
-    from urllib.parse import quote
-
-    status, _, found = client.ask("GET", f"/v1/search?q={quote(text)}")
-    assert status == 200
-    assert set(found) >= {"hits", "total", "facets"}
+    before = client.stored()
+    asked = json.dumps({"q": text, "filters": [f"title~a {text}"]}).encode()
+    for method, path, body in (
+        ("GET", f"/v1/search?q={quote(text)}", None),
+        ("GET", f"/v1/search?filter={quote(f'title~a {text}')}", None),
+        ("GET", f"/v1/suggest?prefix={quote(text)}", None),
+        ("POST", "/v1/search", asked),
+    ):
+        status, _, found = client.ask(method, path, BODY if body else None, body)
+        assert status == 200, found
+        assert set(found) >= ({"items"} if "suggest" in path else {"hits", "total", "facets"})
+    assert client.stored() == before

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from homeport.domain.errors import Fault, Invalid, VersionMismatch
 from homeport.domain.model.data import Data
 from homeport.domain.model.device import Environment, Platform, PushTarget
 from homeport.domain.model.writes import Expectation
@@ -106,25 +107,28 @@ def _batch(arguments: Arguments) -> Arguments:
             one.collection,
             one.id,
             None if one.data is None else Data.of(one.data),
-            _batch_expectation(one),
+            _batch_expectation(one, f"/writes/{index}"),
         )
-        for one in arguments["writes"]
+        for index, one in enumerate(arguments["writes"])
     ]
     return {**arguments, "writes": writes}
 
 
-def _batch_expectation(one: models.BatchItem) -> Expectation | None:
+def _batch_expectation(one: models.BatchItem, where: str) -> Expectation | None:
+    """As from the headers of the same names; what is wrong points into the body instead."""
+    headers: dict[str, str] = {}
     if one.if_none_match is not None:
-        return requests.expectation({"if-none-match": "*"} | _if_match(one))
-    return requests.expectation(_if_match(one))
-
-
-def _if_match(one: models.BatchItem) -> dict[str, str]:
-    if one.if_match is None:
-        return {}
-    # A version as answers show it serves as well as the ETag that quotes it.
-    quoted = one.if_match if one.if_match[:1] in ('"', "*", "W") else f'"{one.if_match}"'
-    return {"if-match": quoted}
+        headers["if-none-match"] = one.if_none_match
+    if one.if_match is not None:
+        # A version as answers show it serves as well as the ETag that quotes it.
+        bare = one.if_match[:1] not in ('"', "*", "W")
+        headers["if-match"] = f'"{one.if_match}"' if bare else one.if_match
+    try:
+        return requests.expectation(headers)
+    except (Invalid, VersionMismatch) as exc:
+        told = exc.faults[0].detail if exc.faults else exc.detail
+        exc.faults = (Fault(f"{where}/if_match", told),)
+        raise
 
 
 def _search_parameters(arguments: Arguments) -> Arguments:
