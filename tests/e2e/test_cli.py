@@ -9,11 +9,13 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from homeport.adapters.embedded.migrations import MIGRATIONS
 from homeport.entrypoints.cli.exits import Exit
 from tests.servers import HOMEPORT, Server, free_port, start
 
@@ -115,7 +117,13 @@ class TestServe:
         data = str(server.log.with_suffix(""))
         for command in (["serve", "--port", str(free_port())], ["index", "verify"]):
             done = homeport(*command, "--data", data, folder=tmp_path)
-            assert f"{data} is in use by process {server.process.pid}" in refused(done, Exit.IN_USE)
+            assert refused(done, Exit.IN_USE) == (
+                f"The data folder {data} is in use by process {server.process.pid}. "
+                "Stop that process, or set `data_folder` to another one."
+            )
+        assert Path(data, "lock").read_text() == f"{server.process.pid}\n"
+        with urllib.request.urlopen(f"{server.url}/v1/health") as answer:
+            assert answer.status == 200
 
     def test_a_data_folder_that_is_a_file(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
@@ -127,21 +135,28 @@ class TestServe:
         (tmp_path / "kept").mkdir(mode=0o500)
         done = homeport("serve", "--data", "kept/data", folder=tmp_path)
         assert "cannot be written (Permission denied)" in refused(done, Exit.FOLDER)
+        assert list((tmp_path / "kept").iterdir()) == []
 
     @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder nobody can write")
     def test_a_data_folder_where_nobody_can_write(self, tmp_path: Path) -> None:
         done = homeport("serve", "--data", "/proc/homeport", folder=tmp_path)
-        assert "The data folder /proc/homeport cannot be written" in refused(done, Exit.FOLDER)
+        assert refused(done, Exit.FOLDER) == (
+            "The data folder /proc/homeport cannot be written (No such file or directory). Give "
+            "this user the right to write there, or set `data_folder` to another one."
+        )
 
     def test_a_newer_schema(self, tmp_path: Path) -> None:
         assert start(tmp_path / "data").stop() == Exit.OK
         database = sqlite3.connect(tmp_path / "data" / "homeport.db")
         database.execute("PRAGMA user_version = 99")
         database.close()
+        before = (tmp_path / "data" / "homeport.db").read_bytes()
         done = homeport("serve", "--data", "data", folder=tmp_path)
-        sentence = refused(done, Exit.SCHEMA)
-        assert "The data is of schema 99" in sentence
-        assert "Install the newer version" in sentence
+        assert refused(done, Exit.SCHEMA) == (
+            f"The data is of schema 99; this program knows schemas up to {len(MIGRATIONS)}. "
+            "Install the newer version of homeport that wrote it."
+        )
+        assert (tmp_path / "data" / "homeport.db").read_bytes() == before
 
     def test_a_wrong_key(self, tmp_path: Path) -> None:
         (tmp_path / "homeport.toml").write_text("[adapters]\n\nsearch = 'memory'\n")
