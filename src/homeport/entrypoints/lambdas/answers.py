@@ -38,17 +38,21 @@ def time_text(microseconds: int) -> str:
     return f"{_second(digits[:-6])}.{digits[-6:-3]}Z"
 
 
+@lru_cache(8192)
+def version_time_text(version: int) -> str:
+    """When a version was stamped. The same records are listed again and again."""
+    return time_text(versions.time_of(version))
+
+
 def record_text(record: Record) -> str:
     """A record's JSON; a tombstone has `deleted` and no `data`."""
-    space, collection, id = record.key
-    created = time_text(versions.time_of(record.created))
-    same = record.version == record.created
-    updated = created if same else time_text(versions.time_of(record.version))
-    data = record.data
+    (space, collection, id), author, version, first_version, data, _ = record
+    created = version_time_text(first_version)
+    updated = created if version == first_version else version_time_text(version)
     tail = '"deleted":true}' if data is None else f'"data":{data.text}}}'
     return (
         f'{{"id":"{id}","space":"{space}","collection":"{collection}",'
-        f'"author":"{record.author}","version":"{record.version:016x}",'
+        f'"author":"{author}","version":"{version:016x}",'
         f'"created":"{created}","updated":"{updated}",{tail}'
     )
 
@@ -154,8 +158,8 @@ def _message(status: int, record: Record) -> Result:
     view = {
         **message_view(record),
         "version": versions.to_text(record.version),
-        "created": time_text(versions.time_of(record.created)),
-        "updated": time_text(versions.time_of(record.version)),
+        "created": version_time_text(record.created),
+        "updated": version_time_text(record.version),
     }
     answer = _unkept(status, encode(view))
     answer["headers"]["etag"] = etag(record)
