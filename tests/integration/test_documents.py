@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from homeport.definition import Definition
+from homeport.domain import errors
 from homeport.entrypoints.cli.arguments import parser
 from homeport.entrypoints.cli.exits import MEANINGS
+from homeport.entrypoints.lambdas import problems
+from homeport.entrypoints.local.listener import BodyIncomplete
 from homeport.entrypoints.operations import OPERATIONS, PREFIX
 
 REPOSITORY = Path(__file__).parents[2]
@@ -24,6 +27,31 @@ def test_the_api_page_has_every_operation_and_no_other() -> None:
     page = (REPOSITORY / "docs" / "http-api.md").read_text()
     written = set(re.findall(r"^\| `([A-Z]+ /v1/[^`]*)` \|", page, re.MULTILINE))
     assert written == {f"{one.method} {PREFIX}{one.path}" for one in OPERATIONS}
+
+
+def test_the_api_page_has_every_problem_with_its_status() -> None:
+    page = (REPOSITORY / "docs" / "http-api.md").read_text()
+    written = {
+        (int(status), name)
+        for status, names in re.findall(r"^\| (\d{3}) \| ([^|]*) \|", page, re.MULTILINE)
+        for name in re.findall(r"`([^`]+)`", names)
+    }
+    assert written == {
+        (int(problems.status_of(kind.__new__(kind))), _hyphenated(kind.__name__))
+        for kind in _kinds(errors.HomeportError)
+        # Others, such as a port that is taken, end the program instead.
+        if kind is BodyIncomplete or kind.__module__ in (errors.__name__, problems.__name__)
+    }
+
+
+def _kinds(root: type[errors.HomeportError]) -> list[type[errors.HomeportError]]:
+    """Every error under `root`."""
+    direct = root.__subclasses__()
+    return [*direct, *(one for kind in direct for one in _kinds(kind))]
+
+
+def _hyphenated(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
 
 
 def test_the_definition_page_has_every_key_with_its_default() -> None:
