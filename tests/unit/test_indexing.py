@@ -157,7 +157,7 @@ def test_a_rebuild_goes_on_without_what_the_index_refuses(
                 apply([one for one in changes if not _is_refused(one)])
                 return [Rejection(one.key, "refused") for one in changes if _is_refused(one)]
 
-            fresh.apply = picky  # type: ignore[method-assign]
+            fresh.apply = picky  # type: ignore[method-assign]  # broken on purpose
             return fresh
 
     put(store, "a")
@@ -182,7 +182,7 @@ def test_records_that_move_during_a_rebuild_are_caught_up_with(store: MemoryReco
                 next(writes, lambda: None)()
                 return found
 
-            fresh.entries = entries  # type: ignore[method-assign]
+            fresh.entries = entries  # type: ignore[method-assign]  # broken on purpose
             return fresh
 
     put(store, "a", "old")
@@ -198,7 +198,7 @@ def test_a_rebuild_that_loses_something_is_abandoned(store: MemoryRecordStore) -
     class Lossy(MemorySearchIndex):
         def rebuild(self) -> MemoryRebuild:
             fresh = super().rebuild()
-            fresh.apply = lambda changes: []  # type: ignore[method-assign]
+            fresh.apply = lambda changes: []  # type: ignore[method-assign]  # broken on purpose
             return fresh
 
     index = Lossy()
