@@ -2,12 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 Span: TypeAlias = tuple[int, int]
 """Where a match begins and ends in the text, in code points."""
+
+
+class Phrases:
+    """Phrases to look for in texts, each a run of words as an index has cut them.
+
+    However many there are, a text is gone through once. Of a phrase the first 16 words count.
+    """
+
+    def __init__(self, phrases: Iterable[Sequence[str]]) -> None:
+        # Words that follow words, from the first on; None marks where a phrase ends.
+        self._first: dict[str | None, Any] = {}
+        for phrase in phrases:
+            node = self._first
+            for word in phrase[:_PHRASE]:
+                node = node.setdefault(word, {})
+            node[None] = True
+        self._first.pop(None, None)
+
+    def places(self, words: Sequence[str]) -> list[int]:
+        """The places of all words that belong to a match, in order."""
+        found: list[int] = []
+        marked = 0
+        for place, word in enumerate(words):
+            node = self._first.get(word)
+            step = place + 1
+            while node is not None:
+                if None in node:
+                    found += range(max(place, marked), step)
+                    marked = max(marked, step)
+                node = node.get(words[step]) if step < len(words) else None
+                step += 1
+        return found
 
 
 def fragments(text: str, spans: Sequence[Span]) -> tuple[str, ...]:
@@ -51,6 +83,7 @@ def _marked(text: str, start: int, end: int, spans: Sequence[Span]) -> str:
     return "".join(pieces).strip()
 
 
+_PHRASE: Final = 16
 _FRAGMENTS: Final = 3
 _LENGTH: Final = 150
 _BEFORE: Final = 40

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final, TypeAlias
 
 import tantivy
 from tantivy import Query
 
+from homeport.adapters.embedded.search_highlights import Highlighter, leaves
 from homeport.adapters.embedded.search_query import QueryTranslator
 from homeport.adapters.embedded.search_schema import (
     SearchSchema,
@@ -20,21 +21,16 @@ from homeport.adapters.embedded.search_schema import (
     key_of,
 )
 from homeport.domain.errors import Invalid
-from homeport.domain.highlighting import Span, fragments
 from homeport.domain.model.collection import FieldRole
 from homeport.domain.model.document import IndexEntry
 from homeport.domain.model.query import (
-    All,
     Facet,
     FacetCount,
     Hit,
     Node,
-    Phrase,
-    Prefix,
     SearchPage,
     SearchQuery,
     Sort,
-    Words,
 )
 from homeport.domain.model.record import Key
 
@@ -51,9 +47,10 @@ class PageReader:
 
     def page(self, query: SearchQuery) -> SearchPage:
         matching = self._translator.matching(query)
+        highlighter = Highlighter(self._schema, self._translator, query)
         if query.sort is not None:
             total = _count(self._searcher.search(matching, 1))
-            hits = self._sorted(matching, query, query.sort)
+            hits = self._sorted(matching, query, query.sort, highlighter)
         else:
             # Without a word to score by, everything is alike, and comes by key.
             alike = not _has_words(query.match)
@@ -66,7 +63,7 @@ class PageReader:
             )
             total = _count(found)
             hits = [
-                self._hit(address, query, score=1.0 if alike else score)
+                self._hit(address, highlighter, score=1.0 if alike else score)
                 for score, address in found.hits
             ]
         return SearchPage(tuple(hits), total, self._facets(matching, query.facets))
@@ -92,7 +89,9 @@ class PageReader:
         stored = [self._searcher.doc(address) for _, address in found.hits]
         return {one["key"][0]: one["version"][0] for one in stored}
 
-    def _sorted(self, matching: Query, query: SearchQuery, sort: Sort) -> list[Hit]:
+    def _sorted(
+        self, matching: Query, query: SearchQuery, sort: Sort, highlighter: Highlighter
+    ) -> list[Hit]:
         """A page by value, then key. tantivy orders by one field only, so the ties with the
         last value, which the page may cut, are asked for once more by key."""
         if (sort.role, sort.field) not in self._schema.columns:
@@ -110,7 +109,7 @@ class PageReader:
             return []
         last = found[-1][0]
         whole = [one for one in found if one[0] != last]
-        hits = [self._hit(address, query, value=_value(value)) for value, address in whole]
+        hits = [self._hit(address, highlighter, value=_value(value)) for value, address in whole]
         tied = self._searcher.search(
             self._translator.tied(matching, sort, _value(last)),
             query.limit - len(whole),
@@ -118,7 +117,7 @@ class PageReader:
             order_by_field="key",
             order=tantivy.Order.Asc,
         ).hits
-        hits += [self._hit(address, query, value=_value(last)) for _, address in tied]
+        hits += [self._hit(address, highlighter, value=_value(last)) for _, address in tied]
         return [
             hit
             for _, ties in groupby(hits, key=lambda hit: hit.sort_value)
@@ -128,18 +127,18 @@ class PageReader:
     def _hit(
         self,
         address: tantivy.DocAddress,
-        query: SearchQuery,
+        highlighter: Highlighter,
         score: float = 0.0,
         value: Value = None,
     ) -> Hit:
         stored = self._searcher.doc(address)
-        shown = stored.get_first("shown") if query.highlight else None
+        shown = stored.get_first("shown") if highlighter.wanted else None
         return Hit(
             key_of(stored["key"][0]),
             stored["version"][0],
             score,
             value,
-            self._highlights(json.loads(shown), query) if shown else (),
+            highlighter.of(json.loads(shown)) if shown else (),
         )
 
     def _facets(
@@ -164,57 +163,9 @@ class PageReader:
             raise Invalid(f"{facet.field} is not declared, so its dates cannot be counted.")
         return f"{facet.role}.{field_name(facet.field)}"
 
-    def _highlights(
-        self, shown: Mapping[str, Sequence[str]], query: SearchQuery
-    ) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        leaves = list(_leaves(query.match))
-        found = []
-        for path in query.highlight:
-            wanted = [one for one in leaves if one.field in (None, path)]
-            pieces = tuple(
-                piece
-                for text in shown.get(path, ())
-                for piece in fragments(text, self._spans(text, wanted))
-            )
-            if pieces:
-                found.append((path, pieces))
-        return tuple(found)
-
-    def _spans(self, text: str, leaves: Sequence[Words | Phrase | Prefix]) -> list[Span]:
-        """Where the leaves match in a text, cut into words as the index has cut it."""
-        spans: set[Span] = set()
-        stems: list[tantivy.Token] | None = None
-        for leaf in leaves:
-            wanted = self._translator.tokens(leaf)
-            if isinstance(leaf, Prefix):
-                for token in self._schema.plain_words.pre_tokenize(text).tokens:
-                    if len(wanted) == 1 and token.text.startswith(wanted[0]):
-                        spans.add(_span(token))
-                continue
-            if stems is None:
-                stems = self._schema.words.pre_tokenize(text).tokens
-            for place in range(len(stems) - len(wanted) + 1):
-                run = stems[place : place + len(wanted)]
-                if [token.text for token in run] == wanted:
-                    spans.update(map(_span, run))
-        return sorted(spans)
-
-
-def _span(token: tantivy.Token) -> Span:
-    return token.char_offset_from, token.char_offset_to or token.char_offset_from
-
-
-def _leaves(node: Node) -> Iterator[Words | Phrase | Prefix]:
-    """The words that must be there."""
-    if isinstance(node, All):
-        for one in node.nodes:
-            yield from _leaves(one)
-    elif isinstance(node, Words | Phrase | Prefix):
-        yield node
-
 
 def _has_words(node: Node) -> bool:
-    return any(True for _ in _leaves(node))
+    return any(True for _ in leaves(node))
 
 
 def _count(found: tantivy.SearchResult) -> int:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from homeport.domain.errors import Conflict
-from homeport.domain.highlighting import fragments
+from homeport.domain.highlighting import Phrases, fragments
 from homeport.domain.model.collection import FieldRole
 from homeport.domain.model.document import (
     Document,
@@ -275,12 +275,12 @@ class _Search:
     def _highlights(self, entry: _Entry) -> tuple[tuple[str, tuple[str, ...]], ...]:
         found = []
         for path in self._query.highlight:
-            phrases = [
+            phrases = Phrases(
                 phrase
                 for leaf in _positive(self._query.match)
                 if leaf.field in (None, path)
                 for phrase in self._phrases(leaf)
-            ]
+            )
             shown = tuple(
                 fragment
                 for text in entry.document.text.get(path, ())
@@ -310,17 +310,10 @@ def _places(words: Sequence[str], phrase: Sequence[str]) -> list[int]:
     ]
 
 
-def _spans(text: str, phrases: Sequence[Sequence[str]]) -> list[tuple[int, int]]:
+def _spans(text: str, phrases: Phrases) -> list[tuple[int, int]]:
     matches = list(_WORD.finditer(text))
     words = [one.group().lower() for one in matches]
-    return sorted(
-        {
-            matches[place + step].span()
-            for phrase in phrases
-            for place in _places(words, phrase)
-            for step in range(len(phrase))
-        }
-    )
+    return [matches[place].span() for place in phrases.places(words)]
 
 
 def _holds(one: Filter, entry: _Entry) -> bool:
