@@ -16,7 +16,7 @@ from homeport.domain.model.data import Data
 from homeport.domain.model.identity import Kind, Principal
 from homeport.domain.model.membership import Membership, Role
 from homeport.domain.model.record import Key
-from homeport.domain.model.writes import Expect, Put
+from homeport.domain.model.writes import Expect, Expectation, Put
 from homeport.domain.ports.record_store import Order
 from homeport.domain.records import BatchWrite, Op, Records
 
@@ -28,6 +28,7 @@ CATALOG = Catalog(
         Collection("news"),
         Collection("audit", read=Access.ADMIN),
         Collection("profile", read=Access.ANYONE),
+        Collection("letters", read=Access.ADMIN, write=Access.ANYONE),
     ]
 )
 
@@ -209,6 +210,26 @@ class TestBatches:
         )
         assert [one.data for one in done] == [{"c": 3}, {"a": 2}, {"b": 2}, None]
         assert len({one.version for one in done}) == 4
+
+    @pytest.mark.parametrize("wrong", [0, 1])
+    def test_a_creation_neither_shows_nor_changes_what_one_may_not_read(
+        self, made: Backend, wrong: int
+    ) -> None:
+        letter = BatchWrite(Op.CREATE, "letters", "one", Data.of({"by": "ann"}))
+        made.records.batch(ANN, "public", [letter])
+        there = made.store.get(Key("public", "letters", "one"))
+        assert there is not None
+        cases: list[tuple[Expectation | None, type[errors.HomeportError]]] = [
+            (there.version + wrong, errors.Invalid),
+            (Expect.PRESENT, errors.Invalid),
+            (Expect.ABSENT, errors.Conflict),
+            (None, errors.Conflict),
+        ]
+        for expect, error in cases:
+            again = BatchWrite(Op.CREATE, "letters", "one", Data.of({"by": "bob"}), expect)
+            with pytest.raises(error):
+                made.records.batch(BOB, "public", [again])
+        assert made.store.get(there.key) == there
 
     @pytest.mark.parametrize(
         ("writes", "pointer"),

@@ -204,7 +204,8 @@ class Records:
         try:
             return self._write(principal, prepared, guard)
         except WriteRefused as refused:
-            error = _refusal(prepared[refused.index], refused)
+            creates = writes[refused.index].op is Op.CREATE
+            error = _refusal(prepared[refused.index], refused, creates=creates)
             raise _at(error, refused.index) from refused
 
     def page(
@@ -307,6 +308,9 @@ class Records:
         grant = decide(principal, space, collection, self._catalog)
         if collection in names.RESERVED:
             _check_reserved(one)
+        if creates and one.expect not in (None, Expect.ABSENT, Expect.NEVER):
+            # Whoever may create need not be allowed to see, or to change, what is there.
+            raise Invalid("A creation has no If-Match.", (Fault("if_match", "not for create"),))
         key = Key(space, collection, one.id or self._ids.record_id())
         author, mine = principal.id, grant.by_author_only
         write: Write
@@ -385,13 +389,13 @@ def _repeated(current: Record | None, principal: Principal, first: str) -> Recor
     return current
 
 
-def _refusal(write: Write, refused: WriteRefused) -> HomeportError:
+def _refusal(write: Write, refused: WriteRefused, *, creates: bool = False) -> HomeportError:
     current = refused.current
     if refused.reason is Reason.AUTHOR:
         return Forbidden("This record is another author's.")
     if refused.reason is Reason.MISSING and not isinstance(write, Put):
         return NotFound()
-    if refused.reason is Reason.EXISTS and write.expect is Expect.NEVER:
+    if refused.reason is Reason.EXISTS and (creates or write.expect is Expect.NEVER):
         gone = current is not None and current.data is None
         return Gone("This record has been deleted.") if gone else Conflict("This id is taken.")
     return VersionMismatch(f"The record is not as you expect: {refused.reason.value}.", current)
