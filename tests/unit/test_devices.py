@@ -10,13 +10,15 @@ from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.memory.ids import SequentialIds
 from homeport.adapters.memory.push_gateway import MemoryPushGateway
 from homeport.adapters.memory.record_store import MemoryRecordStore
+from homeport.domain import limits
 from homeport.domain.devices import Blocks, Devices
 from homeport.domain.errors import Conflict, Invalid, NotFound, Unavailable
 from homeport.domain.model.device import Environment, Platform, PushOutcome, PushTarget
 from homeport.domain.model.identity import Kind, Principal
-from homeport.domain.model.record import Record
+from homeport.domain.model.record import Position, Record
 from homeport.domain.model.writes import Guard, Write
 from homeport.domain.ports.push_gateway import Push
+from homeport.domain.ports.record_store import Order, RecordPage
 
 ANN, BOB = Principal("ann", Kind.USER), Principal("bob", Kind.USER)
 
@@ -35,6 +37,25 @@ class BusyStore(MemoryRecordStore):
         if meanwhile is not None:
             meanwhile()
         return super().write(writes, guard)
+
+
+class ShortPages(MemoryRecordStore):
+    """A store whose pages end early, as one does that has come upon many tombstones."""
+
+    def page(
+        self,
+        space: str,
+        collection: str,
+        order: Order,
+        limit: int,
+        after: Position | None = None,
+        guard: Guard | None = None,
+    ) -> RecordPage:
+        page = super().page(space, collection, order, 1, after, guard)
+        if after is None and page.records:
+            # As if nothing but tombstones stood before the first.
+            return RecordPage((), Position(0, collection, "-"))
+        return page
 
 
 class World:
@@ -57,6 +78,14 @@ def world() -> World:
 
 
 class TestDevices:
+    def test_all_devices_are_seen_where_pages_end_early(self, world: World) -> None:
+        world.devices = Devices(ShortPages(world.clock, SequentialIds()), world.push, world.clock)
+        for number in range(limits.DEVICES):
+            world.devices.put(ANN, f"d{number:02}", phone(number))
+        assert len(world.ids(ANN)) == limits.DEVICES
+        with pytest.raises(Conflict):
+            world.devices.put(ANN, "more", phone(99))
+
     def test_a_registered_device_is_listed_and_reached(self, world: World) -> None:
         device = world.devices.put(ANN, "phone", phone(1))
         assert device.registered == world.clock.now()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias
 
 from homeport.domain import limits
@@ -50,9 +50,8 @@ class Devices:
 
     def of(self, identity: str) -> tuple[Device, ...]:
         """The devices of any identity, for the backend's own use."""
-        space = names.hidden_space(identity)
-        page = self._store.page(space, DEVICES, Order.ID, limits.PAGE_ITEMS)
-        return tuple(_device(one.key.id, one.data) for one in page.records if one.data is not None)
+        records = _all(self._store, names.hidden_space(identity), DEVICES)
+        return tuple(_device(one.key.id, one.data) for one in records if one.data is not None)
 
     def put(self, principal: Principal, id: str, target: PushTarget) -> Device:
         """Register a device, or register it again: apps do so at every start.
@@ -142,16 +141,8 @@ class Blocks:
 
     def list(self, principal: Principal) -> tuple[str, ...]:
         """The ids of those whom the caller blocks, sorted."""
-        blocked: tuple[str, ...] = ()
-        after: Position | None = None
-        while True:
-            page = self._store.page(
-                names.hidden_space(principal.id), BLOCKS, Order.ID, limits.PAGE_ITEMS, after
-            )
-            blocked += tuple(one.key.id for one in page.records)
-            after = page.next
-            if after is None:
-                return blocked
+        records = _all(self._store, names.hidden_space(principal.id), BLOCKS)
+        return tuple(one.key.id for one in records)
 
     def put(self, principal: Principal, identity: str) -> None:
         """Take no more messages from `identity`, who does not learn it and need not exist.
@@ -171,6 +162,18 @@ class Blocks:
             self._store.write([Delete(key, principal.id)])
         except WriteRefused:
             raise NotFound from None
+
+
+def _all(store: RecordStore, space: str, collection: str) -> Iterator[Record]:
+    """The records of a small collection. A page may be short, or empty, before the last one:
+    a store does not look at any number of tombstones in one go."""
+    after: Position | None = None
+    while True:
+        page = store.page(space, collection, Order.ID, limits.PAGE_ITEMS, after)
+        yield from page.records
+        after = page.next
+        if after is None:
+            return
 
 
 def block_key(identity: str, blocked: str) -> Key:
