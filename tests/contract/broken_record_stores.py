@@ -57,7 +57,7 @@ class StampsFromTheClockAlone(MemoryRecordStore):
 class LeavesGapsInABatch(MemoryRecordStore):
     def _resolve(self, writes: Sequence[Write], version: int) -> list[Record]:
         return [
-            replace(record, version=version + 2 * place)
+            record._replace(version=version + 2 * place)
             for place, record in enumerate(super()._resolve(writes, version))
         ]
 
@@ -121,22 +121,22 @@ class _ChangesRecords(MemoryRecordStore):
 
 class GivesRecordsAway(_ChangesRecords):
     def make(self, record: Record, write: Write, current: Record | None) -> Record:
-        return replace(record, author=write.author)
+        return record._replace(author=write.author)
 
 
 class CreatesAtEachWrite(_ChangesRecords):
     def make(self, record: Record, write: Write, current: Record | None) -> Record:
-        return replace(record, created=record.version)
+        return record._replace(created=record.version)
 
 
 class KeepsDeletedAuthors(_ChangesRecords):
     def make(self, record: Record, write: Write, current: Record | None) -> Record:
-        return record if current is None else replace(record, author=current.author)
+        return record if current is None else record._replace(author=current.author)
 
 
 class ForgetsTheFirstData(_ChangesRecords):
     def make(self, record: Record, write: Write, current: Record | None) -> Record:
-        return replace(record, first=write.first if isinstance(write, Put) else "")
+        return record._replace(first=write.first if isinstance(write, Put) else "")
 
 
 class HidesWhatIsThere(MemoryRecordStore):

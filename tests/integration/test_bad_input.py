@@ -310,7 +310,7 @@ CASES = [
           {"since": "not a checkpoint of this space and collection"},
           "This checkpoint cannot be used here."),
     query("bad search cursor", "/v1/search?q=a&cursor=nonsense",
-          {"cursor": "this is not a cursor of ours"}, "The page cannot be continued."),
+          {"cursor": "not a cursor of this search"}, "The page cannot be continued."),
     # Expectations
     match("If-Match without quotes", "abc", 400, "invalid", "If-Match is not one entity tag.",
           errors={"If-Match": 'one "..." as in ETag, or *'}, body=b"{}"),
@@ -491,8 +491,8 @@ SEARCH = "The page cannot be continued."
         (NOTES, "/v1/changes/me?since=", CHANGES, CHANGES_OF),
         ("/v1/changes/me", "/v1/changes/public?since=", CHANGES, CHANGES_OF),
         ("/v1/changes/me", "/v1/changes/me?collection=notes&since=", CHANGES, CHANGES_OF),
-        (NOTES, "/v1/search?cursor=", SEARCH, "this is not a cursor of ours"),
-        ("/v1/search", "/v1/search?q=a&cursor=", SEARCH, "this cursor belongs to another search"),
+        (NOTES, "/v1/search?cursor=", SEARCH, "not a cursor of this search"),
+        ("/v1/search", "/v1/search?q=a&cursor=", SEARCH, "not a cursor of this search"),
     ],
 )
 def test_what_another_question_gave(

@@ -27,6 +27,7 @@ from homeport.domain.filter_parser import (
 from homeport.domain.model import names
 from homeport.domain.model.collection import Catalog, FieldRole
 from homeport.domain.model.identity import Principal
+from homeport.domain.model.opaque import digest
 from homeport.domain.model.query import (
     After,
     Facet,
@@ -44,7 +45,7 @@ from homeport.domain.model.record import Record
 from homeport.domain.ports.record_store import RecordStore
 from homeport.domain.ports.search_index import SearchIndex
 from homeport.domain.query_parser import cut_words, parse_query
-from homeport.domain.search_cursor import cursor_after, cursor_at, digest_of, resume
+from homeport.domain.search_cursor import cursor_after, cursor_at, resume
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +122,14 @@ class Search:
             sort=_sort(request.sort, roles),
             limit=_limit(request.limit, limits.PAGE_ITEMS),
         )
-        digest = digest_of(
-            request.q, space, request.collection, *map(str, request.filters), request.sort
+        of = digest(
+            "search", request.q, space, request.collection, request.sort, *map(str, request.filters)
         )
-        query = resume(query, request.cursor, digest)
-        page, cursor = self._page(query, digest)
+        query = resume(query, request.cursor, of)
+        page, cursor = self._page(query, of)
         found, looked_at = self._found(page.hits, scopes)
         if looked_at < len(page.hits):
-            cursor = _cursor(query, page.hits[:looked_at], digest)
+            cursor = _cursor(query, page.hits[:looked_at], of)
         return SearchResult(
             hits=tuple(found),
             total=page.total,
@@ -180,7 +181,7 @@ class Search:
         memberships = [] if no_member else self._store.memberships(principal.id)
         return readable_scopes(principal, self._catalog, memberships, space, collection)
 
-    def _page(self, query: SearchQuery, digest: str) -> tuple[SearchPage, str | None]:
+    def _page(self, query: SearchQuery, of: str) -> tuple[SearchPage, str | None]:
         """A page, and the cursor of the next one."""
         if not query.scopes or isinstance(query.match, Nothing):
             return SearchPage((), 0, tuple(() for _ in query.facets)), None
@@ -188,13 +189,13 @@ class Search:
             page = self._index.search(query)
             reached = query.offset + len(page.hits)
             more = bool(page.hits) and reached < min(page.total, limits.SEARCH_DEPTH)
-            return page, _cursor(query, page.hits, digest) if more else None
+            return page, _cursor(query, page.hits, of) if more else None
         # One hit more than asked for tells whether there is another page.
         page = self._index.search(replace(query, limit=query.limit + 1))
         if len(page.hits) <= query.limit:
             return page, None
         hits = page.hits[: query.limit]
-        return replace(page, hits=hits), _cursor(query, hits, digest)
+        return replace(page, hits=hits), _cursor(query, hits, of)
 
     def _found(self, hits: Sequence[Hit], scopes: Sequence[Scope]) -> tuple[list[Found], int]:
         """The hits' records, until they fill a page's 4 MB; and how many hits were looked at."""
@@ -227,11 +228,11 @@ class Search:
         }
 
 
-def _cursor(query: SearchQuery, hits: Sequence[Hit], digest: str) -> str:
+def _cursor(query: SearchQuery, hits: Sequence[Hit], of: str) -> str:
     """Where the search goes on after `hits`, which are the first of its page."""
     if query.sort is None:
-        return cursor_at(query.offset + len(hits), digest)
-    return cursor_after(After(hits[-1].sort_value, hits[-1].key), digest)
+        return cursor_at(query.offset + len(hits), of)
+    return cursor_after(After(hits[-1].sort_value, hits[-1].key), of)
 
 
 def _filters(given: Sequence[str | Condition], roles: FieldRoles) -> tuple[Filter, ...]:

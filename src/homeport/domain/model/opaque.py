@@ -31,7 +31,8 @@ def seal(of: str, position: list[Any]) -> str:
 def unseal(of: str, sealed: str, *shape: type) -> list[Any] | None:
     """The position inside; None if the string is damaged or does not belong to `of`.
 
-    `shape` gives the type of each part, so that a forged one cannot surprise its reader.
+    `shape` gives the type of each part, `object` for any, so that a forged one cannot surprise
+    its reader.
     """
     try:
         raw = urlsafe_b64decode(sealed.encode("ascii") + b"=" * (-len(sealed) % 4))
@@ -40,6 +41,7 @@ def unseal(of: str, sealed: str, *shape: type) -> list[Any] | None:
         return None
     if owner != of or len(position) != len(shape):
         return None
-    if any(type(part) is not kind for part, kind in zip(position, shape, strict=True)):
-        return None
+    for part, kind in zip(position, shape, strict=True):
+        if kind is not object and type(part) is not kind:
+            return None
     return list(position)
