@@ -62,6 +62,17 @@ def test_a_new_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
+def test_in_a_folder_that_was_there_the_data_is_for_its_owner_alone(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    database = Database(tmp_path)
+    database.write(lambda connection: connection.execute("INSERT INTO settings VALUES (1, 2)").get)
+    modes = {one.name: stat.S_IMODE(one.stat().st_mode) for one in tmp_path.iterdir()}
+    database.close()
+    assert modes == dict.fromkeys(
+        ("homeport.db", "homeport.db-shm", "homeport.db-wal", "lock"), 0o600
+    )
+
+
 def test_it_keeps_what_was_written(tmp_path: Path) -> None:
     make(tmp_path)
     database = Database(tmp_path)

@@ -50,6 +50,9 @@ class DataFolder:
                 f"The data folder {path} is in use by {who}. Stop that process, or set "
                 "`data_folder` to another one."
             ) from exc
+        with contextlib.suppress(OSError):  # SQLite says more of a file that cannot be used
+            # In a folder that was there, others may look around; its log gets the same mode.
+            os.close(os.open(self.database, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE))
         with contextlib.suppress(OSError):  # who has it only serves the message above
             os.ftruncate(self._lock, 0)
             os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)

@@ -33,7 +33,7 @@ class EmbeddedSearchIndex:
         self._applying: Final = threading.Lock()
         self._fresh: Generation | None = None
         with translated():
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._needs_rebuild, self._live = self._open()
             self._folder.keep_only(self._live.number)
 
