@@ -11,6 +11,7 @@ from pathlib import Path
 import apsw
 import pytest
 
+from homeport.adapters.embedded import engine
 from homeport.adapters.embedded.database import Database
 from homeport.domain.errors import OutcomeUnknown, Overloaded, Unavailable
 from tests.loops import Loop, running
@@ -187,6 +188,21 @@ def test_a_commit_that_fails_is_told_to_all(
     loop.call(write(database, mend))
     assert loop.call(write(database, Note("b"))) == "b"
     assert stored(database) == ["b"]
+
+
+def test_no_failure_of_a_commit_ends_the_commits(
+    database: Database, loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(connection: apsw.Connection) -> None:
+        connection.execute("ROLLBACK")
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(engine, "commit", fail)
+        outcomes = loop.together([write(database, Note("a")), write(database, Note("b"))])
+    assert all(isinstance(one, OutcomeUnknown) for one in outcomes)
+    assert loop.call(write(database, Note("c"))) == "c"
+    assert stored(database) == ["c"]
 
 
 def test_detaching_finishes_what_waits(database: Database, loop: Loop) -> None:

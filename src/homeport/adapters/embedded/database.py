@@ -65,13 +65,12 @@ class Database:
         twice. If it raises, it has had no effect and the exception comes out here. Raises
         Overloaded, Unavailable, or OutcomeUnknown where a commit may or may not have happened.
         """
-        group = self._group
-        if group is not None:
+        while True:
+            group = self._group
             try:
-                return group.write(work)
-            except Stopped:  # detached meanwhile
-                return self._write_alone(work)
-        return self._write_alone(work)
+                return self._write_alone(work) if group is None else group.write(work)
+            except Stopped:  # attached or detached meanwhile
+                continue
 
     def read(self, sql: str, bindings: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """Every row of one SELECT, which sees all acknowledged writes."""
@@ -155,6 +154,8 @@ class Database:
     def _write_alone(self, work: Work[T]) -> T:
         try:
             with self._lock:
+                if self._group is not None:
+                    raise Stopped
                 result = engine.transaction(self._writer, work)
         except engine.TROUBLE as exc:
             raise engine.translated(exc) from exc

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeVar
@@ -79,8 +80,9 @@ def commit(connection: apsw.Connection) -> None:
     try:
         connection.execute("COMMIT")
     except apsw.Error as exc:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+        with contextlib.suppress(apsw.Error):
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
         if isinstance(exc, (apsw.FullError, apsw.BusyError, apsw.ReadOnlyError)):
             raise Unavailable(_detail(exc)) from exc
         # After a failed sync the log may still hold the commit, for a restart to find.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 import apsw
 
 from homeport.adapters.embedded import engine
-from homeport.domain.errors import Overloaded, Unavailable
+from homeport.domain.errors import OutcomeUnknown, Overloaded, Unavailable
 
 T = TypeVar("T")
 Work: TypeAlias = Callable[[apsw.Connection], T]
@@ -175,10 +176,11 @@ class GroupCommit:
                 return batch
             connection.execute("ROLLBACK")
         except Exception as exc:  # noqa: BLE001 - it goes to all callers of the batch
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
             for one in batch:
                 one.error = exc
+            with contextlib.suppress(apsw.Error):
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
         for one in batch:
             one.settle()
         return None
@@ -197,6 +199,10 @@ class GroupCommit:
             engine.commit(self._connection)
         except Unavailable as exc:
             return exc
+        except Exception as exc:  # noqa: BLE001 - else the thread ends, and every write waits
+            unknown = OutcomeUnknown("The data file does not answer.")
+            unknown.__cause__ = exc
+            return unknown
         return None
 
     def _finish(self, batch: _Batch) -> None:
