@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from functools import lru_cache
@@ -32,7 +33,7 @@ def unseal(of: str, sealed: str, *shape: type) -> list[Any] | None:
     """The position inside; None if the string is damaged or does not belong to `of`.
 
     `shape` gives the type of each part, `object` for any, so that a forged one cannot surprise
-    its reader.
+    its reader: integers fit into 64 bits, and text is text in UTF-8 too.
     """
     try:
         raw = urlsafe_b64decode(sealed.encode("ascii") + b"=" * (-len(sealed) % 4))
@@ -42,6 +43,16 @@ def unseal(of: str, sealed: str, *shape: type) -> list[Any] | None:
     if owner != of or len(position) != len(shape):
         return None
     for part, kind in zip(position, shape, strict=True):
-        if kind is not object and type(part) is not kind:
+        if (kind is not object and type(part) is not kind) or not _storable(part):
             return None
     return list(position)
+
+
+def _storable(part: Any) -> bool:
+    """Whether every store and index can take it in a query."""
+    if isinstance(part, int):
+        return -(1 << 63) <= part < 1 << 63
+    return not isinstance(part, str) or part.isascii() or _SURROGATE.search(part) is None
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")

@@ -1,0 +1,41 @@
+"""Cursors and checkpoints: what a forged one can hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from homeport.domain.model.opaque import digest, seal, unseal
+
+OF = digest("page", "me")
+
+
+def test_what_was_sealed_is_unsealed() -> None:
+    position = [(1 << 63) - 1, "notes", "é\U0001f600", None]
+    assert unseal(OF, seal(OF, position), int, str, str, object) == position
+
+
+@pytest.mark.parametrize(
+    ("part", "kind"),
+    [
+        (1 << 63, int),
+        (-(1 << 63) - 1, int),
+        (10**400, object),
+        ("\ud800", str),
+        ("a\udfffb", object),
+        (1.0, int),
+        (True, int),
+        ("1", int),
+        (None, str),
+        ([], str),
+    ],
+)
+def test_no_store_meets_what_it_cannot_take(part: Any, kind: type) -> None:
+    assert unseal(OF, seal(OF, [part]), kind) is None
+
+
+def test_anothers_and_what_is_damaged_is_refused() -> None:
+    sealed = seal(OF, [1])
+    for forged in (seal(digest("page", "you"), [1]), sealed[:-2], "", "é", seal(OF, [1, 2])):
+        assert unseal(OF, forged, int) is None
