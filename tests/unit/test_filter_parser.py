@@ -140,6 +140,7 @@ def test_json_values_are_typed_too() -> None:
         "tag:>x",
         f"{'x' * 257}:1",
         "a\x00b:1",
+        "title~" + "é " * 512,
     ],
 )
 def test_a_fault_names_the_parameter(text: str) -> None:

@@ -85,6 +85,8 @@ def _collect(
     if role is not None and role.role is FieldRole.GEO and _point(value) is not None:
         into.setdefault(path, []).append(value)
     elif isinstance(value, dict):
+        if len(path) > limits.FIELD_CHARACTERS:
+            return  # paths only grow; to write out each would cost the square of the record
         for name, item in value.items():
             _collect(item, f"{path}.{name}" if path else name, declared, into)
     elif isinstance(value, list):

@@ -17,6 +17,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from homeport.domain import limits
 from homeport.domain.dates import Moment, parse_date
 from homeport.domain.errors import Fault, Invalid
 from homeport.domain.model.collection import Catalog, FieldRole
@@ -62,7 +63,9 @@ class FieldRoles:
 
 
 def parse_condition(text: str, parameter: str = "filter") -> Condition:
-    """Read the text form. Raises Invalid, naming `parameter`."""
+    """Read the text form, of at most 1 KB. Raises Invalid, naming `parameter`."""
+    if len(text.encode(errors="surrogatepass")) > limits.QUERY_BYTES:
+        raise _fault(parameter, f"at most {limits.QUERY_BYTES} bytes of UTF-8")
     match = _FILTER.match(text)
     if match is None:
         raise _fault(parameter, "write field:value, field:>10, field:1..5 or field~words")
@@ -109,7 +112,7 @@ def check_field(path: str, parameter: str) -> str:
 
 
 def is_field(path: str) -> bool:
-    return 0 < len(path) <= _PATH_LENGTH and _CONTROL.search(path) is None
+    return 0 < len(path) <= limits.FIELD_CHARACTERS and _CONTROL.search(path) is None
 
 
 def _words(
@@ -224,7 +227,6 @@ _WANTED: Final = {
     FieldRole.NUMBER: "a number",
     FieldRole.DATE: "a date (RFC 3339 or YYYY-MM-DD)",
 }
-_PATH_LENGTH: Final = 256
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _FILTER: Final = re.compile(r"([^:~]+)([:~])(.+)\Z", re.DOTALL)
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?\Z", re.ASCII)

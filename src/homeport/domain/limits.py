@@ -26,6 +26,8 @@ FACET_VALUES: Final = 10
 SEARCH_DEPTH: Final = 10_000
 """How many hits paging by relevance can reach (CloudSearch and OpenSearch alike)."""
 INDEXED_FIELDS: Final = 200
+FIELD_CHARACTERS: Final = 256
+"""The longest path of a field that is indexed."""
 KEYWORD_CODE_POINTS: Final = 256
 
 MESSAGE_RECIPIENTS: Final = 100
