@@ -229,6 +229,12 @@ def test_suggestions_are_words_of_ones_own_by_frequency(backend: Backend) -> Non
     assert suggest(ANNA, "") == suggest(ANNA, "!!!") == []
 
 
+def test_suggestions_come_from_half_a_megabyte_of_text(backend: Backend) -> None:
+    for number in range(5):
+        backend.put(f"anna/notes/{number}", text="fox " + "x" * 200_000)
+    assert backend.service.suggest(ANNA, "fo") == [Suggestion("fox", 2)]
+
+
 # Pages
 
 

@@ -148,8 +148,8 @@ class Search:
     ) -> list[Suggestion]:
         """Words that begin with the last word of `prefix`, in what the caller may read.
 
-        They come from the text of the best hits, or from one text field of them, the most
-        frequent first. Raises Invalid and NotFound as `search` does.
+        They come from the text of the best hits, up to half a megabyte, or from one text
+        field of them, the most frequent first. Raises Invalid and NotFound as `search` does.
         """
         space = principal.id if space == names.ME else space
         scopes = self._scopes(principal, space, collection)
@@ -165,7 +165,7 @@ class Search:
         query = SearchQuery(Prefix(words[-1], field), scopes, limit=limits.PAGE_ITEMS)
         page, _ = self._page(query, "")
         counts: Counter[str] = Counter()
-        for found in self._found(page.hits, scopes)[0]:
+        for found in self._found(page.hits, scopes, _SUGGESTED_BYTES)[0]:
             counts.update(self._words(found.record, words[-1], field))
         best = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
         return [Suggestion(word, count) for word, count in best[:limit]]
@@ -197,8 +197,10 @@ class Search:
         hits = page.hits[: query.limit]
         return replace(page, hits=hits), _cursor(query, hits, of)
 
-    def _found(self, hits: Sequence[Hit], scopes: Sequence[Scope]) -> tuple[list[Found], int]:
-        """The hits' records, until they fill a page's 4 MB; and how many hits were looked at."""
+    def _found(
+        self, hits: Sequence[Hit], scopes: Sequence[Scope], most: int = limits.PAGE_BYTES
+    ) -> tuple[list[Found], int]:
+        """The hits' records, until they fill `most` bytes; and how many hits were looked at."""
         best = max((hit.score for hit in hits), default=0.0)
         found: list[Found] = []
         size = 0
@@ -209,7 +211,7 @@ class Search:
             if not any(scope.covers(record.key) for scope in scopes):
                 continue
             size += len(record.data.text.encode())
-            if found and size > limits.PAGE_BYTES:
+            if found and size > most:
                 return found, place
             # Fragments of an older version may show what has been taken back since.
             shown = dict(hit.highlights) if hit.version == record.version else {}
@@ -322,5 +324,7 @@ def _invalid(parameter: str, detail: str) -> Invalid:
 
 
 _SUGGESTIONS: Final = 20
+_SUGGESTED_BYTES: Final = 500_000
+"""Cutting more into words would hold everybody up."""
 _COUNTED: Final = (FieldRole.KEYWORD, FieldRole.NUMBER, FieldRole.DATE)
 """Roles whose values can be counted and sorted by."""
