@@ -1,7 +1,8 @@
 """What operations take beside a record's data: query parameters and JSON bodies.
 
 The models check form (names, types, what is required); what a value means, and its limits, is
-the services' to judge. Unknown names are refused everywhere.
+the services' to judge. Unknown names are refused everywhere. A model is built when it is first
+used: a start need not wait for what nobody asks.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from homeport.domain.model.names import COLLECTION_PATTERN, ID_PATTERN
 class Parameters(BaseModel):
     """Query parameters: text, turned into numbers where a number is asked for."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Body(BaseModel):
     """A JSON body: types as written, nothing is turned into anything else."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class PageParameters(Parameters):
