@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -108,10 +109,15 @@ class TestServe:
             f"Port {port} at 127.0.0.1 is in use by another program. "
             "Stop that program, or choose another port with --port."
         )
+        assert list(tmp_path.iterdir()) == []
 
     def test_an_address_of_another_machine(self, tmp_path: Path) -> None:
         done = homeport("serve", "--host", "192.0.2.1", folder=tmp_path)
-        assert "Cannot listen at 192.0.2.1:8090" in refused(done, Exit.PORT)
+        assert refused(done, Exit.PORT) == (
+            f"Cannot listen at 192.0.2.1:8090: {os.strerror(errno.EADDRNOTAVAIL)}. "
+            "Choose an address of this machine with --host, or another port with --port."
+        )
+        assert list(tmp_path.iterdir()) == []
 
     def test_a_folder_in_use(self, server: Server, tmp_path: Path) -> None:
         data = str(server.log.with_suffix(""))

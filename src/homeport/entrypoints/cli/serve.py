@@ -16,6 +16,8 @@ from homeport.entrypoints.cli.exits import Exit, Failure, complain
 from homeport.entrypoints.cli.opening import definition_of, opened, rebuild_index
 
 if TYPE_CHECKING:
+    import socket
+
     from homeport.container import Backend
 
 
@@ -23,9 +25,9 @@ def run(arguments: Namespace) -> int:
     definition = definition_of(arguments)
     from homeport.entrypoints.local.greenlets import offload
 
-    with opened(definition, offload=offload) as backend:
+    # The address comes first: where it cannot be had, nothing is to be written.
+    with _listening(definition) as listening, opened(definition, offload=offload) as backend:
         from homeport.entrypoints.local.app import gateway_for
-        from homeport.entrypoints.local.listener import AddressInUse, CannotListen
 
         _ready_index(backend)
         source = _source(arguments.definition)
@@ -33,11 +35,7 @@ def run(arguments: Namespace) -> int:
         def on_listening(url: str) -> None:
             print("\n".join(banner(url, definition, source)), flush=True)
 
-        try:
-            gateway_for(backend, on_listening=on_listening).run()
-        except (AddressInUse, CannotListen) as error:
-            cure = "Stop that program, or choose another port with --port."
-            raise Failure(Exit.PORT, f"{error.detail} {cure}") from error
+        gateway_for(backend, on_listening=on_listening).run(listening)
     return Exit.OK
 
 
@@ -62,6 +60,19 @@ def banner(url: str, definition: Definition, source: str) -> list[str]:
         f"  curl -s -G {url}/v1/search {bearer} -d q=words -d collection={collection}{highlight}",
         "Load a corpus and try everything with `homeport demo`. Stop with Ctrl-C.",
     ]
+
+
+def _listening(definition: Definition) -> socket.socket:
+    from homeport.entrypoints.local.listener import AddressInUse, CannotListen, bind
+
+    try:
+        return bind(definition.server.host, definition.server.port)
+    except AddressInUse as error:
+        cure = "Stop that program, or choose another port with --port."
+        raise Failure(Exit.PORT, f"{error.detail} {cure}") from error
+    except CannotListen as error:
+        cure = "Choose an address of this machine with --host, or another port with --port."
+        raise Failure(Exit.PORT, f"{error.detail} {cure}") from error
 
 
 def reachable(url: str) -> str:

@@ -11,7 +11,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, TextIO
@@ -36,6 +36,8 @@ from homeport.entrypoints.local.settings import GatewaySettings, LogFormat
 
 if TYPE_CHECKING:
     from homeport.container import Backend
+    from homeport.domain.events import RecordChanged
+    from homeport.domain.ports.message_queue import Delivery
 
 log: Final = logging.getLogger("homeport.gateway")
 
@@ -83,13 +85,16 @@ class Gateway:
             local_routes.FUNCTION: local_routes.build(backend, self.pumps),
         }
 
-    def run(self) -> None:
+    def run(self, listening: socket.socket | None = None) -> None:
         """Serve until `stop`, SIGTERM or SIGINT; then finish what is in flight and return.
 
-        Raises AddressInUse or CannotListen before anything is served.
+        `listening` is a socket that `bind` gave before; it is closed at the end. Without one,
+        this binds as the settings say, and raises AddressInUse or CannotListen before anything
+        is served.
         """
         settings = self._settings
-        listening = bind(settings.host, settings.port)
+        if listening is None:
+            listening = bind(settings.host, settings.port)
         import uvloop  # not sooner: only a served backend needs it
 
         _allow_open_files(settings.connections)
@@ -179,14 +184,22 @@ class Gateway:
     def _make_pumps(self) -> list[Pump]:
         backend = self._backend
         feed, queue = backend.feed, backend.queue
-        consume, watch = backend.indexing.consume, backend.messages.watch
-        work = backend.messages.work
         poll = None if self._is_woken() else POLL
 
         def pump(
             name: str, deliver: Callable[[], int], next_due: Callable[[], float | None]
         ) -> Pump:
             return Pump(name, deliver, next_due, self._served, poll)
+
+        # The services are asked for when there is work: until then nobody waits for them to load.
+        def consume(events: Sequence[RecordChanged]) -> Mapping[int, str]:
+            return backend.indexing.consume(events)
+
+        def watch(events: Sequence[RecordChanged]) -> Mapping[int, str]:
+            return backend.messages.watch(events)
+
+        def work(deliveries: Sequence[Delivery]) -> Mapping[str, str]:
+            return backend.messages.work(deliveries)
 
         pumps = [
             pump(
