@@ -1,7 +1,8 @@
 """The one composition root: which adapter stands behind which port, and who gets what.
 
 `build(definition)` gives a Backend. Modules of adapters that the definition does not choose
-are never imported. Everything is built when it is first asked for.
+are never imported, nor are services that nobody asks for: a function that stores records never
+loads what searches. Everything is built when it is first asked for.
 """
 
 from __future__ import annotations
@@ -11,28 +12,30 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import cached_property
 from importlib import import_module
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dependency_injector import containers, providers
 
 from homeport import __version__
 from homeport.definition import Adapter, Definition
-from homeport.domain.devices import Blocks, Devices
-from homeport.domain.health import Health
-from homeport.domain.identity import Identities
-from homeport.domain.indexing import Indexing
-from homeport.domain.messaging import Messages
-from homeport.domain.ports.change_feed import ChangeFeed
-from homeport.domain.ports.clock import Clock
 from homeport.domain.ports.deliveries import Retry
-from homeport.domain.ports.id_factory import IdFactory
-from homeport.domain.ports.identity_provider import IdentityProvider
-from homeport.domain.ports.message_queue import MessageQueue
-from homeport.domain.ports.push_gateway import PushGateway
-from homeport.domain.ports.record_store import RecordStore
-from homeport.domain.ports.search_index import SearchIndex
-from homeport.domain.records import Records
-from homeport.domain.search import Search
+
+if TYPE_CHECKING:
+    from homeport.domain.devices import Blocks, Devices
+    from homeport.domain.health import Health
+    from homeport.domain.identity import Identities
+    from homeport.domain.indexing import Indexing
+    from homeport.domain.messaging import Messages
+    from homeport.domain.ports.change_feed import ChangeFeed
+    from homeport.domain.ports.clock import Clock
+    from homeport.domain.ports.id_factory import IdFactory
+    from homeport.domain.ports.identity_provider import IdentityProvider
+    from homeport.domain.ports.message_queue import MessageQueue
+    from homeport.domain.ports.push_gateway import PushGateway
+    from homeport.domain.ports.record_store import RecordStore
+    from homeport.domain.ports.search_index import SearchIndex
+    from homeport.domain.records import Records
+    from homeport.domain.search import Search
 
 _MEMORY: Final = "homeport.adapters.memory"
 _EMBEDDED: Final = "homeport.adapters.embedded"
@@ -50,6 +53,14 @@ def _late(path: str) -> Callable[..., Any]:
         return _load(path)(*args, **kwargs)
 
     return build
+
+
+def _service(path: str) -> Callable[..., Any]:
+    return _late(f"homeport.domain.{path}")
+
+
+# The gateway's pumps and requests ask from several threads.
+_once: Final = providers.ThreadSafeSingleton
 
 
 def _closing() -> ExitStack:
@@ -91,7 +102,7 @@ def _port(
         providers.Callable(_which, adapter),
         memory=memory,
         embedded=embedded,
-        own=providers.Singleton(_opened, closing, _own, adapter, **parts),
+        own=_once(_opened, closing, _own, adapter, **parts),
     )
 
 
@@ -104,18 +115,14 @@ class Container(containers.DeclarativeContainer):
     """Every part, by name. Tests and entrypoints override parts, not this."""
 
     definition = providers.Dependency(instance_of=Definition)
-    clock: providers.Provider[Clock] = providers.Singleton(
-        _late("homeport.adapters.system:SystemClock")
-    )
-    ids: providers.Provider[IdFactory] = providers.Singleton(
-        _late("homeport.adapters.system:SystemIds")
-    )
-    retry = providers.Singleton(Retry)
-    closing: providers.Provider[ExitStack] = providers.Singleton(_closing)
+    clock: providers.Provider[Clock] = _once(_late("homeport.adapters.system:SystemClock"))
+    ids: providers.Provider[IdFactory] = _once(_late("homeport.adapters.system:SystemIds"))
+    retry = _once(Retry)
+    closing: providers.Provider[ExitStack] = _once(_closing)
     offload = providers.Object(call)
-    catalog = providers.Singleton(lambda one: one.catalog(), definition)
+    catalog = _once(lambda one: one.catalog(), definition)
     folder = providers.Callable(lambda one: one.data_folder, definition)
-    database = providers.Singleton(
+    database = _once(
         _opened,
         closing,
         _late(f"{_EMBEDDED}.database:Database"),
@@ -127,8 +134,8 @@ class Container(containers.DeclarativeContainer):
         definition,
         closing,
         "record_store",
-        memory=providers.Singleton(_late(f"{_MEMORY}.record_store:MemoryRecordStore"), clock, ids),
-        embedded=providers.Singleton(
+        memory=_once(_late(f"{_MEMORY}.record_store:MemoryRecordStore"), clock, ids),
+        embedded=_once(
             _late(f"{_EMBEDDED}.record_store:EmbeddedRecordStore"), database, clock, ids
         ),
         clock=clock,
@@ -140,10 +147,8 @@ class Container(containers.DeclarativeContainer):
         definition,
         closing,
         "change_feed",
-        memory=providers.Singleton(
-            _late(f"{_MEMORY}.change_feed:MemoryChangeFeed"), record_store, clock, retry
-        ),
-        embedded=providers.Singleton(
+        memory=_once(_late(f"{_MEMORY}.change_feed:MemoryChangeFeed"), record_store, clock, retry),
+        embedded=_once(
             _late(f"{_EMBEDDED}.change_feed:EmbeddedChangeFeed"), database, clock, retry
         ),
         store=record_store,
@@ -155,8 +160,8 @@ class Container(containers.DeclarativeContainer):
         definition,
         closing,
         "search_index",
-        memory=providers.Singleton(_late(f"{_MEMORY}.search_index:MemorySearchIndex")),
-        embedded=providers.Singleton(
+        memory=_once(_late(f"{_MEMORY}.search_index:MemorySearchIndex")),
+        embedded=_once(
             _opened,
             closing,
             _late(f"{_EMBEDDED}.search_index:EmbeddedSearchIndex"),
@@ -172,10 +177,8 @@ class Container(containers.DeclarativeContainer):
         definition,
         closing,
         "push_gateway",
-        memory=providers.Singleton(_late(f"{_MEMORY}.push_gateway:MemoryPushGateway")),
-        embedded=providers.Singleton(
-            _late(f"{_EMBEDDED}.push_gateway:EmbeddedPushGateway"), database, clock
-        ),
+        memory=_once(_late(f"{_MEMORY}.push_gateway:MemoryPushGateway")),
+        embedded=_once(_late(f"{_EMBEDDED}.push_gateway:EmbeddedPushGateway"), database, clock),
         clock=clock,
         data_folder=folder,
     )
@@ -183,10 +186,8 @@ class Container(containers.DeclarativeContainer):
         definition,
         closing,
         "message_queue",
-        memory=providers.Singleton(
-            _late(f"{_MEMORY}.message_queue:MemoryMessageQueue"), clock, retry
-        ),
-        embedded=providers.Singleton(
+        memory=_once(_late(f"{_MEMORY}.message_queue:MemoryMessageQueue"), clock, retry),
+        embedded=_once(
             _late(f"{_EMBEDDED}.message_queue:EmbeddedMessageQueue"), database, clock, retry
         ),
         clock=clock,
@@ -197,10 +198,8 @@ class Container(containers.DeclarativeContainer):
         definition,
         closing,
         "identity_provider",
-        memory=providers.Singleton(
-            _late(f"{_MEMORY}.identity_provider:MemoryIdentityProvider"), clock, ids
-        ),
-        embedded=providers.Singleton(
+        memory=_once(_late(f"{_MEMORY}.identity_provider:MemoryIdentityProvider"), clock, ids),
+        embedded=_once(
             _late(f"{_EMBEDDED}.identity_provider:EmbeddedIdentityProvider"),
             database,
             clock,
@@ -213,16 +212,33 @@ class Container(containers.DeclarativeContainer):
         data_folder=folder,
     )
 
-    records = providers.Singleton(Records, record_store, catalog, ids, clock)
-    indexing = providers.Singleton(Indexing, record_store, search_index, catalog)
-    search = providers.Singleton(Search, record_store, search_index, catalog)
-    devices = providers.Singleton(Devices, record_store, push_gateway, clock)
-    blocks = providers.Singleton(Blocks, record_store)
-    identities = providers.Singleton(Identities, identity_provider)
-    messages = providers.Singleton(
-        Messages, record_store, message_queue, push_gateway, identity_provider, devices, ids, clock
+    records: providers.Provider[Records] = _once(
+        _service("records:Records"), record_store, catalog, ids, clock
     )
-    health = providers.Singleton(Health, record_store, __version__)
+    indexing: providers.Provider[Indexing] = _once(
+        _service("indexing:Indexing"), record_store, search_index, catalog
+    )
+    search: providers.Provider[Search] = _once(
+        _service("search:Search"), record_store, search_index, catalog
+    )
+    devices: providers.Provider[Devices] = _once(
+        _service("devices:Devices"), record_store, push_gateway, clock
+    )
+    blocks: providers.Provider[Blocks] = _once(_service("devices:Blocks"), record_store)
+    identities: providers.Provider[Identities] = _once(
+        _service("identity:Identities"), identity_provider
+    )
+    messages: providers.Provider[Messages] = _once(
+        _service("messaging:Messages"),
+        record_store,
+        message_queue,
+        push_gateway,
+        identity_provider,
+        devices,
+        ids,
+        clock,
+    )
+    health: providers.Provider[Health] = _once(_service("health:Health"), record_store, __version__)
 
 
 class Backend:

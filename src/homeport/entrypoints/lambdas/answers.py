@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from homeport.domain.messaging import message_view
 from homeport.domain.model import versions
 from homeport.domain.model.data import encode
-from homeport.domain.model.device import Device
-from homeport.domain.model.identity import Identity, Session
-from homeport.domain.model.record import Record
-from homeport.domain.records import Changes, Page
-from homeport.domain.search import SearchResult, Suggestion
 from homeport.entrypoints.lambdas.problems import Result
+
+if TYPE_CHECKING:
+    from homeport.domain.model.device import Device
+    from homeport.domain.model.identity import Identity, Session
+    from homeport.domain.model.record import Record
+    from homeport.domain.records import Changes, Page
+    from homeport.domain.search import SearchResult, Suggestion
 
 JSON = "application/json"
 # A record may be kept by its reader, and asked for again with its ETag; by nobody else.
@@ -155,6 +156,8 @@ def message_accepted(record: Record) -> Result:
 
 
 def _message(status: int, record: Record) -> Result:
+    from homeport.domain.messaging import message_view
+
     view = {
         **message_view(record),
         "version": versions.to_text(record.version),

@@ -1,6 +1,6 @@
 """Runs the operations of one Lambda function: an event goes in, an answer comes out.
 
-Each operation is bound to its service method once, when the function starts; a request then
+Each operation is bound to its service method once, when it is first called; a request then
 costs a dictionary look-up by `routeKey`, the parsing of what the operation takes, and one call.
 """
 
@@ -12,8 +12,6 @@ from collections.abc import Callable, Mapping
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeAlias
-
-from pydantic import BaseModel
 
 from homeport.domain.errors import HomeportError, NotFound
 from homeport.domain.model.data import Data
@@ -70,28 +68,28 @@ def at_first_event(function: str) -> Handler:
 
 
 def _bind(operation: Operation, backend: Any, clock: Clock) -> Callable[[Event], Result]:
-    method = attrgetter(operation.calls)(backend)
+    find = attrgetter(operation.calls)
+    method: Callable[..., Any] | None = None
     answer = operation.answer
     known_caller = operation.caller is Caller.IDENTITY
     path = tuple(operation.path_parameters)
     takes_expectation = Header.EXPECTATION in operation.headers
     takes_key = Header.IDEMPOTENCY_KEY in operation.headers
     query, body, transform = operation.query, operation.body, operation.transform
-    no_parameters = None if query is None else _defaults(query)
 
     def call(event: Event) -> Result:
+        nonlocal method
+        if method is None:
+            method = find(backend)  # builds the service, and loads its module, when first needed
         arguments: dict[str, Any] = {}
         if known_caller:
             arguments["principal"] = requests.principal_of(event, clock.now() // 1_000_000)
         if path:
             arguments.update(event["pathParameters"])
-        if event["rawQueryString"]:
-            given = requests.parameters(event["rawQueryString"], query or operations.NoParameters)
+        raw = event["rawQueryString"]
+        if raw or query is not None:
+            given = requests.parameters(raw, query or operations.NoParameters)
             arguments.update(given.__dict__)
-        elif no_parameters is not None:
-            arguments.update(no_parameters)
-        elif query is not None:
-            requests.parameters("", query)
         headers = event["headers"]
         if takes_expectation and ("if-match" in headers or "if-none-match" in headers):
             arguments["expect"] = requests.expectation(headers)
@@ -108,13 +106,6 @@ def _bind(operation: Operation, backend: Any, clock: Clock) -> Callable[[Event],
         return answer(result, headers) if operation.conditional else answer(result)
 
     return call
-
-
-def _defaults(query: type[BaseModel]) -> dict[str, Any] | None:
-    """The arguments of a request without a query string; None where it needs one."""
-    if any(field.is_required() for field in query.model_fields.values()):
-        return None
-    return dict(query().__dict__)
 
 
 def _no_route(event: Event) -> Result:
