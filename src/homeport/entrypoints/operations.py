@@ -13,19 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 from pydantic import BaseModel
 
-from homeport.domain.errors import Fault, Invalid, VersionMismatch
-from homeport.domain.model.data import Data
-from homeport.domain.model.device import Environment, Platform, PushTarget
-from homeport.domain.model.writes import Expectation
-from homeport.domain.ports.record_store import Order
-from homeport.domain.records import BatchWrite, Op
-from homeport.domain.search import SearchRequest
-from homeport.entrypoints import models
-from homeport.entrypoints.lambdas import answers, requests
+from homeport.entrypoints import arguments, models
+from homeport.entrypoints.lambdas import answers
 from homeport.entrypoints.lambdas.problems import Result
 
 PREFIX: Final = "/v1"
@@ -59,9 +52,6 @@ class NoParameters(models.Parameters):
     """For operations that take no query parameters: any is unknown."""
 
 
-Arguments = dict[str, Any]
-
-
 @dataclass(frozen=True)
 class Operation:
     """One entry. `calls` is a service and its method, as attributes of the backend.
@@ -82,7 +72,7 @@ class Operation:
     query: type[BaseModel] | None = None
     body: type[BaseModel] | Document | None = None
     headers: tuple[Header, ...] = ()
-    transform: Callable[[Arguments], Arguments] | None = None
+    transform: arguments.Transform | None = None
     conditional: bool = False
     limited: bool = False
 
@@ -94,70 +84,6 @@ class Operation:
     @cached_property
     def path_parameters(self) -> tuple[str, ...]:
         return tuple(re.findall(r"\{(\w+)\}", self.path))
-
-
-def _page(arguments: Arguments) -> Arguments:
-    return {**arguments, "order": Order(arguments["order"])}
-
-
-def _batch(arguments: Arguments) -> Arguments:
-    writes = [
-        BatchWrite(
-            Op(one.op),
-            one.collection,
-            one.id,
-            None if one.data is None else Data.of(one.data),
-            _batch_expectation(one, f"/writes/{index}"),
-        )
-        for index, one in enumerate(arguments["writes"])
-    ]
-    return {**arguments, "writes": writes}
-
-
-def _batch_expectation(one: models.BatchItem, where: str) -> Expectation | None:
-    """As from the headers of the same names; what is wrong points into the body instead."""
-    headers: dict[str, str] = {}
-    if one.if_none_match is not None:
-        headers["if-none-match"] = one.if_none_match
-    if one.if_match is not None:
-        # A version as answers show it serves as well as the ETag that quotes it.
-        bare = one.if_match[:1] not in ('"', "*", "W")
-        headers["if-match"] = f'"{one.if_match}"' if bare else one.if_match
-    try:
-        return requests.expectation(headers)
-    except (Invalid, VersionMismatch) as exc:
-        told = exc.faults[0].detail if exc.faults else exc.detail
-        exc.faults = (Fault(f"{where}/if_match", told),)
-        raise
-
-
-def _search_parameters(arguments: Arguments) -> Arguments:
-    renamed = {**arguments, "filters": arguments["filter"], "facets": arguments["facet"]}
-    del renamed["filter"], renamed["facet"]
-    return _search(renamed)
-
-
-def _search(arguments: Arguments) -> Arguments:
-    principal = arguments.pop("principal")
-    for several in ("filters", "facets", "highlight"):
-        arguments[several] = tuple(arguments[several])
-    return {"principal": principal, "request": SearchRequest(**arguments)}
-
-
-def _message_patch(arguments: Arguments) -> Arguments:
-    patch = arguments.pop("data")
-    return {**arguments, "patch": patch}
-
-
-def _device(arguments: Arguments) -> Arguments:
-    target = PushTarget(
-        Platform(arguments["platform"]), Environment(arguments["environment"]), arguments["token"]
-    )
-    return {"principal": arguments["principal"], "id": arguments["device"], "target": target}
-
-
-def _device_id(arguments: Arguments) -> Arguments:
-    return {"principal": arguments["principal"], "id": arguments["device"]}
 
 
 _RECORD = "/records/{space}/{collection}/{id}"
@@ -223,7 +149,7 @@ OPERATIONS: Final = (
         "records.page",
         answers.page,
         query=models.PageParameters,
-        transform=_page,
+        transform=arguments.page,
     ),
     Operation(
         "write_batch",
@@ -233,7 +159,7 @@ OPERATIONS: Final = (
         "records.batch",
         answers.batch,
         body=models.BatchBody,
-        transform=_batch,
+        transform=arguments.batch,
     ),
     Operation(
         "list_changes",
@@ -252,7 +178,7 @@ OPERATIONS: Final = (
         "search.search",
         answers.found,
         query=models.SearchParameters,
-        transform=_search_parameters,
+        transform=arguments.search_parameters,
     ),
     Operation(
         "search_structured",
@@ -262,7 +188,7 @@ OPERATIONS: Final = (
         "search.search",
         answers.found,
         body=models.SearchBody,
-        transform=_search,
+        transform=arguments.search,
     ),
     Operation(
         "suggest",
@@ -300,7 +226,7 @@ OPERATIONS: Final = (
         "messages.patch",
         answers.message,
         body=Document.MERGE_PATCH,
-        transform=_message_patch,
+        transform=arguments.message_patch,
     ),
     Operation(
         "delete_message",
@@ -327,7 +253,7 @@ OPERATIONS: Final = (
         "devices.put",
         answers.device,
         body=models.DeviceBody,
-        transform=_device,
+        transform=arguments.device,
     ),
     Operation(
         "delete_device",
@@ -337,7 +263,7 @@ OPERATIONS: Final = (
         "devices.delete",
         answers.nothing,
         statuses=(204,),
-        transform=_device_id,
+        transform=arguments.device_id,
     ),
     Operation(
         "list_blocks",

@@ -1,0 +1,92 @@
+"""What an operation's arguments become, where its service method takes them in another form.
+
+Services' own types are imported when they are needed: the table of operations is read by every
+function, and a function loads only the services that it calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from homeport.domain.errors import Fault, Invalid, VersionMismatch
+from homeport.domain.model.data import Data
+from homeport.domain.model.device import Environment, Platform, PushTarget
+from homeport.entrypoints.lambdas import requests
+
+if TYPE_CHECKING:
+    from homeport.domain.model.writes import Expectation
+    from homeport.entrypoints import models
+
+Arguments: TypeAlias = dict[str, Any]
+Transform: TypeAlias = Callable[[Arguments], Arguments]
+
+
+def page(arguments: Arguments) -> Arguments:
+    from homeport.domain.ports.record_store import Order
+
+    return {**arguments, "order": Order(arguments["order"])}
+
+
+def batch(arguments: Arguments) -> Arguments:
+    from homeport.domain.records import BatchWrite, Op
+
+    writes = [
+        BatchWrite(
+            Op(one.op),
+            one.collection,
+            one.id,
+            None if one.data is None else Data.of(one.data),
+            _batch_expectation(one, f"/writes/{index}"),
+        )
+        for index, one in enumerate(arguments["writes"])
+    ]
+    return {**arguments, "writes": writes}
+
+
+def _batch_expectation(one: models.BatchItem, where: str) -> Expectation | None:
+    """As from the headers of the same names; what is wrong points into the body instead."""
+    headers: dict[str, str] = {}
+    if one.if_none_match is not None:
+        headers["if-none-match"] = one.if_none_match
+    if one.if_match is not None:
+        # A version as answers show it serves as well as the ETag that quotes it.
+        bare = one.if_match[:1] not in ('"', "*", "W")
+        headers["if-match"] = f'"{one.if_match}"' if bare else one.if_match
+    try:
+        return requests.expectation(headers)
+    except (Invalid, VersionMismatch) as exc:
+        told = exc.faults[0].detail if exc.faults else exc.detail
+        exc.faults = (Fault(f"{where}/if_match", told),)
+        raise
+
+
+def search_parameters(arguments: Arguments) -> Arguments:
+    renamed = {**arguments, "filters": arguments["filter"], "facets": arguments["facet"]}
+    del renamed["filter"], renamed["facet"]
+    return search(renamed)
+
+
+def search(arguments: Arguments) -> Arguments:
+    from homeport.domain.search import SearchRequest
+
+    principal = arguments.pop("principal")
+    for several in ("filters", "facets", "highlight"):
+        arguments[several] = tuple(arguments[several])
+    return {"principal": principal, "request": SearchRequest(**arguments)}
+
+
+def message_patch(arguments: Arguments) -> Arguments:
+    patch = arguments.pop("data")
+    return {**arguments, "patch": patch}
+
+
+def device(arguments: Arguments) -> Arguments:
+    target = PushTarget(
+        Platform(arguments["platform"]), Environment(arguments["environment"]), arguments["token"]
+    )
+    return {"principal": arguments["principal"], "id": arguments["device"], "target": target}
+
+
+def device_id(arguments: Arguments) -> Arguments:
+    return {"principal": arguments["principal"], "id": arguments["device"]}
