@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 from homeport.domain import limits
@@ -23,9 +24,12 @@ from homeport.domain.errors import Fault, Invalid
 from homeport.domain.model.query import All, Node, Not, Nothing, Phrase, Prefix, Words
 
 
+@lru_cache(1024)
 def parse_query(text: str | None, parameter: str = "q") -> Node:
     """The tree for `text`: everything where it is absent or blank, Nothing where it holds no
     word. Raises Invalid, naming `parameter`, for more than 1 KB of UTF-8.
+
+    The last ones are kept: each page of a search, and each of its users, asks again.
     """
     if text is None or not text.strip():
         return All()

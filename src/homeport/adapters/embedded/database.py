@@ -104,7 +104,7 @@ class Database:
                 raise RuntimeError("The database is attached already.")
             self._loop = loop
             self._loop_thread = threading.get_ident()
-            self._loop_reader = self._open_reader()
+            self._loop_reader = self._open_reader(engine.REQUESTS_CACHE_KIB)
             self._group = GroupCommit(
                 self._writer, loop, wait, self._max_waiting, self._end_snapshot, self._notify
             )
@@ -180,7 +180,7 @@ class Database:
         try:
             own: apsw.Connection = self._local.connection
         except AttributeError:
-            own = self._local.connection = self._open_reader()
+            own = self._local.connection = self._open_reader(engine.READER_CACHE_KIB)
         return own
 
     def _open_writer(self) -> apsw.Connection:
@@ -192,8 +192,8 @@ class Database:
             raise
         return writer
 
-    def _open_reader(self) -> apsw.Connection:
-        reader = engine.open_reader(self._folder.database)
+    def _open_reader(self, cache_kib: int) -> apsw.Connection:
+        reader = engine.open_reader(self._folder.database, cache_kib)
         self._readers.add(reader)
         return reader
 

@@ -18,7 +18,9 @@ _AUTOCHECKPOINT = 8_000
 time stalls one commit by some 20 ms."""
 _JOURNAL_BYTES = 128 * 1024 * 1024
 _WRITER_CACHE_KIB = 16 * 1024
-_READER_CACHE_KIB = 2 * 1024
+READER_CACHE_KIB: Final = 2 * 1024
+REQUESTS_CACHE_KIB: Final = 48 * 1024
+"""What reads for all requests: a page that is not here costs as much as the rest of a read."""
 """Each commit empties it, and what it lacks is in the system's cache: more is not faster."""
 _BUSY_MILLISECONDS = 5_000
 
@@ -100,9 +102,9 @@ def open_writer(path: Path) -> apsw.Connection:
     return connection
 
 
-def open_reader(path: Path) -> apsw.Connection:
+def open_reader(path: Path, cache_kib: int = READER_CACHE_KIB) -> apsw.Connection:
     """A connection that only reads, and so never checkpoints."""
-    connection = _open(path, _READER_CACHE_KIB)
+    connection = _open(path, cache_kib)
     connection.execute("PRAGMA query_only = ON")
     return connection
 

@@ -129,7 +129,7 @@ def changes(result: Changes) -> Result:
 def found(result: SearchResult) -> Result:
     hits = ",".join(
         f'{{"record":{record_text(hit.record)},"score":{hit.score:.4g},'
-        f'"highlights":{encode(hit.highlights)}}}'
+        f'"highlights":{encode(hit.highlights) if hit.highlights else "{}"}}}'
         for hit in result.hits
     )
     facets = {
@@ -137,7 +137,8 @@ def found(result: SearchResult) -> Result:
         for field, counts in result.facets.items()
     }
     cursor = "" if result.cursor is None else f',"cursor":"{result.cursor}"'
-    return _kept(f'{{"hits":[{hits}],"total":{result.total},"facets":{encode(facets)}{cursor}}}')
+    counted = encode(facets) if facets else "{}"
+    return _kept(f'{{"hits":[{hits}],"total":{result.total},"facets":{counted}{cursor}}}')
 
 
 def suggestions(result: Sequence[Suggestion]) -> Result:
