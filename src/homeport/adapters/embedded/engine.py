@@ -20,8 +20,8 @@ _JOURNAL_BYTES = 128 * 1024 * 1024
 _WRITER_CACHE_KIB = 16 * 1024
 READER_CACHE_KIB: Final = 2 * 1024
 REQUESTS_CACHE_KIB: Final = 48 * 1024
-"""What reads for all requests: a page that is not here costs as much as the rest of a read."""
-"""Each commit empties it, and what it lacks is in the system's cache: more is not faster."""
+"""For the connection that reads for all requests: searches read records from everywhere, and a
+page that is not here costs them as much as all the rest. Each commit empties it."""
 _BUSY_MILLISECONDS = 5_000
 
 TROUBLE: Final = (
