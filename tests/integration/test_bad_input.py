@@ -87,6 +87,13 @@ def unknown(what: str, method: str, path: str, fields: Mapping[str, Any]) -> Cas
     return Case(name, method, path, 400, "invalid", UNEXPECTED, errors, BODY, body)
 
 
+def nested(levels: int) -> dict[str, Any]:
+    data: dict[str, Any] = {}
+    for _ in range(levels - 1):
+        data = {"a": data}
+    return data
+
+
 def match(name: str, tag: str, status: int, kind: str, detail: str, **more: Any) -> Case:
     return Case(name, "PUT", ONE, status, kind, detail, headers={**BODY, **tagged(tag)}, **more)
 
@@ -294,6 +301,16 @@ CASES = [
     batch("surrogate in a batch",
           [{"op": "put", "collection": "notes", "id": "new", "data": {"a": "\ud800"}}],
           {"": "holds a lone surrogate, which is not text"}, detail=RULE),
+    batch("33 levels in a batch",
+          [{"op": "delete", "collection": "notes", "id": "one"},
+           {"op": "put", "collection": "notes", "id": "new", "data": nested(33)}],
+          {"/writes/1/data": "nested deeper than 32 levels"}, detail=RULE),
+    batch("100 levels in a batch",
+          [{"op": "put", "collection": "notes", "id": "new", "data": nested(100)}],
+          {"": "nested deeper than 32 levels"}, detail=RULE),
+    Case("33 levels in a message", "POST", "/v1/messages", 400, "invalid",
+         "The message breaks a rule.", {"/data": "nested deeper than 32 levels"}, BODY,
+         json.dumps({"to": ["x"], "data": nested(33)}).encode()),
     unknown("a message", "POST", "/v1/messages", {"to": ["x"], "text": "hi"}),
     unknown("a device", "PUT", "/v1/devices/phone", {"platform": "fcm", "token": "abc"}),
     unknown("a search", "POST", "/v1/search", {"q": "a"}),
@@ -474,6 +491,20 @@ def check(client: Client, case: Case) -> None:
     for name, value in case.answer_headers.items():
         assert headers[name] == value
     assert client.stored() == before
+
+
+def test_32_levels_are_kept_wherever_data_is_sent(client: Client) -> None:
+    data = nested(32)
+    write = {"op": "put", "collection": "deep", "id": "batched", "data": data}
+    batched = client.ask("POST", "/v1/records/me", BODY, json.dumps({"writes": [write]}).encode())
+    alone = client.ask("PUT", "/v1/records/me/deep/alone", BODY, json.dumps(data).encode())
+    assert (batched[0], alone[0]) == (200, 201)
+    kept = client.ask("GET", "/v1/records/me/deep")[2]["items"]
+    assert [one["data"] for one in kept] == [data, data]
+    message = json.dumps({"to": [alone[2]["author"]], "data": data}).encode()
+    status, _, sent = client.ask("POST", "/v1/messages", BODY, message)
+    assert (status, sent["data"]) == (202, data)
+    assert client.ask("GET", f"/v1/messages/{sent['id']}")[2]["data"] == data
 
 
 PAGE = "This cursor cannot be used here."

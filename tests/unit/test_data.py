@@ -74,6 +74,20 @@ class TestParsing:
         assert data.text == text
         assert encode(data.value) == text
 
+    def test_what_stands_around_is_not_counted(self) -> None:
+        text = '{"a": ' * 33 + "1" + "}" * 33
+        assert Data.parse(text, around=1).text == text
+        with pytest.raises(Invalid):
+            Data.parse('{"a": ' + text + "}", around=1)
+
+    def test_values_without_end_are_refused(self) -> None:
+        endless: dict[str, Any] = {}
+        for _ in range(5000):
+            endless = {"a": endless}
+        with pytest.raises(Invalid) as refused:
+            Data.of(endless)
+        assert refused.value.faults == (Fault("", "nested deeper than 32 levels"),)
+
     @pytest.mark.parametrize(("text", "pointer", "detail"), REFUSED)
     def test_what_cannot_be_kept_is_refused(self, text: str, pointer: str, detail: str) -> None:
         with pytest.raises(Invalid) as refused:

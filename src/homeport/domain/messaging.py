@@ -105,14 +105,14 @@ class Messages:
         """
         content = _content(title, text, data or {})
         _check_recipients(to)
-        first = Data.of({"to": list(to), **content})
+        first = _data({"to": list(to), **content})
         _check_copy_size(principal.id, content)
         key = Key(principal.id, names.SENT, self._ids.record_id())
         digest = ""
         if idempotency_key is not None:
             key = key._replace(id=names.id_of_key(idempotency_key))
             digest = first.digest()
-        body = Data.of({**first.value, "state": State.QUEUED.value})
+        body = _data({**first.value, "state": State.QUEUED.value})
         try:
             write = Put(key, principal.id, body, Expect.NEVER, first=digest)
             record = self._store.write([write])[0]
@@ -152,7 +152,7 @@ class Messages:
             if before["state"] == State.ACCEPTED:
                 after["edited"] = True
             try:
-                write = Put(record.key, principal.id, Data.of(after), record.version)
+                write = Put(record.key, principal.id, _data(after), record.version)
                 record = self._store.write([write])[0]
             except WriteRefused:
                 continue
@@ -265,7 +265,7 @@ class Messages:
         longer, in the inbox: what its owner deleted stays deleted."""
         content = _shown(data)
         if create:
-            fresh = Data.of({"from": sender, "message": id, **content, "read": False})
+            fresh = _data({"from": sender, "message": id, **content, "read": False})
             try:
                 self._store.write([Put(key, sender, fresh, Expect.NEVER)])
                 return True
@@ -277,7 +277,7 @@ class Messages:
                 return False
             if all(there.data.get(name) == value for name, value in content.items()):
                 return True
-            changed = Data.of({**there.data, **content})
+            changed = _data({**there.data, **content})
             try:
                 self._store.write([Put(key, sender, changed, there.version)])
                 return True
@@ -347,10 +347,15 @@ def _content(title: Any, text: Any, data: Any) -> dict[str, Any]:
         faults.append(Fault("/title", f"a string of up to {limits.MESSAGE_TITLE} characters"))
     if not isinstance(text, str):
         faults.append(Fault("/text", "not a string"))
-    if not isinstance(data, Mapping):
-        faults.append(Fault("/data", "not an object"))
     if not text and not data:
         faults.append(Fault("/text", "a message has text, data or both"))
+    if not isinstance(data, Mapping):
+        faults.append(Fault("/data", "not an object"))
+    else:
+        try:
+            Data.of(data)
+        except Invalid as exc:
+            faults += [Fault(f"/data{one.pointer}", one.detail) for one in exc.faults]
     if faults:
         raise Invalid("The message breaks a rule.", tuple(faults))
     return {"title": title, "text": text, "data": dict(data)}
@@ -384,7 +389,7 @@ def _check_copy_size(sender: str, content: Mapping[str, Any]) -> None:
     """Raise TooLarge unless the record in anybody's inbox would fit too."""
     key = Key(_LONGEST_ID, names.INBOX, _LONGEST_ID)
     copy = {"from": sender, "message": _LONGEST_ID, **content, "read": False}
-    check_size(key, Data.of(copy))
+    check_size(key, _data(copy))
 
 
 def _repeated(current: Record | None, first: str) -> Record:
@@ -399,6 +404,11 @@ def _repeated(current: Record | None, first: str) -> Record:
 def _on_its_way(record: Record) -> bool:
     state = None if record.data is None else record.data.get("state")
     return state in (State.QUEUED, State.RETRACTING)
+
+
+def _data(record: Mapping[str, Any]) -> Data:
+    """A message or a copy of it; what its sender gave as `data` stands one level deep in it."""
+    return Data.of(record, around=1)
 
 
 def _shown(data: Data) -> dict[str, Any]:

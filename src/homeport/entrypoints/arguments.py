@@ -36,12 +36,20 @@ def batch(arguments: Arguments) -> Arguments:
             Op(one.op),
             one.collection,
             one.id,
-            None if one.data is None else Data.of(one.data),
+            None if one.data is None else _batch_data(one.data, f"/writes/{index}/data"),
             _batch_expectation(one, f"/writes/{index}"),
         )
         for index, one in enumerate(arguments["writes"])
     ]
     return {**arguments, "writes": writes}
+
+
+def _batch_data(data: dict[str, Any], where: str) -> Data:
+    try:
+        return Data.of(data)
+    except Invalid as exc:
+        exc.faults = tuple(Fault(f"{where}{one.pointer}", one.detail) for one in exc.faults)
+        raise
 
 
 def _batch_expectation(one: models.BatchItem, where: str) -> Expectation | None:

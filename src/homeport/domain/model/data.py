@@ -43,24 +43,27 @@ class Data(Mapping[str, Any]):
         self._value = value
 
     @classmethod
-    def parse(cls, text: str) -> Data:
+    def parse(cls, text: str, around: int = 0) -> Data:
         """Check and keep a JSON object that came from outside.
 
         Raises Invalid, with a pointer to each fault, for text that is not a JSON object or
-        that holds duplicate names, numbers out of range, lone surrogates or over 32 levels.
+        that holds duplicate names, numbers out of range, lone surrogates or over 32 levels;
+        `around` is the number of levels that stand around what the 32 are for.
         """
-        value = parse_json(text)
+        value = parse_json(text, around)
         if not isinstance(value, dict):
             raise Invalid("A record's data is a JSON object.", (Fault("", "not an object"),))
         return cls(text, value)
 
     @classmethod
-    def of(cls, value: Mapping[str, Any]) -> Data:
+    def of(cls, value: Mapping[str, Any], around: int = 0) -> Data:
         """The same from Python values, under the same rules."""
         if isinstance(value, Data):
             return value
         try:
-            return cls.parse(encode(dict(value)))
+            return cls.parse(encode(dict(value)), around)
+        except RecursionError:
+            raise _broken(_TOO_DEEP) from None
         except (TypeError, ValueError) as exc:
             raise Invalid(f"This cannot be kept as JSON: {exc}.") from exc
 
@@ -101,10 +104,10 @@ class Data(Mapping[str, Any]):
         return f"Data({self._text})"
 
 
-def parse_json(text: str) -> Json:
+def parse_json(text: str, around: int = 0) -> Json:
     """Any JSON value under the rules above; raises Invalid as `Data.parse` does."""
     try:
-        return _parse(text)
+        return _parse(text, limits.NESTING + around)
     except RecursionError:
         raise _broken(_TOO_DEEP) from None
     except UnicodeEncodeError:
@@ -114,15 +117,15 @@ def parse_json(text: str) -> Json:
         raise Invalid("The body is not well-formed JSON.", (Fault("", where),)) from None
 
 
-def _parse(text: str) -> Json:
+def _parse(text: str, levels: int) -> Json:
     try:
         value: Json = _decode(text)
     except _Refused:
         # Read it once more, for what is wrong and where; that can find further trouble.
-        faults = _faults(_trace_decoder.decode(text), None)
+        faults = _faults(_trace_decoder.decode(text), None, levels)
         raise _broken(*islice(faults, _FAULTS_TOLD)) from None
-    if text.count("{") + text.count("[") > limits.NESTING:
-        _check_depth(value)
+    if text.count("{") + text.count("[") > levels:
+        _check_depth(value, levels)
     if not text.isascii():
         text.encode()
     if _SURROGATE.search(text):
@@ -199,9 +202,9 @@ def _constant(literal: str) -> NoReturn:
     raise _Refused
 
 
-def _check_depth(value: Json) -> None:
+def _check_depth(value: Json, levels: int) -> None:
     level: list[Json] = [value]
-    for _ in range(limits.NESTING + 1):
+    for _ in range(levels + 1):
         inner: list[Json] = []
         for item in level:
             if isinstance(item, dict):
@@ -275,14 +278,14 @@ def _pointer(path: _Path) -> str:
     return "".join(f"/{part}" for part in reversed(parts))
 
 
-def _faults(value: Any, path: _Path, level: int = 1) -> Iterator[Fault]:
-    """Where a well-formed text breaks the rules."""
+def _faults(value: Any, path: _Path, levels: int) -> Iterator[Fault]:
+    """Where a well-formed text breaks the rules. `levels` are those that may follow."""
     if isinstance(value, _Literal):
         if value.lstrip("-") in ("NaN", "Infinity"):
             yield Fault(_pointer(path), f"{value} is not a JSON number")
         elif fault := _number_fault(value):
             yield Fault(_pointer(path), fault)
-    elif isinstance(value, list) and level > limits.NESTING:
+    elif isinstance(value, list) and levels < 1:
         yield _TOO_DEEP
     elif isinstance(value, _Pairs):
         seen = set()
@@ -290,10 +293,10 @@ def _faults(value: Any, path: _Path, level: int = 1) -> Iterator[Fault]:
             if name in seen:
                 yield Fault(_pointer((path, name)), "this name stands twice in one object")
             seen.add(name)
-            yield from _faults(item, (path, name), level + 1)
+            yield from _faults(item, (path, name), levels - 1)
     elif isinstance(value, list):
         for place, item in enumerate(value):
-            yield from _faults(item, (path, place), level + 1)
+            yield from _faults(item, (path, place), levels - 1)
 
 
 def _broken(*faults: Fault) -> Invalid:
