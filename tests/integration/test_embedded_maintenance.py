@@ -9,7 +9,7 @@ import pytest
 
 from homeport.adapters.embedded.change_feed import EmbeddedChangeFeed
 from homeport.adapters.embedded.database import Database
-from homeport.adapters.embedded.record_store import EmbeddedRecordStore
+from homeport.adapters.embedded.record_store import _SPACE_CHANGES, EmbeddedRecordStore
 from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.memory.ids import SequentialIds
 from homeport.domain import limits
@@ -199,3 +199,11 @@ def test_a_page_over_many_tombstones_ends_early_but_goes_on(backend: Backend) ->
         after = page.next
     assert found == ["zz"]
     assert pages == 3
+
+
+def test_a_spaces_changes_are_read_in_their_order_from_one_index(backend: Backend) -> None:
+    bindings = ("space", 1, "notes", "a", 2, '["tasks"]')
+    plan = backend.database.read(f"EXPLAIN QUERY PLAN {_SPACE_CHANGES}", bindings)
+    steps = [step for _, _, _, step in plan]
+    assert steps[0].startswith("SEARCH records USING INDEX records_by_space (space=? AND (version")
+    assert not [step for step in steps if "TEMP B-TREE" in step]

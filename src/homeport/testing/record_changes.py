@@ -140,6 +140,33 @@ class ChangesContract(RecordStoreSupport):
         assert store.changes(space, None, START, 2, besides=everything).records == ()
 
     @final
+    def test_hundreds_of_collections_come_in_one_order(
+        self, store: RecordStore, space: str
+    ) -> None:
+        keys = [key(space, f"r{n // 300}", f"c{n * 7 % 300:03}") for n in range(400)]
+        records = [
+            record
+            for start in range(0, len(keys), limits.BATCH_WRITES)
+            for record in store.write(
+                [put(one) for one in keys[start : start + limits.BATCH_WRITES]]
+            )
+        ]
+        records[0] = do(store, put(keys[0], {"n": 2}))
+        records[1] = do(store, delete(keys[1]))
+        expected = by_position(records)
+        assert changed(store, space) == expected
+        assert changed(store, space, limit=37) == expected
+        besides = frozenset(f"c{n:03}" for n in range(0, 300, 2))
+        wanted = [record for record in expected if record.key.collection not in besides]
+        page = store.changes(space, None, wanted[20].position, 30, besides=besides)
+        assert (list(page.records), page.more) == (wanted[21:51], True)
+        page = store.changes(
+            space, None, wanted[20].position, 30, wanted[40].version, besides=besides
+        )
+        through = [record for record in wanted[21:] if record.version <= wanted[40].version]
+        assert (list(page.records), page.more) == (through[:30], len(through) > 30)
+
+    @final
     @pytest.mark.parametrize("collection", [None, NOTES])
     def test_a_page_of_changes_ends_once_it_holds_a_megabyte(
         self, store: RecordStore, space: str, collection: str | None

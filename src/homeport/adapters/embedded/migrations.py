@@ -26,6 +26,8 @@ CREATE TABLE records (
     PRIMARY KEY (space, collection, id)
 );
 CREATE INDEX records_by_version ON records (space, collection, version, id);
+-- With the collection, so that whole-space changes pass over some without reading their rows.
+CREATE INDEX records_by_space ON records (space, version, collection);
 CREATE INDEX tombstones ON records (version) WHERE data IS NULL;
 
 CREATE TABLE memberships (

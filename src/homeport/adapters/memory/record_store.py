@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import threading
 import zlib
@@ -52,6 +51,7 @@ class MemoryRecordStore:
         self._last = versions.NEVER
         self._records: dict[Key, Record] = {}
         self._spaces: dict[str, dict[str, _Collection]] = {}
+        self._updates: dict[str, SortedKeys[tuple[int, str, str]]] = {}
         self._members: dict[str, dict[str, Membership]] = {}
         self._memberships: dict[str, dict[str, Membership]] = {}
         self._log: list[RecordChanged] = []
@@ -101,16 +101,11 @@ class MemoryRecordStore:
         end = _NO_LIMIT if through is None else through
         with self._lock:
             self._check_guard(guard)
-            collections = self._spaces.get(space, {})
-            if collection is None:
-                wanted: Iterable[_Collection] = [
-                    one for name, one in collections.items() if name not in besides
-                ]
-            else:
-                wanted = [collections[collection]] if collection in collections else []
-            merged = heapq.merge(*(one.updates.after(after) for one in wanted))
-            asked_for = itertools.takewhile(lambda changed: changed[0] <= end, merged)
-            found = (self._records[Key(space, *changed[1:])] for changed in asked_for)
+            order = self._update_order(space, collection)
+            changes = order.after(after) if order is not None else iter(())
+            asked_for = itertools.takewhile(lambda changed: changed[0] <= end, changes)
+            wanted = (changed for changed in asked_for if changed[1] not in besides)
+            found = (self._records[Key(space, *changed[1:])] for changed in wanted)
             records, more = _cut(found, limit)
             return ChangePage(tuple(records), self._horizon(), more)
 
@@ -127,6 +122,14 @@ class MemoryRecordStore:
                 if zlib.crc32(key.id.encode()) % segments == segment
             )
             return _cut(mine, limit)[0]
+
+    def _update_order(
+        self, space: str, collection: str | None
+    ) -> SortedKeys[tuple[int, str, str]] | None:
+        if collection is None:
+            return self._updates.get(space)
+        found = self._spaces.get(space, {}).get(collection)
+        return None if found is None else found.updates
 
     def _horizon(self) -> int:
         """There is one writer at a time, so nothing appears behind what is there."""
@@ -198,11 +201,16 @@ class MemoryRecordStore:
         collection = collections.get(key.collection)
         if collection is None:
             collection = collections[key.collection] = _Collection()
+        updates = self._updates.setdefault(key.space, SortedKeys())
         if current is None:
             collection.ids.add(key.id)
         else:
-            collection.updates.remove((current.version, key.collection, key.id))
-        collection.updates.add((record.version, key.collection, key.id))
+            former = (current.version, key.collection, key.id)
+            collection.updates.remove(former)
+            updates.remove(former)
+        latest = (record.version, key.collection, key.id)
+        collection.updates.add(latest)
+        updates.add(latest)
         self._last = max(self._last, record.version)
         previous = None if current is None else current.version
         self._log.append(
