@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 from dependency_injector import containers, providers
 
 from homeport import __version__
-from homeport.definition import Adapter, Definition
+from homeport.definition import Adapter, Definition, DefinitionError, Problem, dotted
+from homeport.domain.model.collection import FieldRole
 from homeport.domain.ports.deliveries import Retry
 
 if TYPE_CHECKING:
@@ -320,6 +321,29 @@ class Backend:
         )
         used = any(one.use == "embedded" for one in served)
         return self._container.database() if used else None
+
+    def check(self) -> None:
+        """Open the index, and raise DefinitionError if it lacks what a declared field needs:
+        sooner than the first search that would."""
+        from homeport.domain.ports.search_index import Capability
+
+        needs = {FieldRole.GEO: Capability.GEO}
+        able = self.index.capabilities
+        use = self.definition.adapters.search_index.use
+        problems = []
+        for collection in self.definition.catalog().declared():
+            for path, field in collection.fields.items():
+                needed = needs.get(field.role)
+                if needed is not None and needed not in able:
+                    key = dotted(("collections", collection.name, "fields", path))
+                    reason = (
+                        f"the role {field.role} needs an index with the capability {needed}, "
+                        f'which "{use}" has not. Give the field another role, or set '
+                        "adapters.search_index to one that has it."
+                    )
+                    problems.append(Problem("", key, reason))
+        if problems:
+            raise DefinitionError(problems)
 
     def close(self) -> None:
         """Let go of files. Whatever was acknowledged is durable already."""

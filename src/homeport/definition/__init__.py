@@ -12,7 +12,7 @@ from homeport.definition.models import (
     Search,
     Server,
 )
-from homeport.definition.problems import DefinitionError, Problem
+from homeport.definition.problems import DefinitionError, Problem, dotted
 from homeport.definition.starter import STARTER
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Problem",
     "Search",
     "Server",
+    "dotted",
     "load",
     "locate",
 ]

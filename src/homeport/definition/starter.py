@@ -40,8 +40,8 @@ identity_provider = "embedded"
 # A collection works without being declared, and its fields are searchable. Declare it to say
 # who may read and write it, and to sort by and highlight its fields.
 #   read, write: owner, members, signed_in, anyone, admin; for writing also author.
-#   fields: text (with boost), keyword, number, date, geo; a path within the data is quoted, as
-#   in "place.city" = "keyword".
+#   fields: text (with boost), keyword, number, date, and geo where the search index can do that;
+#   a path within the data is quoted, as in "place.city" = "keyword".
 
 [collections.notes]                # what `homeport demo` loads
 

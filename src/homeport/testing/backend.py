@@ -62,10 +62,15 @@ class TestBackend(Backend):
 
 
 def in_memory(definition: Definition | None = None) -> TestBackend:
-    """A backend in memory with the collections of `definition`."""
+    """A backend in memory with the collections of `definition`.
+
+    Raises DefinitionError where a declared field needs what no index in memory can.
+    """
     memory = Adapters.model_validate(dict.fromkeys(Adapters.model_fields, "memory"))
     chosen = (definition or Definition()).model_copy(update={"adapters": memory})
-    return TestBackend(assemble(chosen, clock=ManualClock(), ids=SequentialIds()))
+    backend = TestBackend(assemble(chosen, clock=ManualClock(), ids=SequentialIds()))
+    backend.check()
+    return backend
 
 
 @pytest.fixture

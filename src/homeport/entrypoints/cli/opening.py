@@ -66,7 +66,10 @@ def _open(backend: Backend) -> None:
     """Touch every part, so that what is wrong is found now and not by a request."""
     try:
         _ = backend.database
-        _ = backend.index, backend.identity_provider, backend.queue, backend.push, backend.feed
+        _ = backend.identity_provider, backend.queue, backend.push, backend.feed
+        backend.check()
+    except DefinitionError as error:
+        raise Failure(Exit.USAGE, str(error)) from error
     except Unavailable as error:
         raise Failure(_code(error), error.detail) from error
     except Invalid as error:

@@ -1,0 +1,35 @@
+"""What the composition root refuses to put together."""
+
+from __future__ import annotations
+
+import pytest
+
+from homeport.adapters.memory.search_index import MemorySearchIndex
+from homeport.container import build
+from homeport.definition import Definition, DefinitionError
+from homeport.domain.ports.search_index import Capability
+from homeport.testing.backend import in_memory
+
+SHOPS = Definition.model_validate({"collections": {"shops": {"fields": {"place": "geo"}}}})
+
+
+class Atlas(MemorySearchIndex):
+    """An index that can search by place."""
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        return frozenset({Capability.GEO})
+
+
+def test_a_capability_that_the_index_lacks_is_missed_at_the_start() -> None:
+    with pytest.raises(DefinitionError) as refused:
+        in_memory(SHOPS)
+    assert str(refused.value) == (
+        "collections.shops.fields.place: the role geo needs an index with the capability geo, "
+        'which "memory" has not. Give the field another role, or set adapters.search_index to '
+        "one that has it."
+    )
+
+
+def test_an_index_that_has_the_capability_will_do() -> None:
+    build(SHOPS, search_index=Atlas()).check()
