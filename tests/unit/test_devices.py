@@ -58,11 +58,31 @@ class ShortPages(MemoryRecordStore):
         return page
 
 
+class BusyPush(MemoryPushGateway):
+    """A gateway at which somebody else gets in once, before or after a call."""
+
+    before_unregister: Callable[[], object] | None = None
+    after_register: Callable[[], object] | None = None
+
+    def register(self, target: PushTarget, endpoint: str | None = None) -> str:
+        name = super().register(target, endpoint)
+        meanwhile, self.after_register = self.after_register, None
+        if meanwhile is not None:
+            meanwhile()
+        return name
+
+    def unregister(self, endpoint: str) -> None:
+        meanwhile, self.before_unregister = self.before_unregister, None
+        if meanwhile is not None:
+            meanwhile()
+        super().unregister(endpoint)
+
+
 class World:
     def __init__(self) -> None:
         self.clock = ManualClock()
         self.store = BusyStore(self.clock, SequentialIds())
-        self.push = MemoryPushGateway()
+        self.push = BusyPush()
         self.devices = Devices(self.store, self.push, self.clock)
 
     def reached(self, endpoint: str) -> bool:
@@ -186,6 +206,67 @@ class TestDevices:
         assert world.reached(again.endpoint)
         world.devices.forget(ANN.id, again)
         assert world.devices.list(ANN) == ()
+
+    def test_who_takes_a_token_while_it_is_deleted_is_reached(self, world: World) -> None:
+        world.devices.put(ANN, "phone", phone(1))
+        world.push.before_unregister = lambda: world.devices.put(BOB, "mobile", phone(1))
+        with pytest.raises(NotFound):  # it is no longer ANN's
+            world.devices.delete(ANN, "phone")
+        (device,) = world.devices.list(BOB)
+        assert world.reached(device.endpoint)
+        assert world.ids(ANN) == []
+
+    def test_who_takes_a_token_just_as_it_is_freed_is_reached(self, world: World) -> None:
+        world.devices.put(ANN, "phone", phone(1))
+        world.push.after_register = lambda: world.devices.delete(ANN, "phone")
+        device = world.devices.put(BOB, "mobile", phone(1))
+        assert world.devices.list(BOB) == (device,)
+        assert world.reached(device.endpoint)
+
+    def test_a_device_registered_while_it_is_forgotten_is_reached(self, world: World) -> None:
+        device = world.devices.put(ANN, "phone", phone(1))
+        world.clock.advance(1)
+        world.push.before_unregister = lambda: world.devices.put(ANN, "phone", phone(1))
+        world.devices.forget(ANN.id, device)
+        (again,) = world.devices.list(ANN)
+        assert again.registered > device.registered
+        assert world.reached(again.endpoint)
+
+    @pytest.mark.parametrize("hook", ["before_unregister", "after_register"])
+    def test_who_takes_a_token_that_another_one_replaces_is_reached(
+        self, world: World, hook: str
+    ) -> None:
+        world.devices.put(ANN, "phone", phone(1))
+        other = PushTarget(Platform.FCM, Environment.PRODUCTION, "token")
+        setattr(world.push, hook, lambda: world.devices.put(BOB, "mobile", phone(1)))
+        world.devices.put(ANN, "phone", other)
+        for whose, target in ((ANN, other), (BOB, phone(1))):
+            (device,) = world.devices.list(whose)
+            assert device.target == target
+            assert world.reached(device.endpoint)
+
+    def test_who_takes_a_token_as_another_one_replaces_it_is_reached(self, world: World) -> None:
+        world.devices.put(ANN, "phone", phone(1))
+        other = PushTarget(Platform.FCM, Environment.PRODUCTION, "token")
+        world.push.after_register = lambda: world.devices.put(ANN, "phone", other)
+        device = world.devices.put(BOB, "mobile", phone(1))
+        assert world.reached(device.endpoint)
+        assert world.ids(ANN) == ["phone"]
+
+    def test_it_gives_up_where_the_holder_never_lets_go(self, world: World) -> None:
+        def renew_meanwhile() -> None:
+            (device,) = world.devices.list(BOB)
+            MemoryPushGateway.unregister(world.push, device.endpoint)
+            world.store.meanwhile = again
+
+        def again() -> None:
+            world.devices.put(BOB, "mobile", phone(1))
+            renew_meanwhile()
+
+        world.devices.put(ANN, "phone", phone(1))
+        world.push.before_unregister = again
+        with pytest.raises(Unavailable):
+            world.devices.delete(ANN, "phone")
 
     @pytest.mark.parametrize(
         ("id", "target", "pointer"),

@@ -6,9 +6,11 @@ binding, in a hidden space of its own, says to whom, and moves together with the
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 from homeport.domain import limits
@@ -66,15 +68,21 @@ class Devices:
             known = _device(id, own.data) if own is not None and own.data is not None else None
             if known is None and len(self.of(principal.id)) >= limits.DEVICES:
                 raise Conflict(f"An identity has at most {limits.DEVICES} devices.")
+            # Read before the endpoint is: whoever lets go of the token since, and of the
+            # endpoint with it, makes the write below fail.
+            binding = self._store.get(_token_key(target))
             endpoint = self._push.register(target, known.endpoint if known else None)
             device = Device(id, target, endpoint, self._clock.now())
+            replaces = known is not None and known.endpoint != endpoint
+            if known is not None and replaces:
+                self._push.unregister(known.endpoint)
             writes = [Put(key, principal.id, _data(device), _as_read(own))]
             try:
-                self._store.write([*writes, *self._rebind(principal.id, device, known)])
+                self._store.write([*writes, *self._rebind(principal.id, device, known, binding)])
             except WriteRefused:
+                if known is not None and replaces:
+                    self._renew(known.target)
                 continue
-            if known is not None and known.endpoint != endpoint:
-                self._push.unregister(known.endpoint)
             return device
         raise Unavailable("This device is being changed elsewhere.")
 
@@ -103,14 +111,38 @@ class Devices:
                 freed = self._unbind(identity, device)
                 self._store.write([Delete(key, identity, own.version), *freed])
             except WriteRefused:
+                self._renew(device.target)
                 continue
             return True
         raise Unavailable("This device is being changed elsewhere.")
 
-    def _rebind(self, identity: str, device: Device, known: Device | None) -> Sequence[Write]:
+    def _renew(self, target: PushTarget) -> None:
+        """Give whoever holds this token by now an endpoint that works: they may have been
+        given the very one that was unregistered."""
+        for _ in range(_ATTEMPTS):
+            binding = self._store.get(_token_key(target))
+            if binding is None or binding.data is None:
+                return
+            identity = binding.data["identity"]
+            key = _device_key(identity, binding.data["device"])
+            held = self._store.get(key)
+            if held is None or held.data is None:
+                return
+            device = _device(key.id, held.data)
+            endpoint = self._push.register(target, device.endpoint)
+            if endpoint == device.endpoint:
+                return
+            data = _data(replace(device, endpoint=endpoint))
+            with contextlib.suppress(WriteRefused):
+                self._store.write([Put(key, identity, data, held.version)])
+                return
+        raise Unavailable("This device is being changed elsewhere.")
+
+    def _rebind(
+        self, identity: str, device: Device, known: Device | None, binding: Record | None
+    ) -> Sequence[Write]:
         """The writes that give `device` its token, and take it from whoever had it."""
         key = _token_key(device.target)
-        binding = self._store.get(key)
         data = _binding(identity, device)
         if binding is not None and binding.data == data:
             return []
