@@ -151,6 +151,26 @@ class TestServe:
             "this user the right to write there, or set `data_folder` to another one."
         )
 
+    def test_an_index_that_is_a_file(self, tmp_path: Path) -> None:
+        (tmp_path / "data").mkdir()
+        (tmp_path / "data" / "index").touch()
+        done = homeport("serve", "--port", "0", "--data", "data", folder=tmp_path)
+        assert refused(done, Exit.FOLDER) == (
+            f"The search index does not answer. Remove {tmp_path}/data/index: it is made anew "
+            "from the records."
+        )
+
+    @pytest.mark.parametrize("kind", ["Unavailable", "Invalid"])
+    def test_an_adapter_of_ones_own_that_does_not_start(self, tmp_path: Path, kind: str) -> None:
+        (tmp_path / "own.py").write_text(
+            "from homeport.domain import errors\n\n\nclass Store:\n    def __init__(self):\n"
+            f"        raise errors.{kind}('The database far away is not ready.')\n"
+        )
+        adapters = "[adapters]\nrecord_store = 'own:Store'\nchange_feed = 'own:Store'\n"
+        (tmp_path / "homeport.toml").write_text(adapters)
+        done = homeport("serve", "--port", "0", folder=tmp_path)
+        assert refused(done, Exit.FAILED) == "The database far away is not ready."
+
     def test_a_newer_schema(self, tmp_path: Path) -> None:
         assert start(tmp_path / "data").stop() == Exit.OK
         database = sqlite3.connect(tmp_path / "data" / "homeport.db")

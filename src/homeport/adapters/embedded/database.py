@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import apsw
 
 from homeport.adapters.embedded import engine
-from homeport.adapters.embedded.folder import DataFolder
+from homeport.adapters.embedded.folder import DataFolder, FolderUnusable
 from homeport.adapters.embedded.group_commit import GroupCommit, Stopped, Wait, Work
 from homeport.adapters.embedded.migrations import migrate
 
@@ -34,8 +34,8 @@ class Database:
         """Open or make the data folder, lock it for this process, and bring the database in it
         to the newest schema.
 
-        Raises Unavailable for a folder that cannot be used or is in use, and Invalid for data
-        of a newer schema than this program's. Once attached, more than `max_waiting` waiting
+        Raises FolderInUse, FolderUnusable, or NewerSchema for data that a newer program has
+        written. Once attached, more than `max_waiting` waiting
         writes are refused with Overloaded.
         """
         self.listeners: list[Callable[[], None]] = []
@@ -53,7 +53,7 @@ class Database:
             self._writer = self._open_writer()
         except engine.TROUBLE as exc:
             self._folder.close()
-            raise engine.translated(exc) from exc
+            raise FolderUnusable(str(engine.translated(exc))) from exc
         except BaseException:
             self._folder.close()
             raise

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from homeport.domain.errors import Unavailable
+from homeport.domain.errors import Invalid, Unavailable
 
 _LOCK: Final = "lock"
 _DATABASE: Final = "homeport.db"
@@ -20,13 +20,21 @@ class FolderInUse(Unavailable):
     """Another process has the folder."""
 
 
+class FolderUnusable(Unavailable):
+    """The folder, or the database in it, cannot be read or written."""
+
+
+class NewerSchema(Invalid):
+    """A newer program has written what is in the folder."""
+
+
 class DataFolder:
     """A folder made and locked for this process, until `close` or the process ends."""
 
     def __init__(self, path: Path) -> None:
         """Make the folder if there is none, and lock it.
 
-        Raises Unavailable, saying what to do, where that is not possible, and FolderInUse
+        Raises FolderUnusable, saying what to do, where that is not possible, and FolderInUse
         where another process has it.
         """
         self.path = path
@@ -34,9 +42,9 @@ class DataFolder:
             path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
             self._lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
         except (FileExistsError, NotADirectoryError) as exc:
-            raise Unavailable(f"The data folder {path} is not a folder.") from exc
+            raise FolderUnusable(f"The data folder {path} is not a folder.") from exc
         except OSError as exc:
-            raise Unavailable(
+            raise FolderUnusable(
                 f"The data folder {path} cannot be written ({exc.strerror}). Give this user the "
                 "right to write there, or set `data_folder` to another one."
             ) from exc

@@ -11,7 +11,7 @@ from typing import Final
 
 import apsw
 
-from homeport.domain.errors import Invalid
+from homeport.adapters.embedded.folder import NewerSchema
 
 _RECORDS = """
 CREATE TABLE records (
@@ -143,11 +143,11 @@ MIGRATIONS: Final[tuple[str, ...]] = (_RECORDS + _CHANGE_FEED + _SERVICES,)
 def migrate(connection: apsw.Connection, migrations: Sequence[str] = MIGRATIONS) -> None:
     """Bring the file to the newest schema, in one transaction: all of the steps or none.
 
-    Raises Invalid, with the file untouched, for one that a newer program has written.
+    Raises NewerSchema, with the file untouched, for one that a newer program has written.
     """
     seen = int(connection.execute("PRAGMA user_version").get)
     if seen > len(migrations):
-        raise Invalid(
+        raise NewerSchema(
             f"The data is of schema {seen}; this program knows schemas up to "
             f"{len(migrations)}. Install the newer version of homeport that wrote it."
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from homeport.definition import Adapters, Definition, DefinitionError, load
-from homeport.domain.errors import Invalid, Unavailable
+from homeport.domain.errors import HomeportError, Unavailable
 from homeport.entrypoints.cli.exits import Exit, Failure
 from homeport.entrypoints.cli.progress import progress
 
@@ -67,19 +67,30 @@ def _open(backend: Backend) -> None:
     try:
         _ = backend.database
         _ = backend.identity_provider, backend.queue, backend.push, backend.feed
-        backend.check()
-    except DefinitionError as error:
-        raise Failure(Exit.USAGE, str(error)) from error
-    except Unavailable as error:
+        _check_index(backend)
+    except HomeportError as error:
         raise Failure(_code(error), error.detail) from error
-    except Invalid as error:
-        raise Failure(Exit.SCHEMA, error.detail) from error
 
 
-def _code(error: Unavailable) -> Exit:
-    from homeport.adapters.embedded.folder import FolderInUse
+def _check_index(backend: Backend) -> None:
+    try:
+        backend.check()
+    except Unavailable as error:
+        if backend.definition.adapters.search_index.use != "embedded":
+            raise
+        place = backend.definition.data_folder / "index"
+        cure = f"Remove {place}: it is made anew from the records."
+        raise Failure(Exit.FOLDER, f"{error.detail} {cure}") from error
 
-    return Exit.IN_USE if isinstance(error, FolderInUse) else Exit.FOLDER
+
+def _code(error: HomeportError) -> Exit:
+    """The embedded adapters' errors have codes of their own; another's adapter just fails."""
+    from homeport.adapters.embedded.folder import FolderInUse, FolderUnusable, NewerSchema
+
+    if isinstance(error, DefinitionError):
+        return Exit.USAGE
+    codes = {FolderInUse: Exit.IN_USE, FolderUnusable: Exit.FOLDER, NewerSchema: Exit.SCHEMA}
+    return codes.get(type(error), Exit.FAILED)
 
 
 def _find_own_adapters(adapters: Adapters) -> None:
