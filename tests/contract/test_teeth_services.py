@@ -312,6 +312,18 @@ class RefreshesOnlyOnce(MemoryIdentityProvider):
         return super().refresh(refresh_token)
 
 
+class BranchesForEver(MemoryIdentityProvider):
+    """Each use of a replaced token makes one more that lasts."""
+
+    def _forget_successor(self, kept: object) -> None:
+        return
+
+
+class OverlooksCopies(MemoryIdentityProvider):
+    def _is_used(self, kept: object) -> bool:
+        return False
+
+
 class RevokesNothing(MemoryIdentityProvider):
     def _revoke(self, family: str) -> None:
         return
@@ -379,6 +391,8 @@ def test_the_suite_of_identity_providers_bites(tmp_path: Path) -> None:
         ReadsTokensLoosely,
         RefreshesForEver,
         RefreshesOnlyOnce,
+        BranchesForEver,
+        OverlooksCopies,
         RevokesNothing,
         RevokesEverything,
         LetsGuestsExpire,

@@ -15,7 +15,8 @@ ACCESS_SECONDS: Final = 15 * 60
 REFRESH_SECONDS: Final = 30 * 24 * 3600
 """How long a user's refresh token is good; each use brings a new one. A guest's does not end."""
 REUSE_SECONDS: Final = 60
-"""How long a used refresh token still works, for clients that never got the answer."""
+"""How long a used refresh token still works, for clients that never got the answer. What it then
+brings replaces what it brought before; where that was used, the whole family ends."""
 
 EXPIRED: Final = "The access token has expired."
 """The detail by which an expired access token is told from a bad one."""

@@ -279,6 +279,27 @@ class IdentityProviderContract(Contract):
         assert provider.refresh(again.refresh_token).identity == first.identity
 
     @final
+    def test_asking_again_takes_back_what_was_answered_before(
+        self, provider: IdentityProvider, user: Session
+    ) -> None:
+        answers = [provider.refresh(user.refresh_token) for _ in range(4)]
+        for lost in answers[:-1]:
+            assert self.refused_refresh(provider, lost.refresh_token)
+        assert provider.refresh(answers[-1].refresh_token).identity == user.identity
+
+    @final
+    def test_a_used_token_is_refused_once_what_it_brought_was_used(
+        self, provider: IdentityProvider, user: Session, login: str
+    ) -> None:
+        elsewhere = provider.sign_in(login, PASSWORD)
+        newer = provider.refresh(user.refresh_token)
+        newest = provider.refresh(newer.refresh_token)
+        assert self.refused_refresh(provider, user.refresh_token)
+        for token in (newest, newer, user):
+            assert self.refused_refresh(provider, token.refresh_token)
+        assert provider.refresh(elsewhere.refresh_token).identity == user.identity
+
+    @final
     def test_a_used_token_that_comes_late_ends_the_whole_family(
         self, provider: IdentityProvider, clock: ManualClock, user: Session, login: str
     ) -> None:

@@ -19,6 +19,14 @@ from homeport.domain.ports.id_factory import IdFactory
 
 _SECOND: Final = 1_000_000
 
+_REFRESHED: Final = """
+    SELECT token.family, token.expires, token.replaced, token.successor,
+        successor.replaced IS NOT NULL,
+        identities.id, kind, created, login, groups, disabled
+    FROM refresh_tokens AS token JOIN identities ON identities.id = token.identity
+    LEFT JOIN refresh_tokens AS successor ON successor.hash = token.successor
+    WHERE token.hash = ?"""
+
 
 def _at_once(function: Callable[..., Any], *args: Any) -> Any:
     return function(*args)
@@ -27,8 +35,8 @@ def _at_once(function: Callable[..., Any], *args: Any) -> Any:
 class EmbeddedIdentityProvider:
     """Passwords are kept as argon2id hashes, refresh tokens as SHA-256, access tokens not at all.
 
-    A refresh token is replaced at each use, and a replaced one that comes back late takes its
-    whole family with it: somebody has a copy.
+    A refresh token is replaced at each use. A replaced one that comes back late, or once what
+    it brought has been used, takes its whole family with it: somebody has a copy.
     """
 
     def __init__(
@@ -101,24 +109,22 @@ class EmbeddedIdentityProvider:
 
         def rotate(connection: apsw.Connection) -> Identity | None:
             digest = _digest(refresh_token)
-            rows: list[tuple[Any, ...]] = connection.execute(
-                "SELECT family, expires, replaced,"
-                " identities.id, kind, created, login, groups, disabled FROM refresh_tokens"
-                " JOIN identities ON identities.id = refresh_tokens.identity WHERE hash = ?",
-                (digest,),
-            ).fetchall()
+            rows: list[tuple[Any, ...]] = connection.execute(_REFRESHED, (digest,)).fetchall()
             if not rows:
                 return None
-            family, expires, replaced = rows[0][:3]
-            identity = _identity(rows[0][3:])
+            family, expires, replaced, successor, successor_used = rows[0][:5]
+            identity = _identity(rows[0][5:])
             if identity.disabled or (expires is not None and expires <= now):
                 return None
-            if replaced is not None and replaced + rules.REUSE_SECONDS * _SECOND < now:
+            late = replaced is not None and replaced + rules.REUSE_SECONDS * _SECOND < now
+            if late or successor_used:
                 connection.execute("DELETE FROM refresh_tokens WHERE family = ?", (family,))
                 return None
+            connection.execute("DELETE FROM refresh_tokens WHERE hash = ?", (successor,))
             connection.execute(
-                "UPDATE refresh_tokens SET replaced = ? WHERE hash = ? AND replaced IS NULL",
-                (now, digest),
+                "UPDATE refresh_tokens SET replaced = coalesce(replaced, ?), successor = ?"
+                " WHERE hash = ?",
+                (now, _digest(token), digest),
             )
             # Replaced ones are kept to tell theft by; not for ever, since guests' do not expire.
             connection.execute(

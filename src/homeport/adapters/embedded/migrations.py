@@ -126,7 +126,8 @@ CREATE TABLE refresh_tokens (
     family TEXT NOT NULL,
     issued INTEGER NOT NULL,
     expires INTEGER,
-    replaced INTEGER
+    replaced INTEGER,
+    successor BLOB                  -- the hash of the last token that this one brought
 ) WITHOUT ROWID;
 CREATE INDEX refresh_tokens_by_family ON refresh_tokens (family);
 CREATE INDEX refresh_tokens_by_identity ON refresh_tokens (identity);

@@ -24,6 +24,8 @@ class _Refresh:
     family: str
     expires: int | None
     replaced: int | None = None
+    successor: bytes | None = None
+    """The digest of the last token that this one brought."""
 
 
 class MemoryIdentityProvider:
@@ -84,10 +86,14 @@ class MemoryIdentityProvider:
                 raise rules.bad_refresh_token()
             if kept.replaced is None:
                 kept.replaced = now
-            elif kept.replaced + rules.REUSE_SECONDS * _SECOND < now:
+            elif kept.replaced + rules.REUSE_SECONDS * _SECOND < now or self._is_used(kept):
                 self._revoke(kept.family)
                 raise rules.bad_refresh_token()
-            return self._session(identity, kept.family)
+            else:
+                self._forget_successor(kept)
+            session = self._session(identity, kept.family)
+            kept.successor = _digest(session.refresh_token)
+            return session
 
     def verify(self, access_token: str) -> VerifiedToken:
         with self._lock:
@@ -135,6 +141,14 @@ class MemoryIdentityProvider:
             if self._access[oldest][1] > now:
                 return
             del self._access[oldest]
+
+    def _is_used(self, kept: _Refresh) -> bool:
+        """Whether what this token brought has been used: then two have the one or the other."""
+        successor = self._refresh.get(kept.successor or b"")
+        return successor is not None and successor.replaced is not None
+
+    def _forget_successor(self, kept: _Refresh) -> None:
+        self._refresh.pop(kept.successor or b"", None)
 
     def _revoke(self, family: str) -> None:
         for digest in [one for one, kept in self._refresh.items() if kept.family == family]:

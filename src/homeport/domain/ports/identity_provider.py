@@ -26,7 +26,9 @@ class IdentityProvider(Protocol):
 
     def refresh(self, refresh_token: str) -> Session:
         """A new session of the same identity. Use the refresh token that it brings: the old
-        one may stop working. Raises Unauthenticated."""
+        one is good for one more minute, for who never got the answer. Used again it takes back
+        the token that it brought before; where that was used already, or later, it ends all
+        that came of one sign-in, since somebody has a copy. Raises Unauthenticated."""
         ...
 
     def verify(self, access_token: str) -> VerifiedToken:
