@@ -29,7 +29,8 @@ LOAD: Final = 2000
 BATCH: Final = 50
 SENDERS: Final = 2
 TRIES: Final = 3
-"""A machine that does other things as well gets another chance."""
+"""A machine that does other things as well gets another chance to be quick nine times of ten;
+half of all notes are found in time whatever else it does."""
 _LONGEST: Final = 30.0
 _LOOK: Final = 0.005
 """Seconds between searches for a note: they are load too."""
@@ -59,10 +60,25 @@ def seconds_until_found(client: Client) -> float:
         time.sleep(_LOOK)
 
 
+def p90(times: list[float]) -> float:
+    return sorted(times)[len(times) * 9 // 10]
+
+
 def shown(times: list[float]) -> str:
-    ordered = sorted(times)
-    middle, most, last = median(ordered), ordered[len(ordered) * 9 // 10], ordered[-1]
-    return f"median {middle * 1000:.0f} ms, p90 {most * 1000:.0f} ms, longest {last * 1000:.0f} ms"
+    middle, most, last = (one(times) * 1000 for one in (median, p90, max))
+    return f"median {middle:.0f} ms, p90 {most:.0f} ms, longest {last:.0f} ms"
+
+
+def hold(measure: Callable[[], tuple[list[float], str]], within: float) -> None:
+    """Half of the times of every try, and nine tenths in the best of them, are `within`."""
+    tried: list[str] = []
+    for _ in range(TRIES):
+        times, told = measure()
+        tried.append(told)
+        assert median(times) <= within, tried
+        if p90(times) <= within:
+            return
+    raise AssertionError(f"notes were found late each time: {tried}")
 
 
 def test_a_note_is_found_within_200_ms_on_an_idle_server(
@@ -70,27 +86,31 @@ def test_a_note_is_found_within_200_ms_on_an_idle_server(
 ) -> None:
     with Client(server.address) as nobody:
         person = new_guest(nobody)
-    with Client(server.address, person.token) as client:
-        seconds_until_found(client)  # the first one also opens what is opened late
+
+    def measure() -> tuple[list[float], str]:
         times = []
         for _ in range(PROBES):
             client.settle()
             times.append(seconds_until_found(client))
-    figures(shown(times))
-    assert median(times) < IDLE_SECONDS, shown(times)
+        told = shown(times)
+        figures(told)
+        return times, told
+
+    with Client(server.address, person.token) as client:
+        seconds_until_found(client)  # the first one also opens what is opened late
+        hold(measure, IDLE_SECONDS)
 
 
 def test_a_note_is_found_within_1_s_while_a_corpus_is_loaded(
     server: Server, corpus: list[Note], figures: Callable[[str], None]
 ) -> None:
-    tried = []
-    for _ in range(TRIES):
+    def measure() -> tuple[list[float], str]:
         times, rate = times_under_load(server, corpus)
-        tried.append(f"{shown(times)}, at {rate:,.0f} notes a second")
-        figures(tried[-1])
-        if median(times) < LOADED_SECONDS:
-            return
-    raise AssertionError(f"notes were found late each time: {tried}")
+        told = f"{shown(times)}, at {rate:,.0f} notes a second"
+        figures(told)
+        return times, told
+
+    hold(measure, LOADED_SECONDS)
 
 
 @pytest.fixture(scope="module")
