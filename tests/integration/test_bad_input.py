@@ -79,6 +79,17 @@ def batch(name: str, writes: Any, errors: Mapping[str, str], **changes: Any) -> 
     return Case(name, "POST", "/v1/records/me", errors=errors, headers=BODY, body=body, **told)
 
 
+def ask(
+    name: str,
+    search: Mapping[str, Any],
+    errors: Mapping[str, str],
+    detail: str = "The search cannot be done so.",
+) -> Case:
+    """A search in its JSON form."""
+    body = json.dumps(search).encode()
+    return Case(name, "POST", "/v1/search", 400, "invalid", detail, errors, BODY, body)
+
+
 def unknown(what: str, method: str, path: str, fields: Mapping[str, Any]) -> Case:
     """A body with a field too many."""
     body = json.dumps({**fields, "colour": "red"}).encode()
@@ -398,6 +409,20 @@ CASES = [
     query("filter without a value", "/v1/search?filter=colour",
           {"filter": "write field:value, field:>10, field:1..5 or field~words"},
           "The filter cannot be used."),
+    ask("a filter that is none", {"filters": ["kind:a", "colour"]},
+        {"/filters": "write field:value, field:>10, field:1..5 or field~words"},
+        "The filter cannot be used."),
+    ask("a facet of no field", {"facets": ["a\n"]},
+        {"/facets": "a field is a dotted path of at most 256 characters"},
+        "The filter cannot be used."),
+    ask("an undeclared sort", {"sort": "colour"},
+        {"/sort": "colour is not declared as a keyword, number or date field"}),
+    ask("an undeclared highlight", {"highlight": ["colour"]},
+        {"/highlight": "colour is not declared as a text field"}),
+    ask("a query too long", {"q": "a" * 1025}, {"/q": "at most 1024 bytes of UTF-8"},
+        "The query is too long."),
+    ask("a foreign cursor", {"q": "a", "cursor": "nonsense"},
+        {"/cursor": "not a cursor of this search"}, "The page cannot be continued."),
     # What is not the client's to do
     Case("writing the inbox", "POST", "/v1/records/me/inbox", 403, "forbidden",
          "Only the backend itself creates in inbox.", headers=BODY, body=b"{}"),
@@ -494,6 +519,8 @@ def check(client: Client, case: Case) -> None:
 
 
 def test_32_levels_are_kept_wherever_data_is_sent(client: Client) -> None:
+    at = client.connection
+    client = Client(f"{at.host}:{at.port}", "")  # its message may still be on its way later
     data = nested(32)
     write = {"op": "put", "collection": "deep", "id": "batched", "data": data}
     batched = client.ask("POST", "/v1/records/me", BODY, json.dumps({"writes": [write]}).encode())
@@ -505,6 +532,7 @@ def test_32_levels_are_kept_wherever_data_is_sent(client: Client) -> None:
     status, _, sent = client.ask("POST", "/v1/messages", BODY, message)
     assert (status, sent["data"]) == (202, data)
     assert client.ask("GET", f"/v1/messages/{sent['id']}")[2]["data"] == data
+    client.connection.close()
 
 
 PAGE = "This cursor cannot be used here."

@@ -7,7 +7,7 @@ function, and a function loads only the services that it calls.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from homeport.domain.errors import Fault, Invalid, VersionMismatch
 from homeport.domain.model.data import Data
@@ -67,6 +67,15 @@ def _batch_expectation(one: models.BatchItem, where: str) -> Expectation | None:
         told = exc.faults[0].detail if exc.faults else exc.detail
         exc.faults = (Fault(f"{where}/if_match", told),)
         raise
+
+
+SEARCH_POINTERS: Final = {
+    **{name: f"/{name}" for name in ("q", "space", "collection", "highlight", "sort", "limit")},
+    "filter": "/filters",
+    "facet": "/facets",
+    "cursor": "/cursor",
+}
+"""Where the parameters of a search stand in its JSON form."""
 
 
 def search_parameters(arguments: Arguments) -> Arguments:

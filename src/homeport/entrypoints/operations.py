@@ -9,8 +9,8 @@ service. A service method gets, by name: `principal`, the path's and the query's
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 from typing import Final
@@ -57,7 +57,8 @@ class Operation:
     """One entry. `calls` is a service and its method, as attributes of the backend.
 
     `transform` turns the arguments' names and types into the method's, where they differ;
-    a `conditional` answer looks at the request's headers; `limited` operations are bounded per
+    `pointers` say where in the body a parameter stands that the method names in a fault; a
+    `conditional` answer looks at the request's headers; `limited` operations are bounded per
     address, since nobody is signed in yet.
     """
 
@@ -73,6 +74,7 @@ class Operation:
     body: type[BaseModel] | Document | None = None
     headers: tuple[Header, ...] = ()
     transform: arguments.Transform | None = None
+    pointers: Mapping[str, str] = field(default_factory=dict)
     conditional: bool = False
     limited: bool = False
 
@@ -189,6 +191,7 @@ OPERATIONS: Final = (
         answers.found,
         body=models.SearchBody,
         transform=arguments.search,
+        pointers=arguments.SEARCH_POINTERS,
     ),
     Operation(
         "suggest",

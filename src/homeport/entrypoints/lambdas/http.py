@@ -76,6 +76,7 @@ def _bind(operation: Operation, backend: Any, clock: Clock) -> Callable[[Event],
     takes_expectation = Header.EXPECTATION in operation.headers
     takes_key = Header.IDEMPOTENCY_KEY in operation.headers
     query, body, transform = operation.query, operation.body, operation.transform
+    pointers = operation.pointers
 
     def call(event: Event) -> Result:
         nonlocal method
@@ -102,7 +103,12 @@ def _bind(operation: Operation, backend: Any, clock: Clock) -> Callable[[Event],
                 arguments.update(requests.body_model(event, body).__dict__)
         if transform is not None:
             arguments = transform(arguments)
-        result = method(**arguments)
+        try:
+            result = method(**arguments)
+        except HomeportError as error:
+            if pointers:
+                error.faults = requests.pointed(error.faults, pointers)
+            raise
         return answer(result, headers) if operation.conditional else answer(result)
 
     return call

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from binascii import Error as Base64Error
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
@@ -80,6 +81,11 @@ def body_model(event: Event, model: type[BaseModel]) -> BaseModel:
     is room for it, and the data is held to its own limit where it is read."""
     value = parse_json(body_text(event, "application/json"), around=limits.NESTING)
     return _validated(model, value, as_pointer=True)
+
+
+def pointed(faults: tuple[Fault, ...], pointers: Mapping[str, str]) -> tuple[Fault, ...]:
+    """The faults of parameters that came in the body, where they stand there."""
+    return tuple(Fault(pointers.get(one.pointer, one.pointer), one.detail) for one in faults)
 
 
 @lru_cache(1024)
