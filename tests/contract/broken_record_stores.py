@@ -237,6 +237,11 @@ class EndsEarly(_ChangesPages):
         return replace(page, next=page.next if len(page.records) == limit else None)
 
 
+class GivesUpAmongTombstones(_ChangesPages):
+    def change(self, page: RecordPage, order: Order, limit: int) -> RecordPage:
+        return page if page.records else replace(page, next=None)
+
+
 class SkipsARecordBetweenPages(_ChangesPages):
     def change(self, page: RecordPage, order: Order, limit: int) -> RecordPage:
         if page.next is None or order is not Order.UPDATED:
@@ -454,6 +459,7 @@ STORES: Final[Mapping[type[RecordStoreSupport], Sequence[type[MemoryRecordStore]
     PagesContract: (
         ListsTombstones,
         EndsEarly,
+        GivesUpAmongTombstones,
         SkipsARecordBetweenPages,
         IgnoresCase,
         ListsByIdAlways,

@@ -16,6 +16,7 @@ from homeport.domain.model.writes import Write
 from homeport.domain.ports.record_store import RecordStore
 from homeport.testing import RecordStoreContract
 from homeport.testing.histories import Commit
+from homeport.testing.record_support import delete, key, pages, put
 from tests.contract.late_commits import WINDOW, FewTails, LateCommitStore
 
 
@@ -25,6 +26,15 @@ class TestMemoryRecordStore(RecordStoreContract):
     @pytest.fixture
     def store(self, clock: ManualClock) -> MemoryRecordStore:
         return MemoryRecordStore(clock, SequentialIds())
+
+    def test_a_page_looks_at_a_thousand_records_at_most(self, store: MemoryRecordStore) -> None:
+        """As the embedded store and DynamoDB do, so that tests come upon short pages."""
+        for place in range(0, 2_100, 50):
+            keys = [key("space", f"n{n:04}") for n in range(place, place + 50)]
+            store.write([put(one) for one in keys])
+            store.write([delete(one) for one in keys])
+        found = list(pages(store, "space"))
+        assert found == [[], [], []]
 
 
 class TestEmbeddedRecordStore(RecordStoreContract):

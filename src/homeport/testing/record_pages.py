@@ -67,6 +67,28 @@ class PagesContract(RecordStoreSupport):
         assert listed(store, space, order) == []
 
     @final
+    def test_pages_reach_beyond_any_number_of_tombstones(
+        self, store: RecordStore, space: str
+    ) -> None:
+        first = do(store, put(key(space, "a")))
+        keys = [key(space, f"m{n:04}") for n in range(1_100)]
+        parts = [
+            keys[start : start + limits.BATCH_WRITES]
+            for start in range(0, len(keys), limits.BATCH_WRITES)
+        ]
+        for part in parts:
+            store.write([put(one) for one in part])
+        for part in parts:
+            store.write([delete(one) for one in part])
+        last = do(store, put(key(space, "z")))
+        for order in Order:
+            here, there = _sorted([first, last], order)
+            for limit in (1, 100):
+                assert listed(store, space, order, limit) == [here, there]
+            rest = pages(store, space, order, after=here.position)
+            assert [record for page in rest for record in page] == [there]
+
+    @final
     @_ORDERS
     def test_pages_of_a_batch_hold_it_in_order(
         self, store: RecordStore, space: str, order: Order

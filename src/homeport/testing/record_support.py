@@ -83,10 +83,13 @@ def by_position(records: Iterable[Record]) -> list[Record]:
 
 
 def pages(
-    store: RecordStore, space: str, order: Order = Order.ID, limit: int = 100
+    store: RecordStore,
+    space: str,
+    order: Order = Order.ID,
+    limit: int = 100,
+    after: Position | None = None,
 ) -> Iterator[list[Record]]:
-    """The pages of a whole collection."""
-    after: Position | None = None
+    """The pages of a whole collection, or of what is `after` a place."""
     for _ in range(1000):
         page = store.page(space, NOTES, order, limit, after)
         yield list(page.records)

@@ -24,6 +24,8 @@ from homeport.domain.ports.record_store import ChangePage, Order, RecordPage
 _GET_MANY: Final = 100
 _TRANSACTION_BYTES: Final = 4 * 1024 * 1024
 """What all the records of one batch may take together (DynamoDB's transaction)."""
+_SCANNED: Final = 1_000
+"""Records that one page looks at: as real engines, it gives up on a long row of tombstones."""
 _NO_LIMIT: Final = 1 << 63
 
 
@@ -82,10 +84,7 @@ class MemoryRecordStore:
         _check_count("limit", limit, limits.PAGE_ITEMS)
         with self._lock:
             self._check_guard(guard)
-            found = self._in_order(space, collection, order, after)
-            alive = (record for record in found if record.data is not None)
-            records, more = _cut(alive, limit)
-        return RecordPage(tuple(records), records[-1].position if more else None)
+            return _alive_page(self._in_order(space, collection, order, after), limit)
 
     def changes(
         self,
@@ -290,6 +289,22 @@ def _check_transaction(records: Sequence[Record]) -> None:
         size = sum(stored_size(data.value) for data in datas)
         if size > _TRANSACTION_BYTES:
             raise TooLarge(f"The batch would take {size:,} bytes; {_TRANSACTION_BYTES:,} at most.")
+
+
+def _alive_page(records: Iterable[Record], limit: int) -> RecordPage:
+    """The first `limit` that are no tombstones, or fewer after a megabyte or many records."""
+    taken: list[Record] = []
+    size = 0
+    last: Position | None = None
+    for looked_at, record in enumerate(records):
+        full = len(taken) == limit or size >= limits.STORE_PAGE_BYTES
+        if looked_at == _SCANNED or (full and not record.deleted):
+            return RecordPage(tuple(taken), last)
+        last = record.position
+        if not record.deleted:
+            taken.append(record)
+            size += _bytes(record)
+    return RecordPage(tuple(taken), None)
 
 
 def _cut(records: Iterable[Record], limit: int) -> tuple[list[Record], bool]:
