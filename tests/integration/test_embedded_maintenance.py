@@ -183,6 +183,40 @@ def test_a_late_consumers_preparation_goes_on_after_a_crash(backend: Backend) ->
     assert backend.take("late") == ["a", "b", "c"]
 
 
+def test_a_consumer_that_is_gone_can_be_forgotten(backend: Backend) -> None:
+    def fail(events: Sequence[RecordChanged]) -> dict[int, str]:
+        return dict.fromkeys(range(len(events)), "no")
+
+    backend.take("indexing")
+    backend.put("dead")
+    backend.feed.deliver("gone", fail)
+    backend.clock.advance(1.0)
+    backend.feed.deliver("gone", fail)
+    backend.put("held")
+    backend.feed.deliver("gone", fail)
+    backend.put(*(f"n{number}" for number in range(100)))
+    backend.take("indexing")
+    assert backend.logged() >= 100
+    assert len(backend.feed.dead_letters("gone")) == 1
+    for _ in range(2):
+        backend.feed.forget("gone")
+    assert backend.feed.next_due("indexing") is None
+    assert backend.feed.dead_letters("gone") == []
+    assert backend.database.read("SELECT 1 FROM held_events") == []
+    backend.put("new")
+    assert backend.take("indexing") == ["new"]
+    assert backend.logged() == 1
+    assert len(backend.take("gone")) == 103
+
+
+def test_no_record_is_missed_after_the_only_consumer_was_forgotten(backend: Backend) -> None:
+    backend.put("a", "b")
+    backend.take("indexing")
+    backend.feed.forget("indexing")
+    backend.put("c")
+    assert backend.take("another") == ["a", "b", "c"]
+
+
 def test_a_page_over_many_tombstones_ends_early_but_goes_on(backend: Backend) -> None:
     names = [f"n{number:04}" for number in range(2100)]
     backend.put(*names, "zz")

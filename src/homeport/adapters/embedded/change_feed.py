@@ -99,8 +99,8 @@ class _Batch:
 class EmbeddedChangeFeed:
     """Deliver to one consumer from one thread at a time; several consumers go side by side.
 
-    The log is trimmed once every consumer has passed. One that comes later is first given each
-    record as it is by then, in the order of their versions.
+    The log is trimmed once every consumer has passed: `forget` one that will not come back. One
+    that comes later is first given each record as it is by then, in the order of their versions.
     """
 
     def __init__(self, database: Database, clock: Clock, retry: Retry | None = None) -> None:
@@ -177,6 +177,19 @@ class EmbeddedChangeFeed:
         return self._database.write(
             lambda connection: len(_take_dead_letters(connection, consumer, ids))
         )
+
+    def forget(self, consumer: str) -> None:
+        """Hold nothing more for this consumer, dead letters included, so that the log can be
+        trimmed without it. Nothing happens where there is none; should it come back, it starts
+        over. Not part of the port."""
+
+        def forget(connection: apsw.Connection) -> None:
+            connection.execute("DELETE FROM consumers WHERE name = ?", (consumer,))
+            connection.execute("DELETE FROM held_events WHERE consumer = ?", (consumer,))
+            connection.execute("DELETE FROM dead_letters WHERE source = ?", (_source(consumer),))
+
+        self._database.write(forget)
+        self._passed.pop(consumer, None)
 
     def _register(self, consumer: str) -> None:
         """Make the consumer known, from the beginning of the store."""
@@ -264,11 +277,9 @@ def _position(connection: apsw.Connection, consumer: str) -> int | None:
 
 
 def _add_consumer(connection: apsw.Connection, consumer: str) -> None:
-    """The first one finds the log whole; for later ones it may have been trimmed."""
-    late = connection.execute("SELECT 1 FROM consumers LIMIT 1").get is not None
+    """The log may have been trimmed before it, even where there is no other one by now."""
     connection.execute(
-        "INSERT OR IGNORE INTO consumers (name, position) VALUES (?, ?)",
-        (consumer, _PREPARING if late else versions.NEVER),
+        "INSERT OR IGNORE INTO consumers (name, position) VALUES (?, ?)", (consumer, _PREPARING)
     )
 
 

@@ -50,7 +50,7 @@ CREATE TABLE change_log (
     author TEXT NOT NULL,
     deleted INTEGER NOT NULL
 );
--- `position` is the last version handed over; -1 while a late consumer's past is put together.
+-- `position` is the last version handed over; -1 while a new consumer's past is put together.
 CREATE TABLE consumers (
     name TEXT PRIMARY KEY,
     position INTEGER NOT NULL
