@@ -9,6 +9,9 @@ from homeport.domain.errors import Fault, Invalid
 
 ID_PATTERN: Final = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$"
 COLLECTION_PATTERN: Final = r"^[a-z0-9_]{1,64}$"
+ID_ALPHABET: Final = "1 to 128 of A-Z a-z 0-9 _ - . and no dot at the start"
+COLLECTION_ALPHABET: Final = "1 to 64 of a-z 0-9 _"
+"""The patterns in words."""
 
 ME: Final = "me"
 """In a route: the caller's own private space."""
@@ -29,7 +32,7 @@ def check_id(name: str, value: str) -> str:
     if _id(value) is None:
         raise Invalid(
             f"This {name} is not an id.",
-            (Fault(name, "1 to 128 of A-Z a-z 0-9 _ - . and no dot at the start"),),
+            (Fault(name, ID_ALPHABET),),
         )
     return value
 
@@ -38,7 +41,7 @@ def check_collection(value: str) -> str:
     """`value` if it is a collection's name: 1-64 of a-z0-9_; else Invalid."""
     if _collection(value) is None:
         raise Invalid(
-            "This is not a collection's name.", (Fault("collection", "1 to 64 of a-z 0-9 _"),)
+            "This is not a collection's name.", (Fault("collection", COLLECTION_ALPHABET),)
         )
     return value
 

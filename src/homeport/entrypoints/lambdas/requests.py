@@ -6,18 +6,21 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
 
 from homeport.domain import limits
 from homeport.domain.errors import Fault, Invalid, TooLarge, Unauthenticated, VersionMismatch
-from homeport.domain.model import versions
+from homeport.domain.model import names, versions
 from homeport.domain.model.data import Json, parse_json
 from homeport.domain.model.identity import Kind, Principal
 from homeport.domain.model.writes import Expect, Expectation
 from homeport.entrypoints.lambdas.problems import UnsupportedMediaType
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 Event = dict[str, Any]
 
@@ -123,16 +126,57 @@ def _validated(model: type[BaseModel], value: Json, *, as_pointer: bool) -> Base
         return model.model_validate(value)
     except ValidationError as exc:
         faults = []
-        for one in exc.errors(include_url=False, include_input=False, include_context=False):
+        for one in exc.errors(include_url=False, include_input=False):
             parts = [str(part).replace("~", "~0").replace("/", "~1") for part in one["loc"]]
             where = "".join(f"/{part}" for part in parts) if as_pointer else ".".join(parts)
-            faults.append(Fault(where, _sentence(one["type"], one["msg"])))
+            field = model.model_fields.get(str(one["loc"][0])) if one["loc"] else None
+            faults.append(Fault(where, _sentence(one["type"], one.get("ctx", {}), field)))
         where = "body" if as_pointer else "query string"
         raise Invalid(f"The {where} is not as it should be.", tuple(faults)) from None
 
 
-def _sentence(kind: str, message: str) -> str:
-    return "unknown" if kind == "extra_forbidden" else message[:1].lower() + message[1:]
+def _sentence(kind: str, context: Mapping[str, Any], field: FieldInfo | None) -> str:
+    """What pydantic found, in words for whoever sent it. `field` is the outermost one."""
+    match kind:
+        case "literal_error":
+            choices = str(context["expected"]).replace("'", "").replace(" or ", ", ")
+            return f"one of {choices}" if "," in choices else f"only {choices}"
+        case "string_pattern_mismatch":
+            return _ALPHABETS[context["pattern"]]
+        case "too_short":
+            return f"at least {_items(context['min_length'])}"
+        case "too_long":
+            return f"at most {_items(context['max_length'])}"
+        case "greater_than_equal" | "less_than_equal" if field is not None:
+            low, high = (_bound(field, name) for name in ("ge", "le"))
+            return f"{low} to {high}"
+        case _:
+            return _SENTENCES.get(kind, "not as it should be")
+
+
+def _items(count: int) -> str:
+    return "1 item" if count == 1 else f"{count} items"
+
+
+def _bound(field: FieldInfo, name: str) -> Any:
+    return next(getattr(one, name) for one in field.metadata if hasattr(one, name))
+
+
+_ALPHABETS: Final = {
+    names.ID_PATTERN: names.ID_ALPHABET,
+    names.COLLECTION_PATTERN: names.COLLECTION_ALPHABET,
+}
+_SENTENCES: Final = {
+    "extra_forbidden": "unknown",
+    "missing": "missing",
+    "string_type": "not a string",
+    "list_type": "not an array",
+    "dict_type": "not an object",
+    "model_type": "not an object",
+    "int_type": "not a whole number",
+    "int_parsing": "not a whole number",
+    "int_parsing_size": "not a whole number",
+}
 
 
 def expectation(headers: dict[str, str]) -> Expectation | None:
