@@ -56,7 +56,7 @@ class Op(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BatchWrite:
-    """One write of a batch. `id` may be left out for a creation, `data` for a deletion."""
+    """One write of a batch. `id` may be left out for a creation, `data` is not for a deletion."""
 
     op: Op
     collection: str
@@ -303,6 +303,8 @@ class Records:
             raise Invalid("The id is missing.", (Fault("id", "missing"),))
         if one.data is None and one.op is not Op.DELETE:
             raise Invalid("The data is missing.", (Fault("data", "missing"),))
+        if one.data is not None and one.op is Op.DELETE:
+            raise Invalid("A deletion has no data.", (Fault("data", "not for delete"),))
         creates = one.op is Op.CREATE
         decide = access.creating if creates else access.changing
         grant = decide(principal, space, collection, self._catalog)

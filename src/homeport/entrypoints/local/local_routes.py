@@ -3,7 +3,7 @@
     GET /local/pushes   the pushes last sent to the caller's own devices, newest first
     GET /local/status   whether the index and the messages have caught up
 
-Both want an access token, as other operations do.
+Both want an access token and take no parameters.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 from homeport.domain.errors import HomeportError
 from homeport.domain.model.data import encode
 from homeport.domain.model.identity import Principal
-from homeport.entrypoints.lambdas.problems import problem
-from homeport.entrypoints.lambdas.requests import principal_of
+from homeport.entrypoints.lambdas.problems import MethodNotAllowed, problem
+from homeport.entrypoints.lambdas.requests import parameters, principal_of
 from homeport.entrypoints.local.pumps import Pumps
+from homeport.entrypoints.operations import NoParameters
 
 if TYPE_CHECKING:
     from homeport.container import Backend
@@ -24,7 +25,12 @@ if TYPE_CHECKING:
 FUNCTION: Final = "local"
 PUSHES: Final = "GET /local/pushes"
 STATUS: Final = "GET /local/status"
-ROUTES: Final = {PUSHES: FUNCTION, STATUS: FUNCTION}
+ROUTES: Final = {
+    f"{method} {path}": FUNCTION
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+    for path in (PUSHES.removeprefix("GET "), STATUS.removeprefix("GET "))
+}
+"""Other methods lead here too, to be told so."""
 SHOWN: Final = 100
 
 
@@ -33,7 +39,11 @@ def build(backend: Backend, pumps: Pumps) -> Callable[[dict[str, Any], Any], dic
 
     def handler(event: dict[str, Any], _: Any) -> dict[str, Any]:
         try:
+            if event["routeKey"] not in (PUSHES, STATUS):
+                raise MethodNotAllowed(("GET", "HEAD"))
             principal = principal_of(event, backend.clock.now() // 1_000_000)
+            if event["rawQueryString"]:
+                parameters(event["rawQueryString"], NoParameters)
             found = _pushes(backend, principal) if event["routeKey"] == PUSHES else _status(pumps)
         except HomeportError as error:
             return problem(error, event["requestContext"]["requestId"], event["rawPath"])
