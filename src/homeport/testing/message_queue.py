@@ -11,7 +11,7 @@ import pytest
 from homeport.adapters.memory.clock import ManualClock
 from homeport.domain.errors import Invalid, TooLarge
 from homeport.domain.ports.deliveries import Retry
-from homeport.domain.ports.message_queue import Delivery, MessageQueue
+from homeport.domain.ports.message_queue import Delivery, MessageQueue, Work
 from homeport.testing.contract import Contract
 
 
@@ -49,7 +49,7 @@ class MessageQueueContract(Contract):
     def queue(self, clock: ManualClock) -> Iterator[MessageQueue]:
         raise self.missing("queue")
 
-    def drain(self, queue: MessageQueue, worker: Worker, limit: int = 10) -> None:
+    def drain(self, queue: MessageQueue, worker: Work, limit: int = 10) -> None:
         """Deliver until nothing is due."""
         self.settle()
         while queue.deliver(worker, limit):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import apsw
@@ -17,13 +19,16 @@ from homeport.domain.ports.message_queue import Delivery, Work
 
 _SECOND: Final = 1_000_000
 _SOURCE: Final = "queue:messages"
+_NEVER_ENDED: Final = "The process ended during the last attempt."
 
 
 class EmbeddedMessageQueue:
     """Bodies are durable before `enqueue` returns, and leave only after they were worked on.
 
     What is being worked on is known to this process alone, which is the only one to use the
-    file: after a crash it is due again, with no attempt counted.
+    file: after a crash it is due again. An attempt is counted, durably, before it begins, so that
+    what kills the process becomes a dead letter too; and what was tried before is delivered
+    alone, so that it takes nothing else along.
     """
 
     def __init__(self, database: Database, clock: Clock, retry: Retry | None = None) -> None:
@@ -58,8 +63,7 @@ class EmbeddedMessageQueue:
                 failed = dict.fromkeys((one.id for one in batch), f"{type(exc).__name__}: {exc}")
             self._settle(batch, failed)
         finally:
-            with self._lock:
-                self._taken.difference_update(int(one.id) for one in batch)
+            self._release(batch)
         return len(batch)
 
     def next_due(self) -> float | None:
@@ -95,6 +99,32 @@ class EmbeddedMessageQueue:
         return self._database.write(lambda connection: len(_remove(connection, ids)))
 
     def _take(self, limit: int) -> list[Delivery]:
+        """The next deliveries, each with its attempt counted. Buries those that have none left:
+        the process ended during the last one."""
+        while reserved := self._reserve(limit):
+            batch = [one for one in reserved if one.attempt <= self._retry.attempts]
+            spent = [one for one in reserved if one.attempt > self._retry.attempts]
+            try:
+                self._database.write(partial(self._count, batch, spent))
+            except BaseException:
+                self._release(reserved)
+                raise
+            self._release(spent)
+            if batch:
+                return batch
+        return []
+
+    def _count(
+        self, batch: Sequence[Delivery], spent: Sequence[Delivery], connection: apsw.Connection
+    ) -> None:
+        connection.executemany(
+            "UPDATE queue SET attempts = ? WHERE id = ?",
+            [(one.attempt, int(one.id)) for one in batch],
+        )
+        for one in spent:
+            _bury(connection, one, _NEVER_ENDED, one.attempt - 1, self._clock.now())
+
+    def _reserve(self, limit: int) -> list[Delivery]:
         # The lock also covers the read: a row that somebody has just finished is either still
         # among the taken here, or no longer read.
         with self._lock:
@@ -103,8 +133,14 @@ class EmbeddedMessageQueue:
                 (self._clock.now(), limit + len(self._taken)),
             )
             free = [row for row in rows if row[0] not in self._taken][:limit]
+            untried = list(itertools.takewhile(lambda row: row[2] == 0, free))
+            free = untried or free[:1]
             self._taken.update(id for id, _, _ in free)
         return [Delivery(str(id), body, attempts + 1) for id, body, attempts in free]
+
+    def _release(self, batch: Sequence[Delivery]) -> None:
+        with self._lock:
+            self._taken.difference_update(int(one.id) for one in batch)
 
     def _settle(self, batch: Sequence[Delivery], failed: Mapping[str, str]) -> None:
         now = self._clock.now()
@@ -114,26 +150,29 @@ class EmbeddedMessageQueue:
 
         def settle(connection: apsw.Connection) -> None:
             connection.executemany(
-                "DELETE FROM queue WHERE id = ?", [(int(one.id),) for one in (*done, *dead)]
+                "DELETE FROM queue WHERE id = ?", [(int(one.id),) for one in done]
             )
             connection.executemany(
-                "UPDATE queue SET attempts = ?, due = ? WHERE id = ?",
+                "UPDATE queue SET due = ? WHERE id = ?",
                 [
-                    (
-                        one.attempt,
-                        now + round(self._retry.wait(one.attempt) * _SECOND),
-                        int(one.id),
-                    )
+                    (now + round(self._retry.wait(one.attempt) * _SECOND), int(one.id))
                     for one in again
                 ],
             )
-            connection.executemany(
-                "INSERT INTO dead_letters (source, body, cause, attempts, died)"
-                " VALUES (?, ?, ?, ?, ?)",
-                [(_SOURCE, one.body, failed[one.id], one.attempt, now) for one in dead],
-            )
+            for one in dead:
+                _bury(connection, one, failed[one.id], one.attempt, now)
 
         self._database.write(settle)
+
+
+def _bury(
+    connection: apsw.Connection, delivery: Delivery, cause: str, attempts: int, now: int
+) -> None:
+    connection.execute("DELETE FROM queue WHERE id = ?", (int(delivery.id),))
+    connection.execute(
+        "INSERT INTO dead_letters (source, body, cause, attempts, died) VALUES (?, ?, ?, ?, ?)",
+        (_SOURCE, delivery.body, cause, attempts, now),
+    )
 
 
 def _remove(connection: apsw.Connection, ids: Sequence[str]) -> list[str]:
