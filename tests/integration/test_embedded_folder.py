@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -71,6 +72,17 @@ def test_in_a_folder_that_was_there_the_data_is_for_its_owner_alone(tmp_path: Pa
     assert modes == dict.fromkeys(
         ("homeport.db", "homeport.db-shm", "homeport.db-wal", "lock"), 0o600
     )
+
+
+def test_data_that_others_could_read_is_kept_from_them(tmp_path: Path) -> None:
+    make(tmp_path)
+    shutil.copy(tmp_path / "homeport.db", tmp_path / "homeport.db-copy")
+    for name in ("homeport.db", "homeport.db-copy"):
+        (tmp_path / name).chmod(0o644)
+    (tmp_path / "notes.txt").touch(0o644)
+    Database(tmp_path).close()
+    modes = {one.name: stat.S_IMODE(one.stat().st_mode) for one in tmp_path.glob("*.*")}
+    assert modes == {"homeport.db": 0o600, "homeport.db-copy": 0o600, "notes.txt": 0o644}
 
 
 def test_it_keeps_what_was_written(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -61,6 +62,7 @@ class DataFolder:
         with contextlib.suppress(OSError):  # SQLite says more of a file that cannot be used
             # In a folder that was there, others may look around; its log gets the same mode.
             os.close(os.open(self.database, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE))
+        self._keep_to_owner()
         with contextlib.suppress(OSError):  # who has it only serves the message above
             os.ftruncate(self._lock, 0)
             os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
@@ -69,6 +71,14 @@ class DataFolder:
     def database(self) -> Path:
         """Where the database's file stands."""
         return self.path / _DATABASE
+
+    def _keep_to_owner(self) -> None:
+        """Let nobody else read data that was copied here, or made, with a wider mode."""
+        for path in self.path.glob(f"{_DATABASE}*"):
+            with contextlib.suppress(OSError):  # another user's, who lets this one write
+                mode = stat.S_IMODE(path.stat().st_mode)
+                if mode & ~_FILE_MODE and path.is_file():
+                    path.chmod(mode & _FILE_MODE)
 
     def close(self) -> None:
         """Let others have the folder. The lock's file stays: removing it would race."""
