@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from homeport.adapters.memory.sorted_keys import SortedKeys
@@ -57,7 +57,6 @@ class MemoryRecordStore:
         self._members: dict[str, dict[str, Membership]] = {}
         self._memberships: dict[str, dict[str, Membership]] = {}
         self._log: list[RecordChanged] = []
-        self._listeners: list[Callable[[], None]] = []
 
     # Reading
 
@@ -175,7 +174,6 @@ class MemoryRecordStore:
             records = self._resolve(writes, self._stamp(writes))
             for record in records:
                 self._keep(record)
-        self._tell()
         return records
 
     def _stamp(self, writes: Sequence[Write]) -> int:
@@ -261,14 +259,6 @@ class MemoryRecordStore:
         """Up to `limit` of all changes since the store was made, the first being at place 0."""
         with self._lock:
             return self._log[place : place + limit]
-
-    def subscribe(self, listener: Callable[[], None]) -> None:
-        """Call `listener` after each write, in the writer's thread: something has changed."""
-        self._listeners.append(listener)
-
-    def _tell(self) -> None:
-        for listener in self._listeners:
-            listener()
 
 
 def _check_count(name: str, count: int, most: int) -> None:
