@@ -122,6 +122,7 @@ class Container(containers.DeclarativeContainer):
     closing: providers.Provider[ExitStack] = _once(_closing)
     offload = providers.Object(call)
     catalog = _once(lambda one: one.catalog(), definition)
+    language = providers.Callable(lambda one: one.search.language, definition)
     folder = providers.Callable(lambda one: one.data_folder, definition)
     database = _once(
         _opened,
@@ -168,10 +169,11 @@ class Container(containers.DeclarativeContainer):
             _late(f"{_EMBEDDED}.search_index:EmbeddedSearchIndex"),
             providers.Callable(lambda one: one.data_folder / "index", definition),
             catalog,
-            providers.Callable(lambda one: one.search.language, definition),
+            language,
         ),
         clock=clock,
         catalog=catalog,
+        language=language,
         data_folder=folder,
     )
     push_gateway: providers.Provider[PushGateway] = _port(

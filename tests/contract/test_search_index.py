@@ -8,7 +8,7 @@ import pytest
 
 from homeport.adapters.embedded.search_index import EmbeddedSearchIndex
 from homeport.adapters.memory.search_index import MemorySearchIndex
-from homeport.testing.search_index import CATALOG, SearchIndexContract
+from homeport.testing import CATALOG, SearchIndexContract
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from homeport.adapters.memory.search_index import MemorySearchIndex
-from homeport.container import build
+from homeport.container import assemble, build
 from homeport.definition import Definition, DefinitionError
+from homeport.domain.model.collection import Catalog
 from homeport.domain.ports.search_index import Capability
 from homeport.testing.backend import in_memory
 
@@ -29,6 +30,23 @@ def test_a_capability_that_the_index_lacks_is_missed_at_the_start() -> None:
         'which "memory" has not. Give the field another role, or set adapters.search_index to '
         "one that has it."
     )
+
+
+class Library(MemorySearchIndex):
+    """An index that asks for what the container has for it."""
+
+    def __init__(self, catalog: Catalog, language: str, shelf: str) -> None:
+        super().__init__()
+        self.made_of = (catalog, language, shelf)
+
+
+def test_an_index_of_ones_own_gets_what_its_constructor_names() -> None:
+    own = {"use": f"{__name__}:Library", "options": {"shelf": "a"}}
+    settings = {"search": {"language": "sv"}, "adapters": {"search_index": own}}
+    container = assemble(Definition.model_validate(settings))
+    index = container.search_index()
+    assert isinstance(index, Library)
+    assert index.made_of == (container.catalog(), "sv", "a")
 
 
 def test_an_index_that_has_the_capability_will_do() -> None:

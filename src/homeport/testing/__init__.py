@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from homeport.testing.message_queue import MessageQueueContract
     from homeport.testing.push_gateway import PushGatewayContract
     from homeport.testing.record_store import RecordStoreContract
-    from homeport.testing.search_index import SearchIndexContract
+    from homeport.testing.search_index import CATALOG, SearchIndexContract
 
 _HOMES: Final = {
+    "CATALOG": "homeport.testing.search_index",
     "ChangeFeedContract": "homeport.testing.change_feed",
     "Contract": "homeport.testing.contract",
     "IdentityProviderContract": "homeport.testing.identity_provider",
@@ -44,6 +45,7 @@ _HOMES: Final = {
 pytest.register_assert_rewrite(*(f"{__name__}.{one.name}" for one in iter_modules(__path__)))
 
 __all__ = [
+    "CATALOG",
     "ChangeFeedContract",
     "Contract",
     "IdentityProviderContract",
