@@ -140,7 +140,7 @@ def test_the_scopes_of_a_search_are_what_reading_allows() -> None:
             Collection("news"),
         ]
     )
-    member = [Membership("team", "ann", Role.READER), Membership("club", "ann", Role.OWNER)]
+    member = (Membership("team", "ann", Role.READER), Membership("club", "ann", Role.OWNER))
     scopes = access.readable_scopes(ANN, catalog, member)
     assert covered(scopes, "ann", "notes")
     assert covered(scopes, "ann", "keys")
@@ -156,12 +156,12 @@ def test_the_scopes_of_a_search_are_what_reading_allows() -> None:
 
 
 def test_memberships_of_others_give_nothing() -> None:
-    scopes = access.readable_scopes(ANN, Catalog(), [Membership("team", "bob", Role.OWNER)])
+    scopes = access.readable_scopes(ANN, Catalog(), (Membership("team", "bob", Role.OWNER),))
     assert not covered(scopes, "team", "notes")
 
 
 def test_a_search_can_be_narrowed() -> None:
-    member = [Membership("team", "ann", Role.READER)]
+    member = (Membership("team", "ann", Role.READER),)
     scopes = access.readable_scopes(ANN, Catalog(), member, "team", "notes")
     assert scopes == (Scope("team", "notes"),)
     assert access.readable_scopes(ANN, Catalog(), (), "ann") == (Scope("ann", None),)

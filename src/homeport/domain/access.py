@@ -7,8 +7,8 @@ so that nobody learns what is there; Forbidden is only for what the caller can s
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from homeport.domain.errors import Forbidden, NotFound
 from homeport.domain.model import names
@@ -72,17 +72,19 @@ def refusal(
     return NotFound()
 
 
+@lru_cache(1024)
 def readable_scopes(
     principal: Principal,
     catalog: Catalog,
-    memberships: Iterable[Membership],
+    memberships: tuple[Membership, ...],
     space: str | None = None,
     collection: str | None = None,
 ) -> tuple[Scope, ...]:
     """Everything that the caller may read, as the filter of a search.
 
     `memberships` are the caller's. `space` and `collection` narrow it; where nothing is left,
-    a space that was asked for does not exist for the caller: NotFound.
+    a space that was asked for does not exist for the caller: NotFound. It depends on nothing
+    else, so the last answers are kept.
     """
     roles: dict[str, Role | None] = {principal.id: None, names.PUBLIC: None}
     roles |= {one.space: one.role for one in memberships if one.identity == principal.id}
