@@ -14,7 +14,7 @@ class SearchIndexContract(MatchingContract, AnswersContract, ChangesContract):
     """What `homeport.domain.ports.search_index.SearchIndex` promises.
 
     Override the fixture `index` with an index made for `homeport.testing.CATALOG`. It may be
-    the same for all tests, if it must. An index that goes by English stems sets `stems` to True. `histories` is
-    how many random histories of changes the test of convergence runs through: a slow engine
-    sets it lower.
+    the same for all tests, if it must. An index that goes by English stems sets `stems` to
+    True. `histories` is how many random histories of changes the test of convergence runs
+    through: a slow engine sets it lower.
     """
