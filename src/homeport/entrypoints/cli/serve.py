@@ -110,7 +110,7 @@ def _ready_index(backend: Backend) -> None:
         return
     try:
         if not backend.store.scan(0, 1, 1):
-            backend.indexing.rebuild()  # a first start: there is nothing to tell
+            backend.index.rebuild().commit()  # a first start: there is nothing to put in
             return
         if reason:
             complain(f"{reason}.")
