@@ -19,7 +19,7 @@ help:  ## show this
 run: $(RUNNING)  ## start the backend on 127.0.0.1:8090 (ARGS="..." go to `homeport serve`)
 	@exec $(BIN)/homeport serve $(ARGS)
 
-test: check  ## check, then run every test (ARGS="..." go to pytest)
+test: check  ## check, then run every test (ARGS=tests/unit/domain for the domain alone)
 	$(BIN)/python -m pytest $(ARGS)
 
 check: lint imports types pyright  ## style, architecture and types
