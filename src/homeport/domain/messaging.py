@@ -6,58 +6,41 @@ each recipient's inbox and devices; should the job be lost, the change feed make
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final
 
 from homeport.domain import limits
-from homeport.domain.devices import Devices, block_key
+from homeport.domain.devices import Devices
 from homeport.domain.errors import (
     Fault,
     Gone,
-    HomeportError,
     Invalid,
     Mismatched,
     NotFound,
     Unavailable,
 )
 from homeport.domain.events import RecordChanged
-from homeport.domain.model import names, versions
+from homeport.domain.message_delivery import MessageDelivery
+from homeport.domain.model import names
 from homeport.domain.model.data import Data, encode
-from homeport.domain.model.device import PushOutcome
 from homeport.domain.model.identity import Principal
 from homeport.domain.model.merge_patch import merge
+from homeport.domain.model.message import CONTENT, State, message_data, on_its_way
 from homeport.domain.model.record import Key, Record
-from homeport.domain.model.writes import Delete, Expect, Patch, Put, WriteRefused, check_size
+from homeport.domain.model.writes import Expect, Patch, Put, WriteRefused, check_size
 from homeport.domain.ports.clock import Clock
 from homeport.domain.ports.id_factory import IdFactory
 from homeport.domain.ports.identity_provider import IdentityProvider
 from homeport.domain.ports.message_queue import Delivery, MessageQueue
-from homeport.domain.ports.push_gateway import Push, PushGateway
+from homeport.domain.ports.push_gateway import PushGateway
 from homeport.domain.ports.record_store import RecordStore
-from homeport.domain.push_payloads import Notice, render
 
-PUSH_SECONDS: Final = 86_400
-"""For how long after it was sent a message is worth a push."""
 WATCH_DELAY: Final = 60.0
 """Seconds until the job that the change feed makes is due: long after the first one was."""
 
 _ATTEMPTS = 5
 """How often a change is tried that others keep getting in the way of."""
-_CONTENT = ("title", "text", "data")
 _LONGEST_ID = "x" * 128
-
-
-class State(StrEnum):
-    """Where a message is on its way. All that its sender learns is that it was accepted."""
-
-    QUEUED = "queued"
-    ACCEPTED = "accepted"
-    RETRACTING = "retracting"
-    """Its sender deleted it: hidden from them, and about to leave the inboxes."""
 
 
 class Messages:
@@ -80,11 +63,8 @@ class Messages:
     ) -> None:
         self._store = store
         self._queue = queue
-        self._push = push
-        self._identities = identities
-        self._devices = devices
         self._ids = ids
-        self._clock = clock
+        self._delivery = MessageDelivery(store, push, identities, devices, clock)
 
     def send(
         self,
@@ -105,20 +85,20 @@ class Messages:
         """
         content = _content(title, text, data or {})
         _check_recipients(to)
-        first = _data({"to": list(to), **content})
+        first = message_data({"to": list(to), **content})
         _check_copy_size(principal.id, content)
         key = Key(principal.id, names.SENT, self._ids.record_id())
         digest = ""
         if idempotency_key is not None:
             key = key._replace(id=names.id_of_key(idempotency_key))
             digest = first.digest()
-        body = _data({**first.value, "state": State.QUEUED.value})
+        body = message_data({**first.value, "state": State.QUEUED.value})
         try:
             write = Put(key, principal.id, body, Expect.NEVER, first=digest)
             record = self._store.write([write])[0]
         except WriteRefused as refused:
             record = _repeated(refused.current, digest)
-        if _on_its_way(record):
+        if on_its_way(record):
             # Also where the message was there: the first call may have ended before this.
             self._enqueue(key)
         return record
@@ -136,7 +116,7 @@ class Messages:
         faults = [
             Fault(f"/{name}", "a sent message cannot change this")
             for name in patch
-            if name not in _CONTENT
+            if name not in CONTENT
         ]
         if faults:
             raise Invalid("Only title, text and data can be changed.", tuple(faults))
@@ -145,14 +125,14 @@ class Messages:
             assert record.data is not None
             before = dict(record.data)
             content = _patched(before, patch)
-            if all(before[name] == content[name] for name in _CONTENT):
+            if all(before[name] == content[name] for name in CONTENT):
                 return record
             _check_copy_size(principal.id, content)
             after = {**before, **content, "state": State.QUEUED.value}
             if before["state"] == State.ACCEPTED:
                 after["edited"] = True
             try:
-                write = Put(record.key, principal.id, _data(after), record.version)
+                write = Put(record.key, principal.id, message_data(after), record.version)
                 record = self._store.write([write])[0]
             except WriteRefused:
                 continue
@@ -186,7 +166,7 @@ class Messages:
         waiting: set[Key] = set()
         for start in range(0, len(keys), 100):
             found = self._store.get_many(keys[start : start + 100])
-            waiting |= {one.key for one in found if one is not None and _on_its_way(one)}
+            waiting |= {one.key for one in found if one is not None and on_its_way(one)}
         failed: dict[int, str] = {}
         for place, event in enumerate(events):
             if event.key in waiting:
@@ -199,123 +179,7 @@ class Messages:
 
     def work(self, deliveries: Sequence[Delivery]) -> Mapping[str, str]:
         """The queue's worker: does each job on its own, and may do it again without harm."""
-        failed: dict[str, str] = {}
-        for delivery in deliveries:
-            try:
-                job = json.loads(delivery.body)
-                self._do(Key(job["sender"], names.SENT, job["message"]))
-            except HomeportError as exc:
-                failed[delivery.id] = exc.detail
-            except Exception as exc:  # noqa: BLE001 - one job's trouble must not fail the others
-                failed[delivery.id] = f"{type(exc).__name__}: {exc}"
-        return failed
-
-    def _do(self, key: Key) -> None:
-        """Bring a message to where its state wants it. If it moves meanwhile, go again."""
-        reached = _Reached(set(), set())
-        for _ in range(_ATTEMPTS):
-            record = self._store.get(key)
-            if record is None or not _on_its_way(record):
-                if record is not None and record.deleted:
-                    # Deleted while this handed it over: what came after must go as well.
-                    self._withdraw(key, reached.inboxes)
-                return
-            assert record.data is not None
-            try:
-                if record.data["state"] == State.RETRACTING:
-                    self._withdraw(key, record.data["to"])
-                    self._store.write([Delete(key, key.space, record.version)])
-                    return
-                self._hand_over(record, record.data, reached)
-                accepted = {"state": State.ACCEPTED.value}
-                self._store.write([Patch(key, key.space, accepted, record.version)])
-                return
-            except WriteRefused:
-                continue
-        raise Unavailable("The message kept being changed.")
-
-    def _hand_over(self, record: Record, data: Data, reached: _Reached) -> None:
-        """To every recipient's inbox and devices. Goes on past one that fails, then raises."""
-        sender, id = record.key.space, record.key.id
-        recipients: list[str] = data["to"]
-        blocks = self._store.get_many([block_key(one, sender) for one in recipients])
-        edited = data.get("edited") is True
-        age = (self._clock.now() - versions.time_of(record.created)) // 1_000_000
-        time_to_live = min(PUSH_SECONDS, PUSH_SECONDS - age)
-        trouble: HomeportError | None = None
-        for recipient, block in zip(recipients, blocks, strict=True):
-            blocked = block is not None and not block.deleted
-            if blocked or self._identities.find(recipient) is None:
-                continue
-            copy = _copy_key(recipient, sender, id)
-            try:
-                if not self._put_copy(copy, sender, id, data, create=not edited):
-                    continue
-                reached.inboxes.add(recipient)
-                if not edited and time_to_live > 0:
-                    notice = Notice(id, copy.id, sender, **_shown(data))
-                    self._push_to(recipient, notice, time_to_live, reached)
-            except Unavailable as exc:
-                trouble = exc
-        if trouble is not None:
-            raise trouble
-
-    def _put_copy(self, key: Key, sender: str, id: str, data: Data, *, create: bool) -> bool:
-        """Make the inbox record say what the message says. False where it is not, or is no
-        longer, in the inbox: what its owner deleted stays deleted."""
-        content = _shown(data)
-        if create:
-            fresh = _data({"from": sender, "message": id, **content, "read": False})
-            try:
-                self._store.write([Put(key, sender, fresh, Expect.NEVER)])
-                return True
-            except WriteRefused:
-                pass  # an earlier attempt came this far
-        for _ in range(_ATTEMPTS):
-            there = self._store.get(key)
-            if there is None or there.data is None:
-                return False
-            if all(there.data.get(name) == value for name, value in content.items()):
-                return True
-            changed = _data({**there.data, **content})
-            try:
-                self._store.write([Put(key, sender, changed, there.version)])
-                return True
-            except WriteRefused:
-                continue
-        raise Unavailable("An inbox record kept being changed.")
-
-    def _push_to(
-        self, recipient: str, notice: Notice, time_to_live: int, reached: _Reached
-    ) -> None:
-        throttled = False
-        for device in self._devices.of(recipient):
-            if device.endpoint in reached.endpoints:
-                continue
-            outcome = PushOutcome.TOO_LARGE
-            for limit in (limits.PUSH_BYTES, limits.PUSH_BYTES // 2):
-                if outcome is PushOutcome.TOO_LARGE:
-                    payload = render(device.target.platform, notice, limit)
-                    # A push that comes twice, after a retry, replaces itself on the device.
-                    push = Push(payload, notice.record, time_to_live)
-                    outcome = self._push.send(device.endpoint, push)
-            if outcome is PushOutcome.STALE:
-                self._devices.forget(recipient, device)
-            if outcome is PushOutcome.THROTTLED:
-                throttled = True
-            else:
-                reached.endpoints.add(device.endpoint)
-        if throttled:
-            raise Unavailable("The push service asks to slow down.")
-
-    def _withdraw(self, key: Key, recipients: Sequence[str] | set[str]) -> None:
-        """Delete the recipients' copies that are still there."""
-        for recipient in recipients:
-            copy = _copy_key(recipient, key.space, key.id)
-            try:
-                self._store.write([Delete(copy, key.space)])
-            except WriteRefused:
-                continue
+        return self._delivery.work(deliveries)
 
     def _enqueue(self, key: Key) -> None:
         try:
@@ -324,19 +188,11 @@ class Messages:
             return  # `watch` will see the message on its way
 
 
-@dataclass(frozen=True, slots=True)
-class _Reached:
-    """What one job has reached so far: the inboxes of these identities, and these endpoints."""
-
-    inboxes: set[str]
-    endpoints: set[str]
-
-
 def message_view(record: Record) -> dict[str, Any]:
     """A message as its sender sees it, without version and times, which stand on the record:
     `id`, `from`, `to`, `title`, `text`, `data`, `state`."""
     assert record.data is not None
-    shown = {name: record.data[name] for name in ("to", *_CONTENT, "state")}
+    shown = {name: record.data[name] for name in ("to", *CONTENT, "state")}
     return {"id": record.key.id, "from": record.key.space, **shown}
 
 
@@ -363,7 +219,7 @@ def _content(title: Any, text: Any, data: Any) -> dict[str, Any]:
 
 def _patched(before: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
     """What a merge patch makes of the content; a field that is removed becomes empty."""
-    merged = merge({name: before[name] for name in _CONTENT}, patch)
+    merged = merge({name: before[name] for name in CONTENT}, patch)
     return _content(merged.get("title", ""), merged.get("text", ""), merged.get("data", {}))
 
 
@@ -389,7 +245,7 @@ def _check_copy_size(sender: str, content: Mapping[str, Any]) -> None:
     """Raise TooLarge unless the record in anybody's inbox would fit too."""
     key = Key(_LONGEST_ID, names.INBOX, _LONGEST_ID)
     copy = {"from": sender, "message": _LONGEST_ID, **content, "read": False}
-    check_size(key, _data(copy))
+    check_size(key, message_data(copy))
 
 
 def _repeated(current: Record | None, first: str) -> Record:
@@ -401,28 +257,8 @@ def _repeated(current: Record | None, first: str) -> Record:
     return current
 
 
-def _on_its_way(record: Record) -> bool:
-    state = None if record.data is None else record.data.get("state")
-    return state in (State.QUEUED, State.RETRACTING)
-
-
-def _data(record: Mapping[str, Any]) -> Data:
-    """A message or a copy of it; what its sender gave as `data` stands one level deep in it."""
-    return Data.of(record, around=1)
-
-
-def _shown(data: Data) -> dict[str, Any]:
-    return {name: data[name] for name in _CONTENT}
-
-
 def _sent_key(principal: Principal, id: str) -> Key:
     return Key(principal.id, names.SENT, names.check_id("id", id))
-
-
-def _copy_key(recipient: str, sender: str, id: str) -> Key:
-    """A message has one place in an inbox, whoever brings it and however often."""
-    digest = hashlib.sha256(f"{sender}\n{id}".encode()).hexdigest()[:32]
-    return Key(recipient, names.INBOX, digest)
 
 
 def _job(key: Key) -> str:

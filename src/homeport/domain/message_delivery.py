@@ -1,0 +1,187 @@
+"""Brings messages to their recipients: the worker behind the queue of messages."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from homeport.domain import limits
+from homeport.domain.devices import Devices, block_key
+from homeport.domain.errors import HomeportError, Unavailable
+from homeport.domain.model import names, versions
+from homeport.domain.model.data import Data
+from homeport.domain.model.device import PushOutcome
+from homeport.domain.model.message import State, content_of, message_data, on_its_way
+from homeport.domain.model.record import Key, Record
+from homeport.domain.model.writes import Delete, Expect, Patch, Put, WriteRefused
+from homeport.domain.ports.clock import Clock
+from homeport.domain.ports.identity_provider import IdentityProvider
+from homeport.domain.ports.message_queue import Delivery
+from homeport.domain.ports.push_gateway import Push, PushGateway
+from homeport.domain.ports.record_store import RecordStore
+from homeport.domain.push_payloads import Notice, render
+
+PUSH_SECONDS: Final = 86_400
+"""For how long after it was sent a message is worth a push."""
+
+_ATTEMPTS = 5
+"""How often a change is tried that others keep getting in the way of."""
+
+
+class MessageDelivery:
+    """Makes a message's copies and pushes, and takes the copies back.
+
+    Every step can be done again without harm: a copy has one place in an inbox, and a push
+    that comes twice replaces itself on the device.
+    """
+
+    def __init__(
+        self,
+        store: RecordStore,
+        push: PushGateway,
+        identities: IdentityProvider,
+        devices: Devices,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._push = push
+        self._identities = identities
+        self._devices = devices
+        self._clock = clock
+
+    def work(self, deliveries: Sequence[Delivery]) -> Mapping[str, str]:
+        """The queue's worker: does each job on its own, and may do it again without harm."""
+        failed: dict[str, str] = {}
+        for delivery in deliveries:
+            try:
+                job = json.loads(delivery.body)
+                self._do(Key(job["sender"], names.SENT, job["message"]))
+            except HomeportError as exc:
+                failed[delivery.id] = exc.detail
+            except Exception as exc:  # noqa: BLE001 - one job's trouble must not fail the others
+                failed[delivery.id] = f"{type(exc).__name__}: {exc}"
+        return failed
+
+    def _do(self, key: Key) -> None:
+        """Bring a message to where its state wants it. If it moves meanwhile, go again."""
+        reached = _Reached(set(), set())
+        for _ in range(_ATTEMPTS):
+            record = self._store.get(key)
+            if record is None or not on_its_way(record):
+                if record is not None and record.deleted:
+                    # Deleted while this handed it over: what came after must go as well.
+                    self._withdraw(key, reached.inboxes)
+                return
+            assert record.data is not None
+            try:
+                if record.data["state"] == State.RETRACTING:
+                    self._withdraw(key, record.data["to"])
+                    self._store.write([Delete(key, key.space, record.version)])
+                    return
+                self._hand_over(record, record.data, reached)
+                accepted = {"state": State.ACCEPTED.value}
+                self._store.write([Patch(key, key.space, accepted, record.version)])
+                return
+            except WriteRefused:
+                continue
+        raise Unavailable("The message kept being changed.")
+
+    def _hand_over(self, record: Record, data: Data, reached: _Reached) -> None:
+        """To every recipient's inbox and devices. Goes on past one that fails, then raises."""
+        sender, id = record.key.space, record.key.id
+        recipients: list[str] = data["to"]
+        blocks = self._store.get_many([block_key(one, sender) for one in recipients])
+        edited = data.get("edited") is True
+        age = (self._clock.now() - versions.time_of(record.created)) // 1_000_000
+        time_to_live = min(PUSH_SECONDS, PUSH_SECONDS - age)
+        trouble: HomeportError | None = None
+        for recipient, block in zip(recipients, blocks, strict=True):
+            blocked = block is not None and not block.deleted
+            if blocked or self._identities.find(recipient) is None:
+                continue
+            copy = _copy_key(recipient, sender, id)
+            try:
+                if not self._put_copy(copy, sender, id, data, create=not edited):
+                    continue
+                reached.inboxes.add(recipient)
+                if not edited and time_to_live > 0:
+                    notice = Notice(id, copy.id, sender, **content_of(data))
+                    self._push_to(recipient, notice, time_to_live, reached)
+            except Unavailable as exc:
+                trouble = exc
+        if trouble is not None:
+            raise trouble
+
+    def _put_copy(self, key: Key, sender: str, id: str, data: Data, *, create: bool) -> bool:
+        """Make the inbox record say what the message says. False where it is not, or is no
+        longer, in the inbox: what its owner deleted stays deleted."""
+        content = content_of(data)
+        if create:
+            fresh = message_data({"from": sender, "message": id, **content, "read": False})
+            try:
+                self._store.write([Put(key, sender, fresh, Expect.NEVER)])
+                return True
+            except WriteRefused:
+                pass  # an earlier attempt came this far
+        for _ in range(_ATTEMPTS):
+            there = self._store.get(key)
+            if there is None or there.data is None:
+                return False
+            if all(there.data.get(name) == value for name, value in content.items()):
+                return True
+            changed = message_data({**there.data, **content})
+            try:
+                self._store.write([Put(key, sender, changed, there.version)])
+                return True
+            except WriteRefused:
+                continue
+        raise Unavailable("An inbox record kept being changed.")
+
+    def _push_to(
+        self, recipient: str, notice: Notice, time_to_live: int, reached: _Reached
+    ) -> None:
+        throttled = False
+        for device in self._devices.of(recipient):
+            if device.endpoint in reached.endpoints:
+                continue
+            outcome = PushOutcome.TOO_LARGE
+            for limit in (limits.PUSH_BYTES, limits.PUSH_BYTES // 2):
+                if outcome is PushOutcome.TOO_LARGE:
+                    payload = render(device.target.platform, notice, limit)
+                    # A push that comes twice, after a retry, replaces itself on the device.
+                    push = Push(payload, notice.record, time_to_live)
+                    outcome = self._push.send(device.endpoint, push)
+            if outcome is PushOutcome.STALE:
+                self._devices.forget(recipient, device)
+            if outcome is PushOutcome.THROTTLED:
+                throttled = True
+            else:
+                reached.endpoints.add(device.endpoint)
+        if throttled:
+            raise Unavailable("The push service asks to slow down.")
+
+    def _withdraw(self, key: Key, recipients: Sequence[str] | set[str]) -> None:
+        """Delete the recipients' copies that are still there."""
+        for recipient in recipients:
+            copy = _copy_key(recipient, key.space, key.id)
+            try:
+                self._store.write([Delete(copy, key.space)])
+            except WriteRefused:
+                continue
+
+
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """What one job has reached so far: the inboxes of these identities, and these endpoints."""
+
+    inboxes: set[str]
+    endpoints: set[str]
+
+
+def _copy_key(recipient: str, sender: str, id: str) -> Key:
+    """A message has one place in an inbox, whoever brings it and however often."""
+    digest = hashlib.sha256(f"{sender}\n{id}".encode()).hexdigest()[:32]
+    return Key(recipient, names.INBOX, digest)
