@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from homeport.domain import access, checkpoints, limits
 from homeport.domain.errors import (
     Conflict,
     Fault,
-    Forbidden,
     Gone,
     HomeportError,
     Invalid,
     Mismatched,
     NotFound,
-    VersionMismatch,
 )
 from homeport.domain.model import names
 from homeport.domain.model.collection import Catalog
@@ -27,42 +24,28 @@ from homeport.domain.model.membership import Role
 from homeport.domain.model.opaque import digest, seal, unseal
 from homeport.domain.model.record import Key, Position, Record
 from homeport.domain.model.writes import (
-    Delete,
     Expect,
     Expectation,
     Guard,
     GuardFailed,
-    Patch,
     Put,
-    Reason,
     Write,
     WriteRefused,
-    check_size,
 )
 from homeport.domain.ports.clock import Clock
 from homeport.domain.ports.id_factory import IdFactory
 from homeport.domain.ports.record_store import Order, RecordStore
+from homeport.domain.record_writes import (
+    BatchWrite,
+    Op,
+    both,
+    only_services_create,
+    pointing_at,
+    prepare,
+    refusal,
+)
 
-_OWNERS_MAY_CHANGE: Mapping[str, frozenset[str]] = {names.INBOX: frozenset({"read"})}
-"""In collections where only services create: the fields that their owner may change."""
-
-
-class Op(StrEnum):
-    CREATE = "create"
-    PUT = "put"
-    PATCH = "patch"
-    DELETE = "delete"
-
-
-@dataclass(frozen=True, slots=True)
-class BatchWrite:
-    """One write of a batch. `id` may be left out for a creation, `data` is not for a deletion."""
-
-    op: Op
-    collection: str
-    id: str | None = None
-    data: Data | None = None
-    expect: Expectation | None = None
+__all__ = ["BatchWrite", "Changes", "Op", "Page", "Records"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +95,7 @@ class Records:
         """
         space = _space(principal, space)
         names.check_collection(collection)
-        _only_services_create(collection)
+        only_services_create(collection)
         id = self._ids.record_id() if idempotency_key is None else names.id_of_key(idempotency_key)
         grant = access.creating(principal, space, collection, self._catalog)
         data = Data.of(data)
@@ -190,9 +173,9 @@ class Records:
         seen: set[Key] = set()
         for index, one in enumerate(writes):
             try:
-                write, needed = self._prepare(principal, space, one)
+                write, needed = prepare(principal, space, one, self._catalog, self._ids)
             except HomeportError as exc:
-                raise _at(exc, index) from exc
+                raise pointing_at(exc, index) from exc
             if write.key in seen:
                 raise Invalid(
                     "A batch writes a record once.",
@@ -200,13 +183,13 @@ class Records:
                 )
             seen.add(write.key)
             prepared.append(write)
-            guard = _both(guard, needed)
+            guard = both(guard, needed)
         try:
             return self._write(principal, prepared, guard)
         except WriteRefused as refused:
             creates = writes[refused.index].op is Op.CREATE
-            error = _refusal(prepared[refused.index], refused, creates=creates)
-            raise _at(error, refused.index) from refused
+            error = refusal(prepared[refused.index], refused, creates=creates)
+            raise pointing_at(error, refused.index) from refused
 
     def page(
         self,
@@ -286,45 +269,11 @@ class Records:
         return membership.role
 
     def _one(self, principal: Principal, space: str, one: BatchWrite) -> Record:
-        write, guard = self._prepare(principal, _space(principal, space), one)
+        write, guard = prepare(principal, _space(principal, space), one, self._catalog, self._ids)
         try:
             return self._write(principal, [write], guard)[0]
         except WriteRefused as refused:
-            raise _refusal(write, refused) from refused
-
-    def _prepare(
-        self, principal: Principal, space: str, one: BatchWrite
-    ) -> tuple[Write, Guard | None]:
-        """The write as the store gets it, with what the store must check."""
-        collection = names.check_collection(one.collection)
-        if one.id is not None:
-            names.check_id("id", one.id)
-        elif one.op is not Op.CREATE:
-            raise Invalid("The id is missing.", (Fault("id", "missing"),))
-        if one.data is None and one.op is not Op.DELETE:
-            raise Invalid("The data is missing.", (Fault("data", "missing"),))
-        if one.data is not None and one.op is Op.DELETE:
-            raise Invalid("A deletion has no data.", (Fault("data", "not for delete"),))
-        creates = one.op is Op.CREATE
-        decide = access.creating if creates else access.changing
-        grant = decide(principal, space, collection, self._catalog)
-        if collection in names.RESERVED:
-            _check_reserved(one)
-        if creates and one.expect not in (None, Expect.ABSENT, Expect.NEVER):
-            # Whoever may create need not be allowed to see, or to change, what is there.
-            raise Invalid("A creation has no If-Match.", (Fault("if_match", "not for create"),))
-        key = Key(space, collection, one.id or self._ids.record_id())
-        author, mine = principal.id, grant.by_author_only
-        write: Write
-        if one.op is Op.DELETE or one.data is None:
-            write = Delete(key, author, _or(one.expect, Expect.PRESENT), mine)
-        elif one.op is Op.PATCH:
-            write = Patch(key, author, one.data, _or(one.expect, Expect.PRESENT), mine)
-        else:
-            default = Expect.NEVER if creates else Expect.ANYTHING
-            check_size(key, one.data)
-            write = Put(key, author, one.data, _or(one.expect, default), mine)
-        return write, grant.guard
+            raise refusal(write, refused) from refused
 
     def _write(
         self, principal: Principal, writes: Sequence[Write], guard: Guard | None
@@ -347,37 +296,9 @@ def _key(principal: Principal, space: str, collection: str, id: str) -> Key:
     return Key(_space(principal, space), collection, names.check_id("id", id))
 
 
-def _or(expect: Expectation | None, default: Expect) -> Expectation:
-    return default if expect is None else expect
-
-
 def _check_limit(limit: int) -> None:
     if not 1 <= limit <= limits.PAGE_ITEMS:
         raise Invalid("The limit is out of range.", (Fault("limit", "1 to 100"),))
-
-
-def _only_services_create(collection: str) -> None:
-    if collection in names.RESERVED:
-        raise Forbidden(f"Only the backend itself creates in {collection}.")
-
-
-def _check_reserved(one: BatchWrite) -> None:
-    if one.op is Op.DELETE:
-        return
-    allowed = _OWNERS_MAY_CHANGE.get(one.collection, frozenset())
-    if one.op is not Op.PATCH or one.data is None or not allowed:
-        _only_services_create(one.collection)
-    elif not allowed.issuperset(one.data):
-        raise Forbidden(f"In {one.collection} you may change only: {', '.join(sorted(allowed))}.")
-    elif any(type(value) is not bool for value in one.data.values()):
-        raise Invalid("This is not a mark.", (Fault("/read", "true or false"),))
-
-
-def _both(one: Guard | None, other: Guard | None) -> Guard | None:
-    """What holds where both hold: they are of one space and one identity."""
-    if one is None or other is None:
-        return one or other
-    return Guard(one.space, one.identity, one.roles & other.roles)
 
 
 def _repeated(current: Record | None, principal: Principal, first: str) -> Record:
@@ -389,25 +310,3 @@ def _repeated(current: Record | None, principal: Principal, first: str) -> Recor
     if not first or current.first != first:
         raise Mismatched("This Idempotency-Key came before with another body.")
     return current
-
-
-def _refusal(write: Write, refused: WriteRefused, *, creates: bool = False) -> HomeportError:
-    current = refused.current
-    if refused.reason is Reason.AUTHOR:
-        return Forbidden("This record is another author's.")
-    if refused.reason is Reason.MISSING and not isinstance(write, Put):
-        return NotFound()
-    if refused.reason is Reason.EXISTS and (creates or write.expect is Expect.NEVER):
-        gone = current is not None and current.data is None
-        return Gone("This record has been deleted.") if gone else Conflict("This id is taken.")
-    return VersionMismatch(f"The record is not as you expect: {refused.reason.value}.", current)
-
-
-def _at(error: HomeportError, index: int) -> HomeportError:
-    """The same error, with its faults pointing into the batch."""
-    where = f"/writes/{index}"
-    faults = tuple(
-        Fault(f"{where}/{fault.pointer.lstrip('/')}", fault.detail) for fault in error.faults
-    )
-    error.faults = faults or (Fault(where, error.detail),)
-    return error
