@@ -68,7 +68,7 @@ def at_first_event(function: str) -> Handler:
 
 
 def _bind(operation: Operation, backend: Any, clock: Clock) -> Callable[[Event], Result]:
-    find = attrgetter(operation.calls)
+    find: Callable[[Any], Callable[..., Any]] = attrgetter(operation.calls)
     method: Callable[..., Any] | None = None
     answer = operation.answer
     known_caller = operation.caller is Caller.IDENTITY
