@@ -80,8 +80,10 @@ def _bind(operation: Operation, backend: Any, clock: Clock) -> Callable[[Event],
 
     def call(event: Event) -> Result:
         nonlocal method
-        if method is None:
-            method = find(backend)  # builds the service, and loads its module, when first needed
+        bound = method
+        if bound is None:
+            # Builds the service, and loads its module, when first needed.
+            bound = method = find(backend)
         arguments: dict[str, Any] = {}
         if known_caller:
             arguments["principal"] = requests.principal_of(event, clock.now() // 1_000_000)
@@ -104,7 +106,7 @@ def _bind(operation: Operation, backend: Any, clock: Clock) -> Callable[[Event],
         if transform is not None:
             arguments = transform(arguments)
         try:
-            result = method(**arguments)
+            result = bound(**arguments)
         except HomeportError as error:
             if pointers:
                 error.faults = requests.pointed(error.faults, pointers)
