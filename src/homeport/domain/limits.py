@@ -13,6 +13,10 @@ NUMBER_MIN_EXPONENT: Final = -130
 
 BATCH_WRITES: Final = 90
 """DynamoDB's transaction holds 100 items; ten are left for conditions."""
+TRANSACTION_BYTES: Final = 4 * 1024 * 1024
+"""What all the records of one batch may take together (DynamoDB's transaction)."""
+GET_KEYS: Final = 100
+"""What one read of many records may ask for (DynamoDB's batch get)."""
 PAGE_ITEMS: Final = 100
 PAGE_ITEMS_DEFAULT: Final = 20
 PAGE_BYTES: Final = 4_000_000

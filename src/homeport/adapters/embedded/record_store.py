@@ -12,19 +12,17 @@ import apsw
 
 from homeport.adapters.embedded.database import Database
 from homeport.domain import limits
-from homeport.domain.errors import Conflict, Invalid, TooLarge
-from homeport.domain.model import names, versions
-from homeport.domain.model.data import Data, stored_size
+from homeport.domain.errors import Conflict, Invalid
+from homeport.domain.model import versions
+from homeport.domain.model.data import Data
 from homeport.domain.model.membership import Membership, Role
 from homeport.domain.model.record import Key, Position, Record
+from homeport.domain.model.store_rules import check_count, check_key, check_transaction
 from homeport.domain.model.writes import Delete, Guard, GuardFailed, Write, resolve
 from homeport.domain.ports.clock import Clock
 from homeport.domain.ports.id_factory import IdFactory
 from homeport.domain.ports.record_store import ChangePage, Order, RecordPage
 
-_GET_MANY: Final = 100
-_TRANSACTION_BYTES: Final = 4 * 1024 * 1024
-"""What all the records of one batch may take together (DynamoDB's transaction)."""
 _SCANNED: Final = 1_000
 """Rows that one page looks at: tombstones could otherwise make it arbitrarily slow."""
 _KEY_BYTES: Final = 256
@@ -107,7 +105,7 @@ class EmbeddedRecordStore:
         return self._database.read_all(guarded)
 
     def get_many(self, keys: Sequence[Key]) -> list[Record | None]:
-        _check_count("keys", len(keys), _GET_MANY)
+        check_count("keys", len(keys), limits.GET_KEYS)
         rows = self._database.read(_get_many(len(keys)), tuple(chain.from_iterable(keys)))
         found = {record.key: record for record in map(_record_of, rows)}
         return [found.get(key) for key in keys]
@@ -121,7 +119,7 @@ class EmbeddedRecordStore:
         after: Position | None = None,
         guard: Guard | None = None,
     ) -> RecordPage:
-        _check_count("limit", limit, limits.PAGE_ITEMS)
+        check_count("limit", limit, limits.PAGE_ITEMS)
         start = _start(order, after)
 
         def read(connection: apsw.Connection) -> RecordPage:
@@ -144,7 +142,7 @@ class EmbeddedRecordStore:
         guard: Guard | None = None,
         besides: frozenset[str] = frozenset(),
     ) -> ChangePage:
-        _check_count("limit", limit, limits.PAGE_ITEMS)
+        check_count("limit", limit, limits.PAGE_ITEMS)
         end = _BEYOND_VERSIONS if through is None else through
         bindings: tuple[int | str, ...]
         if collection is None:
@@ -189,7 +187,7 @@ class EmbeddedRecordStore:
     # Writing
 
     def write(self, writes: Sequence[Write], guard: Guard | None = None) -> list[Record]:
-        _check_count("writes", len(writes), limits.BATCH_WRITES)
+        check_count("writes", len(writes), limits.BATCH_WRITES)
         if len(writes) > 1 and len({write.key for write in writes}) < len(writes):
             raise Invalid("A batch writes each record once.")
         return self._database.write(partial(self._write, writes, guard))
@@ -208,11 +206,11 @@ class EmbeddedRecordStore:
             key = write.key
             current = _record(key, execute(_GET, key).fetchall())
             if current is None and not isinstance(write, Delete):
-                _check_key(key)
+                check_key(key)
             record = resolve(write, current, lowest + index, index)
             changes.append((record, None if current is None else current.version))
         records = [record for record, _ in changes]
-        _check_transaction(records)
+        check_transaction(records)
         for record, previous in changes:
             key, author, version, data = record.key, record.author, record.version, record.data
             text = None if data is None else data.text
@@ -293,7 +291,7 @@ def _role(connection: apsw.Connection, space: str, identity: str) -> Role | None
     return None if role is None else Role(role)
 
 
-@lru_cache(_GET_MANY)
+@lru_cache(limits.GET_KEYS)
 def _get_many(count: int) -> str:
     """One statement for all keys: each one more costs a lookup, but no call."""
     keys = ",".join(["(?, ?, ?)"] * count)
@@ -305,26 +303,6 @@ def _check_guard(connection: apsw.Connection, guard: Guard | None) -> None:
         role = _role(connection, guard.space, guard.identity)
         if role not in guard.roles:
             raise GuardFailed(role)
-
-
-def _check_count(name: str, count: int, most: int) -> None:
-    if not 1 <= count <= most:
-        raise Invalid(f"The number of {name} is 1 to {most}, not {count}.")
-
-
-def _check_key(key: Key) -> None:
-    names.check_id("space", key.space.removeprefix("."))
-    names.check_collection(key.collection)
-    names.check_id("id", key.id)
-
-
-def _check_transaction(records: Sequence[Record]) -> None:
-    datas = [record.data for record in records if record.data is not None]
-    # A byte of JSON counts for at most 1.5 bytes: most batches need no count.
-    if len(datas) > 1 and sum(len(data.text) for data in datas) * 6 > _TRANSACTION_BYTES:
-        size = sum(stored_size(data.value) for data in datas)
-        if size > _TRANSACTION_BYTES:
-            raise TooLarge(f"The batch would take {size:,} bytes; {_TRANSACTION_BYTES:,} at most.")
 
 
 def _last_version(connection: apsw.Connection) -> int:

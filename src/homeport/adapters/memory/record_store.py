@@ -10,20 +10,17 @@ from typing import Final
 
 from homeport.adapters.memory.sorted_keys import SortedKeys
 from homeport.domain import limits
-from homeport.domain.errors import Conflict, Invalid, TooLarge
+from homeport.domain.errors import Conflict, Invalid
 from homeport.domain.events import RecordChanged
-from homeport.domain.model import names, versions
-from homeport.domain.model.data import stored_size
+from homeport.domain.model import versions
 from homeport.domain.model.membership import Membership
 from homeport.domain.model.record import Key, Position, Record
+from homeport.domain.model.store_rules import check_count, check_key, check_transaction
 from homeport.domain.model.writes import Delete, Guard, GuardFailed, Write, resolve
 from homeport.domain.ports.clock import Clock
 from homeport.domain.ports.id_factory import IdFactory
 from homeport.domain.ports.record_store import ChangePage, Order, RecordPage
 
-_GET_MANY: Final = 100
-_TRANSACTION_BYTES: Final = 4 * 1024 * 1024
-"""What all the records of one batch may take together (DynamoDB's transaction)."""
 _SCANNED: Final = 1_000
 """Records that one page looks at: as real engines, it gives up on a long row of tombstones."""
 _NO_LIMIT: Final = 1 << 63
@@ -68,7 +65,7 @@ class MemoryRecordStore:
             return self._records.get(key)
 
     def get_many(self, keys: Sequence[Key]) -> list[Record | None]:
-        _check_count("keys", len(keys), _GET_MANY)
+        check_count("keys", len(keys), limits.GET_KEYS)
         return [self._records.get(key) for key in keys]
 
     def page(
@@ -80,7 +77,7 @@ class MemoryRecordStore:
         after: Position | None = None,
         guard: Guard | None = None,
     ) -> RecordPage:
-        _check_count("limit", limit, limits.PAGE_ITEMS)
+        check_count("limit", limit, limits.PAGE_ITEMS)
         with self._lock:
             self._check_guard(guard)
             return _alive_page(self._in_order(space, collection, order, after), limit)
@@ -95,7 +92,7 @@ class MemoryRecordStore:
         guard: Guard | None = None,
         besides: frozenset[str] = frozenset(),
     ) -> ChangePage:
-        _check_count("limit", limit, limits.PAGE_ITEMS)
+        check_count("limit", limit, limits.PAGE_ITEMS)
         end = _NO_LIMIT if through is None else through
         with self._lock:
             self._check_guard(guard)
@@ -112,7 +109,7 @@ class MemoryRecordStore:
     ) -> list[Record]:
         if not 0 <= segment < segments:
             raise Invalid("There is no such segment.")
-        _check_count("limit", limit, _NO_LIMIT)
+        check_count("limit", limit, _NO_LIMIT)
         with self._lock:
             mine = (
                 self._records[key]
@@ -166,7 +163,7 @@ class MemoryRecordStore:
     # Writing
 
     def write(self, writes: Sequence[Write], guard: Guard | None = None) -> list[Record]:
-        _check_count("writes", len(writes), limits.BATCH_WRITES)
+        check_count("writes", len(writes), limits.BATCH_WRITES)
         if len(writes) > 1 and len({write.key for write in writes}) < len(writes):
             raise Invalid("A batch writes each record once.")
         with self._lock:
@@ -185,9 +182,9 @@ class MemoryRecordStore:
         for index, write in enumerate(writes):
             current = self._records.get(write.key)
             if current is None and not isinstance(write, Delete):
-                _check_key(write.key)
+                check_key(write.key)
             records.append(resolve(write, current, version + index, index))
-        _check_transaction(records)
+        check_transaction(records)
         return records
 
     def _keep(self, record: Record) -> None:
@@ -259,26 +256,6 @@ class MemoryRecordStore:
         """Up to `limit` of all changes since the store was made, the first being at place 0."""
         with self._lock:
             return self._log[place : place + limit]
-
-
-def _check_count(name: str, count: int, most: int) -> None:
-    if not 1 <= count <= most:
-        raise Invalid(f"The number of {name} is 1 to {most}, not {count}.")
-
-
-def _check_key(key: Key) -> None:
-    names.check_id("space", key.space.removeprefix("."))
-    names.check_collection(key.collection)
-    names.check_id("id", key.id)
-
-
-def _check_transaction(records: Sequence[Record]) -> None:
-    datas = [record.data for record in records if record.data is not None]
-    # A byte of JSON counts for at most 1.5 bytes: most batches need no count.
-    if len(datas) > 1 and sum(len(data.text) for data in datas) * 6 > _TRANSACTION_BYTES:
-        size = sum(stored_size(data.value) for data in datas)
-        if size > _TRANSACTION_BYTES:
-            raise TooLarge(f"The batch would take {size:,} bytes; {_TRANSACTION_BYTES:,} at most.")
 
 
 def _alive_page(records: Iterable[Record], limit: int) -> RecordPage:
