@@ -187,5 +187,5 @@ def _same_pages(
 
 
 def _unordered(page: SearchPage) -> SearchPage:
-    hits = tuple(sorted((replace(hit, score=0.0) for hit in page.hits), key=lambda hit: hit.key))
+    hits = tuple(sorted((hit._replace(score=0.0) for hit in page.hits), key=lambda hit: hit.key))
     return replace(page, hits=hits)

@@ -146,7 +146,7 @@ class ScoresFilters(MemorySearchIndex):
     def search(self, query: SearchQuery) -> SearchPage:
         page = super().search(query)
         more = len(query.filters) + len(query.scopes) - 1
-        hits = tuple(replace(hit, score=hit.score and hit.score + more) for hit in page.hits)
+        hits = tuple(hit._replace(score=hit.score and hit.score + more) for hit in page.hits)
         return replace(page, hits=hits)
 
 
@@ -207,7 +207,7 @@ class HighlightsWhatIsExcluded(MemorySearchIndex):
     def search(self, query: SearchQuery) -> SearchPage:
         page = super().search(query)
         hits = tuple(
-            replace(hit, highlights=hit.highlights or (("title", ("<em>a</em>",)),))
+            hit._replace(highlights=hit.highlights or (("title", ("<em>a</em>",)),))
             for hit in page.hits
         )
         return replace(page, hits=hits)
@@ -215,7 +215,7 @@ class HighlightsWhatIsExcluded(MemorySearchIndex):
 
 def _unescaped(hit: Hit) -> Hit:
     shown = tuple((name, tuple(map(html.unescape, texts))) for name, texts in hit.highlights)
-    return replace(hit, highlights=shown)
+    return hit._replace(highlights=shown)
 
 
 def _reading(change: Callable[[Node], Node]) -> type[MemorySearchIndex]:

@@ -46,6 +46,8 @@ def parse_query(text: str | None, parameter: str = "q") -> Node:
 
 def split_words(text: str) -> list[str]:
     """The words in `text`, as typed, without anything that stands between words."""
+    if text.isalnum():
+        return [text]
     kept = "".join(c if c.isalnum() or c in _INSIDE or _is_mark(c) else " " for c in text)
     words = (run.strip(_INSIDE) for run in kept.split())
     return [word for word in words if any(map(str.isalnum, word))]
@@ -65,6 +67,8 @@ def _nodes(text: str) -> Iterator[Node]:
 
 def _bare(piece: str) -> Node | None:
     """What a piece without spaces means; several things that must all match are one All."""
+    if piece.isalnum():
+        return Words(piece)
     nodes = [node for part in _PART.findall(piece) for node in _part(part)]
     if len(nodes) > 1:
         return All(tuple(nodes))

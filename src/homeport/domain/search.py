@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from homeport.domain import limits
 from homeport.domain.access import readable_scopes
@@ -69,14 +70,13 @@ class SearchRequest:
     cursor: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A hit. `score` is 1 for the page's best and 0 where sorted; `highlights` maps a field
     to HTML-escaped fragments with `<em>` around what matched."""
 
     record: Record
     score: float
-    highlights: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    highlights: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,8 +107,8 @@ class EmbeddedRecordStore:
     def get_many(self, keys: Sequence[Key]) -> list[Record | None]:
         check_count("keys", len(keys), limits.GET_KEYS)
         rows = self._database.read(_get_many(len(keys)), tuple(chain.from_iterable(keys)))
-        found = {record.key: record for record in map(_record_of, rows)}
-        return [found.get(key) for key in keys]
+        found = {row[:3]: row[3:] for row in rows}
+        return [_found(key, found.get(key)) for key in keys]
 
     def page(
         self,
@@ -330,9 +330,13 @@ def _after_in(collection: str, after: Position) -> tuple[int, str]:
 
 
 def _record(key: Key, rows: Sequence[tuple[Any, ...]]) -> Record | None:
-    if not rows:
+    return _found(key, rows[0] if rows else None)
+
+
+def _found(key: Key, row: tuple[Any, ...] | None) -> Record | None:
+    if row is None:
         return None
-    author, version, created, first, text = rows[0]
+    author, version, created, first, text = row
     return Record(key, author, version, created, None if text is None else Data(text), first)
 
 

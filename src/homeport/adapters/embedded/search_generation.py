@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -44,7 +45,7 @@ class Generation:
         self._lost = False
         with translated():
             folder.mkdir(parents=True, exist_ok=True)
-            self._index = tantivy.Index(schema.fields, str(folder))
+            self._index = _open(folder, schema)
             self._index.config_reader("manual")
             schema.register(self._index)
             self._index.reload()
@@ -149,6 +150,24 @@ class Generation:
             raise
 
 
+def _open(folder: Path, schema: SearchSchema) -> tantivy.Index:
+    """The index in a folder; where there was none, an empty one.
+
+    Each hit's key is read from the document store, whose blocks tantivy would compress, 16 KB
+    each: unpacking them took as long as the search itself. Its Python package has no parameter
+    for that, but the settings stand in a file that it reads when it opens an index.
+    """
+    settings_file = folder / "meta.json"
+    fresh = not settings_file.exists()
+    index = tantivy.Index(schema.fields, str(folder))
+    if not fresh:
+        return index
+    settings = json.loads(settings_file.read_bytes())
+    settings["index_settings"] |= _STORE
+    settings_file.write_text(json.dumps(settings))
+    return tantivy.Index(schema.fields, str(folder))
+
+
 @contextlib.contextmanager
 def translated() -> Iterator[None]:
     """tantivy's errors as Unavailable, the panics that it raises outside Exception included."""
@@ -164,6 +183,7 @@ def translated() -> Iterator[None]:
         raise Unavailable("The search index is damaged.") from exc
 
 
+_STORE: Final = {"docstore_compression": "none", "docstore_blocksize": 2048}
 _HEAP_BYTES: Final = 20_000_000
 _FILLING_HEAP_BYTES: Final = 60_000_000
 """Below 30 MB a long stream is cut into many segments, and most time goes to merging them."""

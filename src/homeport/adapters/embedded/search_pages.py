@@ -26,6 +26,7 @@ from homeport.domain.model.document import IndexEntry
 from homeport.domain.model.query import (
     Facet,
     FacetCount,
+    Highlights,
     Hit,
     Node,
     SearchPage,
@@ -44,8 +45,6 @@ class PageReader:
         self._schema = schema
         self._translator = translator
         self._searcher = searcher
-        self._named: dict[tuple[int, int], tuple[Key, int]] = {}
-        """The keys and versions of the documents that were found before, by their addresses."""
 
     def page(self, query: SearchQuery) -> SearchPage:
         matching = self._translator.matching(query)
@@ -133,17 +132,12 @@ class PageReader:
         score: float = 0.0,
         value: Value = None,
     ) -> Hit:
-        place = (address.segment_ord, address.doc)
-        named = self._named.get(place)
-        shown: str | None = None
-        if named is None or highlighter.wanted:
-            stored = self._searcher.doc(address)
-            named = key_of(stored["key"][0]), stored["version"][0]
+        stored = self._searcher.doc(address)
+        highlights: Highlights = ()
+        if highlighter.wanted:
             shown = stored.get_first("shown")
-            if len(self._named) < _NAMED:
-                self._named[place] = named
-        highlights = highlighter.of(json.loads(shown)) if shown and highlighter.wanted else ()
-        return Hit(*named, score, value, highlights)
+            highlights = highlighter.of(json.loads(shown)) if shown else ()
+        return Hit(key_of(stored["key"][0]), stored["version"][0], score, value, highlights)
 
     def _facets(
         self, matching: Query, facets: Sequence[Facet]
@@ -197,6 +191,5 @@ _AS_VALUE: Final[Mapping[FieldRole, Callable[[Any], Any]]] = {
     FieldRole.NUMBER: float,
     FieldRole.DATE: int,
 }
-_NAMED: Final = 16_384
 _BUCKETS: Final = {"size": 1000, "segment_size": 10_000}
 """tantivy breaks ties in its own order: enough values to find those that come first."""

@@ -7,7 +7,7 @@ its engine as terms, never through the engine's own query parser.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from homeport.domain.model.collection import FieldRole
 from homeport.domain.model.record import Key
@@ -158,8 +158,11 @@ class SearchQuery:
     after: After | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+Highlights: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
+"""Fragments by field."""
+
+
+class Hit(NamedTuple):
     """`score` is the engine's own, comparable within one answer; 0 where sorted by a field.
 
     `sort_value` is what `After` wants. `highlights` maps a declared text field to fragments in
@@ -170,7 +173,7 @@ class Hit:
     version: int
     score: float
     sort_value: str | float | int | None = None
-    highlights: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    highlights: Highlights = ()
 
 
 @dataclass(frozen=True, slots=True)
