@@ -17,6 +17,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
+from homeport.domain import errors
 from homeport.entrypoints import arguments, models
 from homeport.entrypoints.lambdas import answers
 from homeport.entrypoints.lambdas.problems import Result
@@ -59,7 +60,9 @@ class Operation:
     `transform` turns the arguments' names and types into the method's, where they differ;
     `pointers` say where in the body a parameter stands that the method names in a fault; a
     `conditional` answer looks at the request's headers; `limited` operations are bounded per
-    address, since nobody is signed in yet.
+    address, since nobody is signed in yet. `raises` are the errors of this very operation,
+    beside those that follow from the rest of the entry; `summary` is its line in the API's
+    description.
     """
 
     name: str
@@ -77,6 +80,8 @@ class Operation:
     pointers: Mapping[str, str] = field(default_factory=dict)
     conditional: bool = False
     limited: bool = False
+    summary: str = ""
+    raises: tuple[type[errors.HomeportError], ...] = ()
 
     @property
     def route_key(self) -> str:
@@ -101,6 +106,8 @@ OPERATIONS: Final = (
         statuses=(201,),
         body=Document.JSON,
         headers=(Header.IDEMPOTENCY_KEY,),
+        summary="Create a record",
+        raises=(errors.Conflict, errors.Forbidden, errors.Gone, errors.Mismatched, errors.NotFound),
     ),
     Operation(
         "get_record",
@@ -111,6 +118,8 @@ OPERATIONS: Final = (
         answers.read,
         statuses=(200, 304),
         conditional=True,
+        summary="Read a record",
+        raises=(errors.NotFound,),
     ),
     Operation(
         "put_record",
@@ -122,6 +131,8 @@ OPERATIONS: Final = (
         statuses=(200, 201),
         body=Document.JSON,
         headers=(Header.EXPECTATION,),
+        summary="Create or replace a record",
+        raises=(errors.Forbidden, errors.NotFound, errors.VersionMismatch),
     ),
     Operation(
         "patch_record",
@@ -132,6 +143,8 @@ OPERATIONS: Final = (
         answers.changed,
         body=Document.MERGE_PATCH,
         headers=(Header.EXPECTATION,),
+        summary="Merge changes into a record",
+        raises=(errors.Forbidden, errors.NotFound, errors.VersionMismatch),
     ),
     Operation(
         "delete_record",
@@ -142,6 +155,8 @@ OPERATIONS: Final = (
         answers.nothing,
         statuses=(204,),
         headers=(Header.EXPECTATION,),
+        summary="Delete a record",
+        raises=(errors.Forbidden, errors.NotFound, errors.VersionMismatch),
     ),
     Operation(
         "list_records",
@@ -152,6 +167,8 @@ OPERATIONS: Final = (
         answers.page,
         query=models.PageParameters,
         transform=arguments.page,
+        summary="List a collection",
+        raises=(errors.NotFound,),
     ),
     Operation(
         "write_batch",
@@ -162,6 +179,14 @@ OPERATIONS: Final = (
         answers.batch,
         body=models.BatchBody,
         transform=arguments.batch,
+        summary="Do several writes, all or none",
+        raises=(
+            errors.Conflict,
+            errors.Forbidden,
+            errors.Gone,
+            errors.NotFound,
+            errors.VersionMismatch,
+        ),
     ),
     Operation(
         "list_changes",
@@ -171,6 +196,8 @@ OPERATIONS: Final = (
         "records.changes",
         answers.changes,
         query=models.ChangesParameters,
+        summary="Follow what changes in a space",
+        raises=(errors.Gone, errors.NotFound),
     ),
     Operation(
         "search",
@@ -181,6 +208,8 @@ OPERATIONS: Final = (
         answers.found,
         query=models.SearchParameters,
         transform=arguments.search_parameters,
+        summary="Search",
+        raises=(errors.NotFound,),
     ),
     Operation(
         "search_structured",
@@ -192,6 +221,8 @@ OPERATIONS: Final = (
         body=models.SearchBody,
         transform=arguments.search,
         pointers=arguments.SEARCH_POINTERS,
+        summary="Search, with a JSON body",
+        raises=(errors.NotFound,),
     ),
     Operation(
         "suggest",
@@ -201,6 +232,8 @@ OPERATIONS: Final = (
         "search.suggest",
         answers.suggestions,
         query=models.SuggestParameters,
+        summary="Complete a word",
+        raises=(errors.NotFound,),
     ),
     Operation(
         "send_message",
@@ -212,6 +245,8 @@ OPERATIONS: Final = (
         statuses=(202,),
         body=models.MessageBody,
         headers=(Header.IDEMPOTENCY_KEY,),
+        summary="Send a message",
+        raises=(errors.Gone, errors.Mismatched),
     ),
     Operation(
         "get_message",
@@ -220,6 +255,8 @@ OPERATIONS: Final = (
         "messaging",
         "messages.get",
         answers.message,
+        summary="Read a message that was sent",
+        raises=(errors.NotFound,),
     ),
     Operation(
         "patch_message",
@@ -230,6 +267,8 @@ OPERATIONS: Final = (
         answers.message,
         body=Document.MERGE_PATCH,
         transform=arguments.message_patch,
+        summary="Change a message that was sent",
+        raises=(errors.NotFound,),
     ),
     Operation(
         "delete_message",
@@ -239,6 +278,8 @@ OPERATIONS: Final = (
         "messages.delete",
         answers.nothing,
         statuses=(204,),
+        summary="Take a message back",
+        raises=(errors.NotFound,),
     ),
     Operation(
         "list_devices",
@@ -247,6 +288,7 @@ OPERATIONS: Final = (
         "messaging",
         "devices.list",
         answers.devices,
+        summary="List one's devices",
     ),
     Operation(
         "put_device",
@@ -257,6 +299,8 @@ OPERATIONS: Final = (
         answers.device,
         body=models.DeviceBody,
         transform=arguments.device,
+        summary="Register a device for pushes",
+        raises=(errors.Conflict,),
     ),
     Operation(
         "delete_device",
@@ -267,6 +311,8 @@ OPERATIONS: Final = (
         answers.nothing,
         statuses=(204,),
         transform=arguments.device_id,
+        summary="Forget a device",
+        raises=(errors.NotFound,),
     ),
     Operation(
         "list_blocks",
@@ -275,6 +321,7 @@ OPERATIONS: Final = (
         "messaging",
         "blocks.list",
         answers.blocks,
+        summary="List whom one blocks",
     ),
     Operation(
         "put_block",
@@ -284,6 +331,8 @@ OPERATIONS: Final = (
         "blocks.put",
         answers.nothing,
         statuses=(204,),
+        summary="Block an identity",
+        raises=(errors.Conflict,),
     ),
     Operation(
         "delete_block",
@@ -293,6 +342,8 @@ OPERATIONS: Final = (
         "blocks.delete",
         answers.nothing,
         statuses=(204,),
+        summary="Unblock an identity",
+        raises=(errors.NotFound,),
     ),
     Operation(
         "create_guest",
@@ -304,6 +355,7 @@ OPERATIONS: Final = (
         statuses=(201,),
         caller=Caller.ANYBODY,
         limited=True,
+        summary="Become a guest",
     ),
     Operation(
         "sign_up",
@@ -316,6 +368,7 @@ OPERATIONS: Final = (
         caller=Caller.ANYBODY,
         body=models.AccountBody,
         limited=True,
+        summary="Ask for an account",
     ),
     Operation(
         "sign_in",
@@ -327,6 +380,8 @@ OPERATIONS: Final = (
         caller=Caller.ANYBODY,
         body=models.AccountBody,
         limited=True,
+        summary="Sign in",
+        raises=(errors.Unauthenticated,),
     ),
     Operation(
         "refresh",
@@ -338,6 +393,8 @@ OPERATIONS: Final = (
         caller=Caller.ANYBODY,
         body=models.RefreshBody,
         limited=True,
+        summary="Renew a session",
+        raises=(errors.Unauthenticated,),
     ),
     Operation(
         "who_am_i",
@@ -346,6 +403,7 @@ OPERATIONS: Final = (
         "identity",
         "identities.get",
         answers.identity,
+        summary="Tell who is calling",
     ),
     Operation(
         "check_health",
@@ -355,6 +413,7 @@ OPERATIONS: Final = (
         "health.check",
         answers.health,
         caller=Caller.ANYBODY,
+        summary="Tell whether the backend works",
     ),
 )
 
