@@ -10,6 +10,8 @@ pass:
         @pytest.fixture
         def store(self, clock):
             return MyRecordStore(clock)
+
+Authors of apps have the fixture `backend`, a whole backend in memory: see `TestBackend`.
 """
 
 from __future__ import annotations
@@ -21,9 +23,11 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 if TYPE_CHECKING:
+    from homeport.testing.backend import TestBackend, in_memory
     from homeport.testing.change_feed import ChangeFeedContract
     from homeport.testing.contract import Contract
     from homeport.testing.identity_provider import IdentityProviderContract
+    from homeport.testing.machine import ClockContract, IdFactoryContract
     from homeport.testing.message_queue import MessageQueueContract
     from homeport.testing.push_gateway import PushGatewayContract
     from homeport.testing.record_store import RecordStoreContract
@@ -32,12 +36,16 @@ if TYPE_CHECKING:
 _HOMES: Final = {
     "CATALOG": "homeport.testing.search_index",
     "ChangeFeedContract": "homeport.testing.change_feed",
+    "ClockContract": "homeport.testing.machine",
     "Contract": "homeport.testing.contract",
+    "IdFactoryContract": "homeport.testing.machine",
     "IdentityProviderContract": "homeport.testing.identity_provider",
     "MessageQueueContract": "homeport.testing.message_queue",
     "PushGatewayContract": "homeport.testing.push_gateway",
     "RecordStoreContract": "homeport.testing.record_store",
     "SearchIndexContract": "homeport.testing.search_index",
+    "TestBackend": "homeport.testing.backend",
+    "in_memory": "homeport.testing.backend",
 }
 """Public name -> its module, imported when first asked for."""
 
@@ -47,12 +55,16 @@ pytest.register_assert_rewrite(*(f"{__name__}.{one.name}" for one in iter_module
 __all__ = [
     "CATALOG",
     "ChangeFeedContract",
+    "ClockContract",
     "Contract",
+    "IdFactoryContract",
     "IdentityProviderContract",
     "MessageQueueContract",
     "PushGatewayContract",
     "RecordStoreContract",
     "SearchIndexContract",
+    "TestBackend",
+    "in_memory",
 ]
 
 

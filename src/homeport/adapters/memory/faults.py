@@ -58,6 +58,11 @@ class Faults:
         Crash, as when the process ends between a write and its acknowledgement."""
         self._after[method].extend([error or Crash()] * times)
 
+    def clear(self) -> None:
+        """Forget what is still planned."""
+        self._before.clear()
+        self._after.clear()
+
     def begin(self, method: str) -> None:
         """Called before each call of the port."""
         if self._before[method]:
