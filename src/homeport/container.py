@@ -22,6 +22,7 @@ from homeport.domain.model.collection import FieldRole
 from homeport.domain.ports.deliveries import Retry
 
 if TYPE_CHECKING:
+    from homeport.domain.dead_letters import DeadLetters
     from homeport.domain.devices import Blocks, Devices
     from homeport.domain.health import Health
     from homeport.domain.identity import Identities
@@ -37,9 +38,13 @@ if TYPE_CHECKING:
     from homeport.domain.ports.search_index import SearchIndex
     from homeport.domain.records import Records
     from homeport.domain.search import Search
+    from homeport.domain.subscribers import Subscriber
 
 _MEMORY: Final = "homeport.adapters.memory"
 _EMBEDDED: Final = "homeport.adapters.embedded"
+
+CONSUMERS: Final = ("indexing", "messaging")
+"""The backend's own consumers of the change feed."""
 
 
 def _load(path: str) -> Any:
@@ -278,6 +283,29 @@ class Backend:
     @cached_property
     def identities(self) -> Identities:
         return self._container.identities()
+
+    @cached_property
+    def subscribers(self) -> tuple[Subscriber, ...]:
+        """The app's own code for what changes. Raises DefinitionError where a function that the
+        definition names cannot be imported or called."""
+        if not self.definition.subscribers:
+            return ()
+        from homeport.definition.calls import subscriptions
+        from homeport.domain.subscribers import Subscriber
+
+        found = subscriptions(self.definition.subscribers, self)
+        return tuple(Subscriber(one, self.store, self.feed) for one in found)
+
+    @cached_property
+    def dead_letters(self) -> DeadLetters:
+        """Those of the queue and of every consumer; no subscriber's function is imported."""
+        from homeport.domain.dead_letters import DeadLetters
+        from homeport.domain.subscribers import consumer_of
+
+        own = (consumer_of(one.name) for one in self.definition.subscribers)
+        known = getattr(self.feed, "consumers", None)
+        others = () if known is None else known()
+        return DeadLetters(self.feed, self.queue, (*CONSUMERS, *own), others)
 
     @cached_property
     def health(self) -> Health:

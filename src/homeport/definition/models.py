@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from homeport.definition.subscribers import SubscriberSettings, check_declared, told_apart
 from homeport.domain import limits
 from homeport.domain.errors import Invalid
 from homeport.domain.model import names
@@ -242,6 +243,15 @@ class Definition(_Table):
     collections: dict[Annotated[str, AfterValidator(_collection_name)], CollectionSettings] = Field(
         default_factory=dict
     )
+    subscribers: Annotated[
+        tuple[SubscriberSettings, ...], BeforeValidator(_typed), AfterValidator(told_apart)
+    ] = ()
+
+    @model_validator(mode="after")
+    def _subscribers_fit(self) -> Definition:
+        if self.subscribers:
+            check_declared(self.subscribers, self.catalog())
+        return self
 
     @field_validator("data_folder", mode="before")
     @classmethod
