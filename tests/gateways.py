@@ -84,6 +84,7 @@ class FakeBackend:
     definition: Any = field(default_factory=_Definition)
     database: Any = None
     store: Any = None
+    subscribers: Any = ()
 
 
 @dataclass

@@ -129,6 +129,7 @@ class TestBackend(Backend):
                 for name, consume, only in self._consumers()
             )
             busy += self.queue.deliver(self.faults.worker(self.messages.work))
+            busy += sum(one.deliver() for one in self.subscribers)
             if not busy:
                 return
         raise AssertionError("the backend does not come to rest")

@@ -178,6 +178,14 @@ class EmbeddedChangeFeed:
             lambda connection: len(_take_dead_letters(connection, consumer, ids))
         )
 
+    def consumers(self) -> list[str]:
+        """All that have a place in the log, or dead letters. Not part of the port."""
+        rows = self._database.read(
+            "SELECT name FROM consumers UNION SELECT substr(source, 6) FROM dead_letters"
+            " WHERE source LIKE 'feed:%' ORDER BY 1"
+        )
+        return [name for (name,) in rows]
+
     def forget(self, consumer: str) -> None:
         """Hold nothing more for this consumer, dead letters included, so that the log can be
         trimmed without it. Nothing happens where there is none; should it come back, it starts

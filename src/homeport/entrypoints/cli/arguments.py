@@ -27,7 +27,8 @@ def run(argv: Sequence[str]) -> int:
     """Run a command and return its exit code. Expected trouble is a sentence on stderr."""
     arguments = parser().parse_args(argv)
     try:
-        module = import_module(f"homeport.entrypoints.cli.{arguments.command}")
+        name = arguments.command.replace("-", "_")
+        module = import_module(f"homeport.entrypoints.cli.{name}")
         code = int(module.run(arguments))
         sys.stdout.flush()
         return code
@@ -126,6 +127,26 @@ def parser() -> argparse.ArgumentParser:
     )
     index.add_argument("action", choices=("status", "rebuild", "verify"))
     _definition(index)
+
+    letters = _command(
+        commands,
+        "dead-letters",
+        "look at, redrive or drop what could not be delivered",
+        "Work on dead letters while the backend is not running: changes and messages that the "
+        "index, the messages or a subscriber could not take after all their attempts. redrive "
+        "makes them due again, with the record as it is by then; drop forgets them.",
+        "homeport dead-letters list",
+        "homeport dead-letters list --source subscriber:welcome --json",
+        "homeport dead-letters show 7",
+        "homeport dead-letters redrive --all",
+        "homeport dead-letters drop 7 8",
+    )
+    letters.add_argument("action", choices=("list", "show", "redrive", "drop"))
+    letters.add_argument("ids", nargs="*", metavar="ID", help="as list prints them")
+    letters.add_argument("--all", action="store_true", help="redrive or drop all, or all of one")
+    letters.add_argument("--source", help="only those of this source, as list prints it")
+    letters.add_argument("--json", action="store_true", help="for programs")
+    _definition(letters)
 
     _command(commands, "version", "show versions", "Show Homeport's and Python's versions.")
     return whole

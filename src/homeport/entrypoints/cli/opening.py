@@ -93,14 +93,19 @@ def _code(error: HomeportError) -> Exit:
     return codes.get(type(error), Exit.FAILED)
 
 
+def find_own_code() -> None:
+    """Let what the definition names be imported from the working folder as well."""
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+
+
 def _find_own_adapters(adapters: Adapters) -> None:
     """Import the adapters that are not ours, also from the working folder."""
     for port in Adapters.model_fields:
         adapter = getattr(adapters, port)
         if adapter.built_in:
             continue
-        if str(Path.cwd()) not in sys.path:
-            sys.path.insert(0, str(Path.cwd()))
+        find_own_code()
         module, _, name = adapter.use.partition(":")
         try:
             getattr(import_module(module), name)

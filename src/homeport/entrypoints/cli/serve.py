@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from homeport import __version__
-from homeport.definition import Definition, locate
+from homeport.definition import Definition, DefinitionError, locate
 from homeport.domain.errors import Unavailable
 from homeport.domain.model.collection import Catalog, FieldRole
 from homeport.entrypoints.cli.exits import Exit, Failure, complain
-from homeport.entrypoints.cli.opening import definition_of, opened, rebuild_index
+from homeport.entrypoints.cli.opening import definition_of, find_own_code, opened, rebuild_index
 
 if TYPE_CHECKING:
     import socket
@@ -30,6 +30,7 @@ def run(arguments: Namespace) -> int:
         from homeport.entrypoints.local.app import gateway_for
 
         _ready_index(backend)
+        _ready_subscribers(backend)
         source = _source(arguments.definition)
 
         def on_listening(url: str) -> None:
@@ -99,6 +100,20 @@ def _source(place: Path) -> str:
     if file is None:
         return "built in, with a collection `notes` (write your own with `homeport init`)"
     return str(file)
+
+
+def _ready_subscribers(backend: Backend) -> None:
+    """Import the functions that the definition names, and tell of places kept for nobody."""
+    if backend.definition.subscribers:
+        find_own_code()
+    try:
+        served = {one.consumer for one in backend.subscribers}
+    except DefinitionError as error:
+        raise Failure(Exit.USAGE, str(error)) from error
+    known = getattr(backend.feed, "consumers", list)
+    for name in known():
+        if name.startswith("subscriber:") and name not in served:
+            complain(f"{name} is not in the definition; its place in the changes is kept.")
 
 
 def _ready_index(backend: Backend) -> None:

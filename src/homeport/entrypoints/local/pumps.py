@@ -47,7 +47,8 @@ class Pump:
 
     `served` counts requests so far. `poll` is the longest sleep in seconds, for stores that
     cannot wake anybody; with `by_commits` false only time wakes it. An exception out of
-    `deliver` is logged, and tried again with backoff.
+    `deliver` is logged, and tried again with backoff. Where `patience` is set, a stop waits no
+    longer than so many seconds for it.
     """
 
     def __init__(
@@ -59,8 +60,10 @@ class Pump:
         poll: float | None = None,
         *,
         by_commits: bool = True,
+        patience: float | None = None,
     ) -> None:
         self.name: Final = name
+        self.patience: Final = patience
         self.by_commits: Final = by_commits
         self._deliver = deliver
         self._next_due = next_due
@@ -110,6 +113,8 @@ class Pump:
                 sleep = self._sleep() if count == 0 else 0.0
                 failures = 0
             except Exception:
+                if self._stopping.is_set() and self.patience is not None:
+                    return  # nobody waited for it, and what it needed may be closed by now
                 failures += 1
                 self._failures += 1
                 log.exception("the %s pump failed and will go on", self.name)
@@ -160,7 +165,11 @@ class Pumps:
         until = time.monotonic() + timeout
         for pump in self._pumps:
             pump.ask_to_stop()
-        stopped = [pump.join(max(0.0, until - time.monotonic())) for pump in self._pumps]
+        asked = time.monotonic()
+        stopped = []
+        for pump in self._pumps:
+            end = until if pump.patience is None else min(until, asked + pump.patience)
+            stopped.append(pump.join(max(0.0, end - time.monotonic())))
         return all(stopped)
 
     def lag(self) -> tuple[Lag, ...]:

@@ -47,6 +47,8 @@ MESSAGING_BATCH: Final = 500
 MESSAGING_COLLECTIONS: Final = (names.SENT,)
 QUEUE_BATCH: Final = 10
 UPKEEP_SECONDS: Final = 3600.0
+APP_SECONDS: Final = 2.0
+"""How long a stop waits for a subscriber's call."""
 POLL: Final = 0.05
 """Seconds between looks at stores that cannot say when something was committed."""
 SWITCH_INTERVAL: Final = 0.0005
@@ -213,6 +215,13 @@ class Gateway:
                 lambda: feed.next_due("messaging", MESSAGING_COLLECTIONS),
             ),
             pump("queue", lambda: queue.deliver(work, QUEUE_BATCH), queue.next_due),
+        ]
+        # An app's code may hang: a stop does not wait long for it, as its event comes again.
+        pumps += [
+            Pump(
+                one.consumer, one.deliver, one.next_due, self._served, poll, patience=APP_SECONDS
+            )
+            for one in backend.subscribers
         ]
         # DynamoDB drops expired tombstones by itself, and the memory store keeps them.
         purge = getattr(backend.store, "purge_tombstones", None)

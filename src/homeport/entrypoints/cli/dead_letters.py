@@ -1,0 +1,131 @@
+"""`homeport dead-letters list|show|redrive|drop`, while the server is not running."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from homeport.domain.errors import HomeportError
+from homeport.entrypoints.cli.exits import Exit, Failure, fail
+from homeport.entrypoints.cli.opening import definition_of, opened
+from homeport.entrypoints.cli.report import table
+
+if TYPE_CHECKING:
+    from homeport.domain.dead_letters import DeadLetters
+    from homeport.domain.ports.deliveries import DeadLetter
+
+_WIDTH = 60
+
+
+def run(arguments: Namespace) -> int:
+    _check(arguments)
+    definition = definition_of(arguments)
+    if definition.adapters.record_store.use == "memory":
+        fail(Exit.USAGE, "The records are kept in memory: there are no dead letters here.")
+    if not definition.data_folder.exists():
+        fail(Exit.FOLDER, f"There is no data folder {definition.data_folder}.")
+    try:
+        with opened(definition) as backend:
+            return _ACTIONS[arguments.action](backend.dead_letters, arguments)
+    except Failure as failure:
+        if failure.code is not Exit.IN_USE:
+            raise
+        sentence = (
+            f"The data folder {definition.data_folder} is in use: dead letters are looked at, "
+            "redriven and dropped while the backend is stopped. Stop it first."
+        )
+        raise Failure(Exit.IN_USE, sentence) from failure
+    except HomeportError as error:
+        raise Failure(Exit.FAILED, error.detail) from error
+
+
+def _check(arguments: Namespace) -> None:
+    action = arguments.action
+    if action == "list" and (arguments.ids or arguments.all):
+        fail(Exit.USAGE, "list takes neither ids nor --all. Narrow it with --source.")
+    if action == "show" and (arguments.all or not arguments.ids):
+        fail(Exit.USAGE, "show takes the ids of dead letters, which list prints.")
+    if action in ("redrive", "drop") and bool(arguments.ids) == arguments.all:
+        fail(Exit.USAGE, f"{action} takes either the ids of dead letters or --all.")
+
+
+def _list(letters: DeadLetters, arguments: Namespace) -> int:
+    found = letters.letters(arguments.source)
+    if arguments.json:
+        print(json.dumps([_as_json(one) for one in found], indent=2))
+    elif not found:
+        print("There are no dead letters.")
+    else:
+        heading = ("ID", "SOURCE", "DIED", "ATTEMPTS", "WHAT", "CAUSE")
+        for line in table([heading, *(_row(one) for one in found)]):
+            print(line)
+    return Exit.OK
+
+
+def _show(letters: DeadLetters, arguments: Namespace) -> int:
+    found = [_as_json(one) for one in letters.find(arguments.ids, arguments.source)]
+    if arguments.json:
+        print(json.dumps(found, indent=2))
+        return Exit.OK
+    for number, one in enumerate(found):
+        if number:
+            print()
+        for name, value in one.items():
+            print(f"{name:8}  {value if isinstance(value, str) else json.dumps(value)}")
+    return Exit.OK
+
+
+def _redrive(letters: DeadLetters, arguments: Namespace) -> int:
+    count = letters.redrive(_chosen(letters, arguments))
+    if arguments.json:
+        print(json.dumps({"redriven": count}))
+    else:
+        print(f"Redriven: {count:,}. The server delivers them when it runs.")
+    return Exit.OK
+
+
+def _drop(letters: DeadLetters, arguments: Namespace) -> int:
+    count = letters.drop(_chosen(letters, arguments))
+    print(json.dumps({"dropped": count}) if arguments.json else f"Dropped: {count:,}.")
+    return Exit.OK
+
+
+def _chosen(letters: DeadLetters, arguments: Namespace) -> list[DeadLetter]:
+    if arguments.all:
+        return letters.letters(arguments.source)
+    return letters.find(arguments.ids, arguments.source)
+
+
+def _as_json(letter: DeadLetter) -> dict[str, Any]:
+    return {
+        "id": letter.id,
+        "source": letter.source,
+        "died": _time(letter),
+        "attempts": letter.attempts,
+        "cause": letter.cause,
+        "body": json.loads(letter.body),
+    }
+
+
+def _row(letter: DeadLetter) -> tuple[str, ...]:
+    body = json.loads(letter.body)
+    parts = ("space", "collection", "id") if "space" in body else ("sender", "message")
+    cause = letter.cause.splitlines()[0] if letter.cause else ""
+    return (
+        letter.id,
+        letter.source,
+        _time(letter),
+        str(letter.attempts),
+        "/".join(str(body.get(part, "?")) for part in parts),
+        cause if len(cause) <= _WIDTH else f"{cause[:_WIDTH]} ...",
+    )
+
+
+def _time(letter: DeadLetter) -> str:
+    died = datetime.fromtimestamp(letter.died / 1_000_000, UTC)
+    return died.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+_ACTIONS = {"list": _list, "show": _show, "redrive": _redrive, "drop": _drop}
