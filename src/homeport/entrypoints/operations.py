@@ -55,7 +55,8 @@ class NoParameters(models.Parameters):
 
 @dataclass(frozen=True)
 class Operation:
-    """One entry. `calls` is a service and its method, as attributes of the backend.
+    """One entry. `calls` is a service and its method, as attributes of the backend, or a
+    function where no service is needed.
 
     `transform` turns the arguments' names and types into the method's, where they differ;
     `pointers` say where in the body a parameter stands that the method names in a fault; a
@@ -69,7 +70,7 @@ class Operation:
     method: str
     path: str
     function: str
-    calls: str
+    calls: str | Callable[[], object]
     answer: Callable[..., Result]
     statuses: tuple[int, ...] = (200,)
     caller: Caller = Caller.IDENTITY
@@ -91,6 +92,13 @@ class Operation:
     @cached_property
     def path_parameters(self) -> tuple[str, ...]:
         return tuple(re.findall(r"\{(\w+)\}", self.path))
+
+
+def description() -> str:
+    """The API's description, made when it is first asked for."""
+    from homeport.entrypoints import openapi
+
+    return openapi.text()
 
 
 _RECORD = "/records/{space}/{collection}/{id}"
@@ -414,6 +422,18 @@ OPERATIONS: Final = (
         answers.health,
         caller=Caller.ANYBODY,
         summary="Tell whether the backend works",
+    ),
+    Operation(
+        "describe",
+        "GET",
+        "/openapi.json",
+        "health",
+        description,
+        answers.described,
+        statuses=(200, 304),
+        caller=Caller.ANYBODY,
+        conditional=True,
+        summary="Describe this API",
     ),
 )
 

@@ -1,9 +1,9 @@
-"""The command line: `homeport serve`, `demo`, `init`, `routes`, `index`, `version`.
+"""The command line: `homeport serve`, `demo`, `init`, `routes`, `openapi`, `index`, `version`.
 
 arguments.py  what can be typed; each command names its module, loaded when it is called
 exits.py      exit codes, and errors as a sentence with its cure
 progress.py   bars on a terminal, plain lines elsewhere
-serve.py, init.py, routes.py, index.py, version.py   one module for each command
+serve.py, init.py, routes.py, openapi.py, index.py, version.py   one module for each command
 demo.py       the demo's story; corpus.py its notes, client.py its HTTP, report.py its words
 """
 

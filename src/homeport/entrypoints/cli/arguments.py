@@ -115,6 +115,17 @@ def parser() -> argparse.ArgumentParser:
     )
     routes.add_argument("--json", action="store_true", help="for programs")
 
+    openapi = _command(
+        commands,
+        "openapi",
+        "print the HTTP API's description",
+        "Print the HTTP API's description: an OpenAPI 3.1 document, the same that a running "
+        "backend has at /v1/openapi.json. Clients can be generated from it.",
+        "homeport openapi",
+        "homeport openapi --output openapi.json",
+    )
+    openapi.add_argument("--output", type=Path, metavar="FILE", help="write it to this file")
+
     index = _command(
         commands,
         "index",

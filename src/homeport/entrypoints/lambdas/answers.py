@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from homeport.domain.model import versions
@@ -238,3 +239,13 @@ def _kept(body: str) -> Result:
 
 def _unkept(status: int, body: str) -> Result:
     return {"statusCode": status, "headers": dict(_UNKEPT), "body": body}
+
+
+def described(text: str, headers: dict[str, str]) -> Result:
+    """The API's description, which anybody may keep."""
+    tag = f'"{sha256(text.encode()).hexdigest()[:32]}"'
+    sent = {"content-type": JSON, "cache-control": "public, no-cache", "etag": tag}
+    known = headers.get("if-none-match")
+    if known is not None and (tag in known or known.strip() == "*"):
+        return {"statusCode": 304, "headers": sent, "body": ""}
+    return {"statusCode": 200, "headers": sent, "body": text}

@@ -68,7 +68,7 @@ def at_first_event(function: str) -> Handler:
 
 
 def _bind(operation: Operation, backend: Any, clock: Clock) -> Callable[[Event], Result]:
-    find: Callable[[Any], Callable[..., Any]] = attrgetter(operation.calls)
+    find = _finder(operation.calls)
     method: Callable[..., Any] | None = None
     answer = operation.answer
     known_caller = operation.caller is Caller.IDENTITY
@@ -114,6 +114,11 @@ def _bind(operation: Operation, backend: Any, clock: Clock) -> Callable[[Event],
         return answer(result, headers) if operation.conditional else answer(result)
 
     return call
+
+
+def _finder(calls: str | Callable[..., Any]) -> Callable[[Any], Callable[..., Any]]:
+    """What finds, in a backend, the method that an operation calls."""
+    return attrgetter(calls) if isinstance(calls, str) else lambda _: calls
 
 
 def _no_route(event: Event) -> Result:
