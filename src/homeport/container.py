@@ -18,6 +18,7 @@ from dependency_injector import containers, providers
 
 from homeport import __version__
 from homeport.definition import Adapter, Definition, DefinitionError, Problem, dotted
+from homeport.domain.errors import Fault, Invalid
 from homeport.domain.model.collection import FieldRole
 from homeport.domain.ports.deliveries import Retry
 
@@ -35,8 +36,10 @@ if TYPE_CHECKING:
     from homeport.domain.ports.message_queue import MessageQueue
     from homeport.domain.ports.push_gateway import PushGateway
     from homeport.domain.ports.record_store import RecordStore
+    from homeport.domain.ports.schema_validator import SchemaValidator
     from homeport.domain.ports.search_index import SearchIndex
     from homeport.domain.records import Records
+    from homeport.domain.schemas import Schemas
     from homeport.domain.search import Search
     from homeport.domain.subscribers import Subscriber
 
@@ -220,8 +223,16 @@ class Container(containers.DeclarativeContainer):
         data_folder=folder,
     )
 
+    schema_validator: providers.Provider[SchemaValidator] = _once(
+        _late("homeport.adapters.jsonschema.schema_validator:JsonSchemaValidator")
+    )
+
+    # The validator is not built, nor its library loaded, unless there is a schema.
+    schemas: providers.Provider[Schemas] = _once(
+        _service("schemas:Schemas"), catalog, schema_validator.provider
+    )
     records: providers.Provider[Records] = _once(
-        _service("records:Records"), record_store, catalog, ids, clock
+        _service("records:Records"), record_store, catalog, schemas, ids, clock
     )
     indexing: providers.Provider[Indexing] = _once(
         _service("indexing:Indexing"), record_store, search_index, catalog
@@ -259,6 +270,10 @@ class Backend:
     @cached_property
     def records(self) -> Records:
         return self._container.records()
+
+    @cached_property
+    def schemas(self) -> Schemas:
+        return self._container.schemas()
 
     @cached_property
     def indexing(self) -> Indexing:
@@ -353,8 +368,9 @@ class Backend:
         return self._container.database() if used else None
 
     def check(self) -> None:
-        """Open the index, and raise DefinitionError if it lacks what a declared field needs:
-        sooner than the first search that would."""
+        """Open the index and compile the schemas. Raises DefinitionError for an index that lacks
+        what a declared field needs, and for a schema that cannot be used: sooner than the first
+        search or write that would."""
         from homeport.domain.ports.search_index import Capability
 
         needs = {FieldRole.GEO: Capability.GEO}
@@ -372,6 +388,17 @@ class Backend:
                         "adapters.search_index to one that has it."
                     )
                     problems.append(Problem("", key, reason))
+        for name in self.schemas.declared():
+            key = dotted(("collections", name, "schema"))
+            try:
+                self.schemas.of(name)
+            except Invalid as exc:
+                problems += [
+                    Problem("", key, ": ".join(filter(None, (one.pointer, one.detail))))
+                    for one in exc.faults or (Fault("", exc.detail),)
+                ]
+            except ModuleNotFoundError as exc:
+                problems.append(Problem("", key, str(exc)))
         if problems:
             raise DefinitionError(problems)
 

@@ -1,6 +1,6 @@
 """The definition: `homeport.toml` and the HOMEPORT_* variables that win over it."""
 
-from homeport.definition.loading import FILE_NAME, load, locate
+from homeport.definition.loading import FILE_NAME, load, locate, read_schema
 from homeport.definition.models import (
     BUILT_IN,
     Adapter,
@@ -32,4 +32,5 @@ __all__ = [
     "dotted",
     "load",
     "locate",
+    "read_schema",
 ]

@@ -14,11 +14,15 @@ from homeport.definition.problems import (
     ENVIRONMENT_PREFIX,
     DefinitionError,
     Problem,
+    dotted,
     explain,
 )
 from homeport.definition.starter import STARTER
 from homeport.definition.toml_lines import Path as KeyPath
 from homeport.definition.toml_lines import key_lines
+from homeport.domain import limits
+from homeport.domain.errors import Invalid
+from homeport.domain.model.data import parse_json
 
 FILE_NAME: Final = "homeport.toml"
 _PROJECT_FILE: Final = "pyproject.toml"
@@ -48,7 +52,8 @@ def load(folder_or_file: Path, environ: Mapping[str, str]) -> Definition:
 
     A folder without one gets the starter's. HOMEPORT_SERVER__PORT is `server.port`: two
     underscores stand for a dot; where no text is wanted, the value is read as TOML. The data
-    folder counts from the file's folder, one from the environment from the working folder.
+    folder and the schemas' files count from the file's folder, those from the environment from
+    the working folder.
     Raises DefinitionError with every problem that it found.
     """
     folder_or_file = Path(folder_or_file)
@@ -83,7 +88,47 @@ def load(folder_or_file: Path, environ: Mapping[str, str]) -> Definition:
         }
         raise explain(error, label, lines, root, variables) from None
     base = Path.cwd() if ("data_folder",) in variables else folder.absolute()
+    definition = _with_schemas(definition, folder, variables)
     return definition.model_copy(update={"data_folder": base / definition.data_folder.expanduser()})
+
+
+def read_schema(file: Path) -> dict[str, Any]:
+    """The JSON object in a file. Raises DefinitionError where there is none."""
+    text = _read(file)
+    try:
+        value = parse_json(text, limits.SCHEMA_LEVELS - limits.NESTING)
+    except Invalid as error:
+        problems = [
+            Problem(str(file), one.pointer, f"this is not JSON: {one.detail}")
+            for one in error.faults
+        ]
+        raise DefinitionError(problems) from None
+    if not isinstance(value, dict):
+        raise DefinitionError([Problem(str(file), "", "a schema is a JSON object")])
+    return value
+
+
+def _with_schemas(
+    definition: Definition, folder: Path, variables: Mapping[KeyPath, str]
+) -> Definition:
+    """The definition with the schemas that stand in files of their own."""
+    collections = dict(definition.collections)
+    problems: list[Problem] = []
+    for name, one in definition.collections.items():
+        if isinstance(one.json_schema, Path):
+            key = ("collections", name, "schema")
+            base = Path.cwd() if key in variables else folder.absolute()
+            try:
+                schema = read_schema(base / one.json_schema.expanduser())
+            except DefinitionError as error:
+                for found in error.problems:
+                    reason = ": ".join(filter(None, (found.key, found.reason)))
+                    problems.append(Problem(found.place, dotted(key), reason))
+            else:
+                collections[name] = one.model_copy(update={"json_schema": schema})
+    if problems:
+        raise DefinitionError(problems)
+    return definition.model_copy(update={"collections": collections})
 
 
 def _settings(environ: Mapping[str, str]) -> list[tuple[str, KeyPath, Any]]:
@@ -110,7 +155,7 @@ def _over(below: Any, above: Any, path: KeyPath = ()) -> Any:
     """`above` merged over `below`, table by table; a text in the way is the short form."""
     if not isinstance(above, dict):
         return above
-    if isinstance(below, str) and path and path[0] in _SHORT_FOR:
+    if isinstance(below, str) and path and path[0] in _SHORT_FOR and path[-1] != "schema":
         below = {_SHORT_FOR[str(path[0])]: below}
     if not isinstance(below, dict):
         return above

@@ -29,6 +29,7 @@ from homeport.domain.model.collection import (
     FieldDeclaration,
     FieldRole,
 )
+from homeport.domain.model.data import Data
 
 BUILT_IN: Final = ("memory", "embedded")
 """The adapters that every port has under a short name."""
@@ -68,6 +69,15 @@ def _field_path(path: str) -> str:
     if not all(path.split(".")):
         raise ValueError("a path is names with single dots between them, as in `place.city`")
     return path
+
+
+def checked_schema(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema as JSON has it. Raises ValueError for what JSON cannot say."""
+    try:
+        return dict(Data.of(schema, limits.SCHEMA_LEVELS - limits.NESTING))
+    except Invalid as error:
+        faults = [": ".join(filter(None, (one.pointer, one.detail))) for one in error.faults]
+        raise ValueError("; ".join(faults) or error.detail) from None
 
 
 _Whole = Annotated[int, BeforeValidator(_typed), Strict()]
@@ -164,6 +174,8 @@ class Server(_Table):
     access_log: Literal["auto", "json", "human", "off"] = "auto"
     max_waiting_writes: Annotated[_Whole, Field(ge=1, le=1_000_000)] = 1000
     max_requests: Annotated[_Whole, Field(ge=1, le=1_000_000)] = 512
+    compression: Annotated[bool, BeforeValidator(_typed), Strict()] = True
+    metrics: Annotated[bool, BeforeValidator(_typed), Strict()] = True
 
     @field_validator("cors_origins")
     @classmethod
@@ -184,6 +196,8 @@ class Limits(_Table):
     guests_per_minute: Annotated[_Whole, Field(ge=0)] = 60
     sign_ups_per_minute: Annotated[_Whole, Field(ge=0)] = 20
     sign_ins_per_minute: Annotated[_Whole, Field(ge=0)] = 30
+    requests_per_minute_per_address: Annotated[_Whole, Field(ge=0)] = 0
+    requests_per_minute_per_identity: Annotated[_Whole, Field(ge=0)] = 0
 
 
 class Search(_Table):
@@ -214,13 +228,22 @@ class FieldSettings(_Table):
 
 
 class CollectionSettings(_Table):
-    """A declared collection. Where `read` or `write` is not set, the space decides."""
+    """A declared collection. Where `read` or `write` is not set, the space decides.
+
+    `schema` is a JSON Schema (2020-12), or the file that holds it, which `load` reads.
+    """
 
     read: Access | None = None
     write: Access | None = None
     fields: dict[Annotated[str, AfterValidator(_field_path)], FieldSettings] = Field(
         default_factory=dict, max_length=limits.INDEXED_FIELDS
     )
+    json_schema: Path | dict[str, Any] | None = Field(None, alias="schema")
+
+    @field_validator("json_schema")
+    @classmethod
+    def _is_json(cls, schema: Path | dict[str, Any] | None) -> Path | dict[str, Any] | None:
+        return checked_schema(schema) if isinstance(schema, dict) else schema
 
     @field_validator("read")
     @classmethod
@@ -272,6 +295,7 @@ class Definition(_Table):
                         path: FieldDeclaration(declared.role, declared.boost)
                         for path, declared in one.fields.items()
                     },
+                    one.json_schema if isinstance(one.json_schema, dict) else None,
                 )
                 for name, one in self.collections.items()
             ),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from homeport.definition.models import Definition
 from homeport.definition.toml_lines import Path
@@ -137,7 +138,7 @@ def _reason(detail: dict[str, Any], *, as_variable: bool) -> str:
 def _unknown(path: Path, *, as_variable: bool) -> str:
     *table, key = path
     model = _model_at(tuple(table))
-    allowed = list(model.model_fields) if model else []
+    allowed = [name for name, _ in _fields(model)] if model else []
     if as_variable:
         settings = {variable_name(one): one for one in _settings(Definition)}
         name = variable_name(path)
@@ -192,7 +193,7 @@ def _model_at(path: Path) -> type[BaseModel] | None:
     model: type[BaseModel] | None = Definition
     rest = list(path)
     while rest and model is not None:
-        found = model.model_fields.get(str(rest.pop(0)))
+        found = dict(_fields(model)).get(str(rest.pop(0)))
         model = None
         if found is not None:
             inner = _table_of(found.annotation)
@@ -200,6 +201,11 @@ def _model_at(path: Path) -> type[BaseModel] | None:
                 model, named = inner
                 rest = rest[1:] if named else rest
     return model
+
+
+def _fields(model: type[BaseModel]) -> list[tuple[str, FieldInfo]]:
+    """A table's keys, each as the file has it."""
+    return [(field.alias or name, field) for name, field in model.model_fields.items()]
 
 
 def _table_of(annotation: Any) -> tuple[type[BaseModel], bool] | None:
@@ -214,7 +220,7 @@ def _table_of(annotation: Any) -> tuple[type[BaseModel], bool] | None:
 
 def _settings(model: type[BaseModel], above: Path = ()) -> Iterator[Path]:
     """The path of every setting that has a fixed name."""
-    for name, field in model.model_fields.items():
+    for name, field in _fields(model):
         table = _table_of(field.annotation)
         if table is not None and not table[1] and above == ():
             yield from _settings(table[0], (name,))

@@ -18,11 +18,15 @@ access_log = "auto"                # a line for each request: json, human, off, 
                                    # on a terminal, else json
 max_waiting_writes = 1000          # how many writes may wait, and how many requests may be in
 max_requests = 512                 # work, at once: beyond that callers are told to come back
+compression = true                 # zstd or gzip, for clients that ask
+metrics = true                     # GET /metrics, for Prometheus
 
 [limits]                           # for each address; 0 means no limit
 guests_per_minute = 60
 sign_ups_per_minute = 20
 sign_ins_per_minute = 30           # and as many refreshed tokens
+requests_per_minute_per_address = 0   # of whatever kind
+requests_per_minute_per_identity = 0  # the same, for each identity
 
 [search]
 language = "en"                    # whose words are cut to their stems: running finds run
@@ -42,6 +46,7 @@ identity_provider = "embedded"
 #   read, write: owner, members, signed_in, anyone, admin; for writing also author.
 #   fields: text (with boost), keyword, number, date, and geo where the search index can do that;
 #   a path within the data is quoted, as in "place.city" = "keyword".
+#   schema: a file with a JSON Schema (2020-12), from this file's folder, that the data must fit.
 
 [collections.notes]                # what `homeport demo` loads
 

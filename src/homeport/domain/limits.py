@@ -29,6 +29,10 @@ FACETS: Final = 10
 FACET_VALUES: Final = 10
 SEARCH_DEPTH: Final = 10_000
 """How many hits paging by relevance can reach (CloudSearch and OpenSearch alike)."""
+SCHEMA_LEVELS: Final = 128
+"""How deep a collection's schema may be nested."""
+SCHEMA_FAULTS: Final = 20
+"""How many faults of one record are told."""
 INDEXED_FIELDS: Final = 200
 FIELD_CHARACTERS: Final = 256
 """The longest path of a field that is indexed."""

@@ -44,6 +44,7 @@ from homeport.domain.record_writes import (
     prepare,
     refusal,
 )
+from homeport.domain.schemas import DataRefused, Schemas
 
 __all__ = ["BatchWrite", "Changes", "Op", "Page", "Records"]
 
@@ -70,12 +71,20 @@ class Records:
 
     `space` may be `me`. All raise Invalid for names outside their alphabet, and NotFound for
     what the caller may not read; those that write raise Forbidden for what the caller may read
-    but not write, and TooLarge.
+    but not write, TooLarge, and Invalid for data that its collection's schema refuses.
     """
 
-    def __init__(self, store: RecordStore, catalog: Catalog, ids: IdFactory, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: RecordStore,
+        catalog: Catalog,
+        schemas: Schemas,
+        ids: IdFactory,
+        clock: Clock,
+    ) -> None:
         self._store = store
         self._catalog = catalog
+        self._schemas = schemas
         self._ids = ids
         self._clock = clock
 
@@ -104,6 +113,8 @@ class Records:
         write = Put(key, principal.id, data, Expect.NEVER, first=first)
         try:
             return self._write(principal, [write], grant.guard)[0]
+        except DataRefused as refused:
+            raise refused.invalid() from refused
         except WriteRefused as refused:
             return _repeated(refused.current, principal, first)
 
@@ -186,6 +197,8 @@ class Records:
             guard = both(guard, needed)
         try:
             return self._write(principal, prepared, guard)
+        except DataRefused as refused:
+            raise pointing_at(refused.invalid("/data"), refused.index) from refused
         except WriteRefused as refused:
             creates = writes[refused.index].op is Op.CREATE
             error = refusal(prepared[refused.index], refused, creates=creates)
@@ -272,6 +285,8 @@ class Records:
         write, guard = prepare(principal, _space(principal, space), one, self._catalog, self._ids)
         try:
             return self._write(principal, [write], guard)[0]
+        except DataRefused as refused:
+            raise refused.invalid() from refused
         except WriteRefused as refused:
             raise refusal(write, refused) from refused
 
@@ -279,7 +294,7 @@ class Records:
         self, principal: Principal, writes: Sequence[Write], guard: Guard | None
     ) -> list[Record]:
         try:
-            return self._store.write(writes, guard)
+            return self._schemas.write(self._store, writes, guard)
         except GuardFailed as failed:
             key = writes[0].key
             raise access.refusal(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from homeport.adapters.jsonschema.schema_validator import JsonSchemaValidator
 from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.memory.ids import SequentialIds
 from homeport.adapters.memory.record_store import MemoryRecordStore
@@ -19,6 +20,7 @@ from homeport.domain.model.record import Key
 from homeport.domain.model.writes import Expect, Expectation, Put
 from homeport.domain.ports.record_store import Order
 from homeport.domain.records import BatchWrite, Op, Records
+from homeport.domain.schemas import Schemas
 
 ANN = Principal("ann", Kind.USER)
 BOB = Principal("bob", Kind.USER)
@@ -38,7 +40,9 @@ class Backend:
         self.clock = ManualClock()
         ids = SequentialIds()
         self.store = MemoryRecordStore(self.clock, ids)
-        self.records = Records(self.store, CATALOG, ids, self.clock)
+        self.records = Records(
+            self.store, CATALOG, Schemas(CATALOG, JsonSchemaValidator), ids, self.clock
+        )
 
     def join(self, space: str, who: Principal, role: Role) -> None:
         self.store.put_membership(Membership(space, who.id, role))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from homeport.domain.model import names
 
@@ -47,13 +48,15 @@ class FieldDeclaration:
 class Collection:
     """One declared collection. Where `read` or `write` is None, the space decides.
 
-    `fields` maps a dotted path within the data to its declaration.
+    `fields` maps a dotted path within the data to its declaration; `schema` is the JSON Schema
+    (2020-12) that the data must fit.
     """
 
     name: str
     read: Access | None = None
     write: Access | None = None
     fields: Mapping[str, FieldDeclaration] = field(default_factory=dict)
+    schema: Mapping[str, Any] | None = None
 
 
 _SERVICE_COLLECTIONS = {
