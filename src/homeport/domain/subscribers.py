@@ -82,9 +82,7 @@ class Subscriber:
                 continue
             record = self._store.get(event.key)
             try:
-                self._subscription.call(
-                    event, None if record is None or record.deleted else record
-                )
+                self._subscription.call(event, None if record is None or record.deleted else record)
             except (Exception, SystemExit) as exc:  # noqa: BLE001 - an app's code raises anything
                 failed[place] = _cause(exc)
                 failing.add(event.key)

@@ -227,6 +227,7 @@ class TestBackend(Backend):
         """When something is due next, in microseconds since 1970."""
         waits = [self.feed.next_due(name, only) for name, _, only in self._consumers()]
         waits.append(self.queue.next_due())
+        waits += [one.next_due() for one in self.subscribers]
         known = [one for one in waits if one is not None]
         return self.clock.now() + round(min(known) * _SECOND) if known else None
 

@@ -218,9 +218,7 @@ class Gateway:
         ]
         # An app's code may hang: a stop does not wait long for it, as its event comes again.
         pumps += [
-            Pump(
-                one.consumer, one.deliver, one.next_due, self._served, poll, patience=APP_SECONDS
-            )
+            Pump(one.consumer, one.deliver, one.next_due, self._served, poll, patience=APP_SECONDS)
             for one in backend.subscribers
         ]
         # DynamoDB drops expired tombstones by itself, and the memory store keeps them.
