@@ -312,8 +312,8 @@ class Backend:
         return tuple(Subscriber(one, self.store, self.feed) for one in found)
 
     @cached_property
-    def dead_letters(self) -> DeadLetters:
-        """Those of the queue and of every consumer; no subscriber's function is imported."""
+    def undelivered(self) -> DeadLetters:
+        """The dead letters of the queue and of every consumer; no subscriber's function is imported."""
         from homeport.domain.dead_letters import DeadLetters
         from homeport.domain.subscribers import consumer_of
 

@@ -42,7 +42,7 @@ def _function(path: str, backend: object) -> Callable[..., object]:
         reason = exc if isinstance(exc, ImportError | AttributeError) else repr(exc)
         raise ValueError(f"cannot be imported: {reason}") from exc
     if not callable(call):
-        raise ValueError(f"is not a function but {type(call).__name__}")
+        raise ValueError(f"is not a function but {type(call).__name__}")  # noqa: TRY004 - one kind for all
     if inspect.iscoroutinefunction(call) or inspect.isgeneratorfunction(call):
         raise ValueError("must be a plain function: an async one or a generator would not run")
     try:

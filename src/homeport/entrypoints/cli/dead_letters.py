@@ -28,7 +28,7 @@ def run(arguments: Namespace) -> int:
         fail(Exit.FOLDER, f"There is no data folder {definition.data_folder}.")
     try:
         with opened(definition) as backend:
-            return _ACTIONS[arguments.action](backend.dead_letters, arguments)
+            return _ACTIONS[arguments.action](backend.undelivered, arguments)
     except Failure as failure:
         if failure.code is not Exit.IN_USE:
             raise
