@@ -12,7 +12,7 @@ from typing import Final
 from homeport.domain.errors import Invalid, Unavailable
 
 _LOCK: Final = "lock"
-_DATABASE: Final = "homeport.db"
+DATABASE: Final = "homeport.db"
 _FOLDER_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
 
@@ -70,11 +70,11 @@ class DataFolder:
     @property
     def database(self) -> Path:
         """Where the database's file stands."""
-        return self.path / _DATABASE
+        return self.path / DATABASE
 
     def _keep_to_owner(self) -> None:
         """Let nobody else read data that was copied here, or made, with a wider mode."""
-        for path in self.path.glob(f"{_DATABASE}*"):
+        for path in self.path.glob(f"{DATABASE}*"):
             with contextlib.suppress(OSError):  # another user's, who lets this one write
                 mode = stat.S_IMODE(path.stat().st_mode)
                 if mode & ~_FILE_MODE and path.is_file():

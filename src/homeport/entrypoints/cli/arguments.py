@@ -159,6 +159,35 @@ def parser() -> argparse.ArgumentParser:
     letters.add_argument("--json", action="store_true", help="for programs")
     _definition(letters)
 
+    backup = _command(
+        commands,
+        "backup",
+        "copy the data to a folder, also while the backend runs",
+        "Copy the database, as it is at one moment, to a new folder, and check the copy. The "
+        "backend may run and write meanwhile. The search index is not copied: it is made anew "
+        "from the records. Whoever can read a backup can read all data in it.",
+        "homeport backup /var/backups/homeport/monday",
+        "homeport backup monday --data /var/lib/homeport --json",
+    )
+    backup.add_argument("folder", type=Path, help="the backup to make; nothing has this name yet")
+    backup.add_argument("--json", action="store_true", help="the summary for programs")
+    _definition(backup)
+
+    restore = _command(
+        commands,
+        "restore",
+        "make the data folder from a backup",
+        "Check a backup and make the data folder from it, while the backend is not running. A "
+        "data folder that holds something stays as it is; with --force the backup takes its "
+        "place, and what was there is removed once that has succeeded.",
+        "homeport restore /var/backups/homeport/monday",
+        "homeport restore monday --data /var/lib/homeport --force",
+    )
+    restore.add_argument("folder", type=Path, help="a backup that `homeport backup` has made")
+    restore.add_argument("--force", action="store_true", help="replace the data that is there")
+    restore.add_argument("--json", action="store_true", help="the summary for programs")
+    _definition(restore)
+
     _command(commands, "version", "show versions", "Show Homeport's and Python's versions.")
     return whole
 

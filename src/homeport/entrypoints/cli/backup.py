@@ -1,0 +1,58 @@
+"""`homeport backup`: a copy of the data, also while the server runs."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from homeport.domain.errors import Conflict, HomeportError
+from homeport.entrypoints.cli.exits import Exit, Failure, fail
+from homeport.entrypoints.cli.opening import definition_of
+from homeport.entrypoints.cli.progress import progress
+
+if TYPE_CHECKING:
+    from homeport.adapters.embedded.backups import Manifest
+
+
+def run(arguments: Namespace) -> int:
+    from homeport.adapters.embedded.backups import back_up
+    from homeport.adapters.system import SystemClock
+
+    source, target = definition_of(arguments).data_folder, arguments.folder.absolute()
+    if not source.exists():
+        fail(Exit.FOLDER, f"There is no data folder {source}.")
+    with translated("Choose another name."), progress("Copying", unit="bytes") as advance:
+        manifest = back_up(source, target, SystemClock().now(), advance)
+    tell("The backup", target, manifest, as_json=arguments.json)
+    return Exit.OK
+
+
+@contextmanager
+def translated(cure: str) -> Iterator[None]:
+    """What goes wrong as a sentence; `cure` is for what is there already."""
+    from homeport.adapters.embedded.folder import FolderInUse, NewerSchema
+
+    try:
+        yield
+    except Conflict as error:
+        raise Failure(Exit.FAILED, f"{error.detail} {cure}") from error
+    except HomeportError as error:
+        codes = {FolderInUse: Exit.IN_USE, NewerSchema: Exit.SCHEMA}
+        raise Failure(codes.get(type(error), Exit.FAILED), error.detail) from error
+
+
+def tell(what: str, folder: Path, manifest: Manifest, *, as_json: bool) -> None:
+    """What there is now, for people or for programs."""
+    if as_json:
+        print(json.dumps({"folder": str(folder), **asdict(manifest)}, indent=2))
+        return
+    records = manifest.counts.get("records", 0)
+    print(
+        f"{what} {folder} holds {records:,} records and tombstones in {manifest.bytes:,} bytes "
+        f"(schema {manifest.schema}). It was checked."
+    )

@@ -1,0 +1,169 @@
+"""Backups of a data folder: made, restored, and refused where they are not whole."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from homeport.adapters.embedded import backups
+from homeport.adapters.embedded.database import Database
+from homeport.adapters.embedded.migrations import MIGRATIONS
+from homeport.domain.errors import Unavailable
+from homeport.entrypoints.cli.arguments import run
+from homeport.entrypoints.cli.exits import Exit
+
+ROWS = "SELECT name, value FROM settings ORDER BY name"
+
+
+def write(database: Database, name: str) -> None:
+    database.write(
+        lambda connection: connection.execute("INSERT INTO settings VALUES (?, 'kept')", (name,))
+    )
+
+
+def made(folder: Path, *names: str) -> Path:
+    database = Database(folder)
+    for name in names:
+        write(database, name)
+    database.close()
+    return folder
+
+
+def names_in(folder: Path) -> list[str]:
+    database = Database(folder)
+    try:
+        return [name for name, _ in database.read(ROWS)]
+    finally:
+        database.close()
+
+
+def entries(folder: Path) -> list[str]:
+    return sorted(one.name for one in folder.iterdir())
+
+
+def test_a_backup_of_an_open_database_has_one_moment(tmp_path: Path) -> None:
+    database = Database(tmp_path / "data")
+    write(database, "before")
+    seen = 0
+
+    def meanwhile(done: int) -> None:
+        nonlocal seen
+        seen += done
+        write(database, f"meanwhile-{seen}")
+
+    manifest = backups.back_up(tmp_path / "data", tmp_path / "backup", 7, meanwhile)
+    assert len(database.read(ROWS)) > 1
+    database.close()
+    assert seen == manifest.bytes == (tmp_path / "backup" / "homeport.db").stat().st_size
+    assert (manifest.made, manifest.schema) == (7, len(MIGRATIONS))
+    assert manifest.counts["settings"] == 1
+    assert entries(tmp_path) == ["backup", "data"]
+    assert entries(tmp_path / "backup") == ["homeport.db", "manifest.json"]
+    backups.restore(tmp_path / "backup", tmp_path / "again")
+    assert names_in(tmp_path / "again") == ["before"]
+
+
+def test_a_backup_is_for_its_owner_alone(tmp_path: Path) -> None:
+    made(tmp_path / "data")
+    backups.back_up(tmp_path / "data", tmp_path / "backup", 0)
+    modes = [tmp_path / "backup", *(tmp_path / "backup").iterdir()]
+    assert [stat.S_IMODE(one.stat().st_mode) for one in modes] == [0o700, 0o600, 0o600]
+
+
+def test_a_backup_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    made(tmp_path / "data")
+
+    def interrupted(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        backups.back_up(tmp_path / "data", tmp_path / "backup", 0, interrupted)
+    assert entries(tmp_path) == ["data"]
+
+
+def test_what_is_there_is_not_written_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = made(tmp_path / "data", "old")
+    backup = tmp_path / "backup"
+    assert run(["backup", str(backup), "--data", str(data)]) == Exit.OK
+    assert run(["backup", str(backup), "--data", str(data)]) == Exit.FAILED
+    assert f"{backup} exists already. Choose another name." in capsys.readouterr().err
+    assert run(["restore", str(backup), "--data", str(data)]) == Exit.FAILED
+    assert "is not empty" in capsys.readouterr().err
+    made(data, "newer")
+    assert run(["restore", str(backup), "--data", str(data), "--force", "--json"]) == Exit.OK
+    assert json.loads(capsys.readouterr().out)["counts"]["settings"] == 1
+    assert names_in(data) == ["old"]
+    assert entries(tmp_path) == ["backup", "data"]
+
+
+def test_force_replaces_nothing_but_a_data_folder(tmp_path: Path) -> None:
+    data = made(tmp_path / "data")
+    backups.back_up(data, tmp_path / "backup", 0)
+    (data / "letters.txt").write_text("mine")
+    arguments = ["restore", str(tmp_path / "backup"), "--data", str(data), "--force"]
+    assert run(arguments) == Exit.FAILED
+    assert (data / "letters.txt").read_text() == "mine"
+
+
+def test_a_folder_in_use_is_not_replaced(tmp_path: Path) -> None:
+    data = made(tmp_path / "data", "old")
+    backups.back_up(data, tmp_path / "backup", 0)
+    database = Database(data)
+    arguments = ["restore", str(tmp_path / "backup"), "--data", str(data), "--force"]
+    assert run(arguments) == Exit.IN_USE
+    assert database.read(ROWS) == [("old", "kept")]
+    database.close()
+
+
+@pytest.mark.parametrize("damage", ["a bit", "the end", "the file", "the manifest", "the counts"])
+def test_a_damaged_backup_is_refused_and_the_data_stay(tmp_path: Path, damage: str) -> None:
+    data = made(tmp_path / "data", "old")
+    backup = tmp_path / "backup"
+    backups.back_up(data, backup, 0)
+    file, manifest = backup / "homeport.db", backup / "manifest.json"
+    content = bytearray(file.read_bytes())
+    if damage == "a bit":
+        content[5000] ^= 1
+        file.write_bytes(content)
+    elif damage == "the end":
+        file.write_bytes(content[:-1])
+    elif damage == "the file":
+        file.unlink()
+    elif damage == "the manifest":
+        manifest.write_text("{")
+    else:
+        said = json.loads(manifest.read_text())
+        said["counts"]["settings"] = 2
+        manifest.write_text(json.dumps(said))
+    with pytest.raises(backups.NoBackup):
+        backups.restore(backup, data, force=True)
+    assert names_in(data) == ["old"]
+    assert entries(tmp_path) == ["backup", "data"]
+
+
+@pytest.mark.parametrize("what", ["schema", "format"])
+def test_a_backup_of_a_newer_program_is_refused(tmp_path: Path, what: str) -> None:
+    made(tmp_path / "data")
+    backups.back_up(tmp_path / "data", tmp_path / "backup", 0)
+    manifest = tmp_path / "backup" / "manifest.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), what: 99}))
+    again = str(tmp_path / "again")
+    assert run(["restore", str(tmp_path / "backup"), "--data", again]) == Exit.SCHEMA
+    assert entries(tmp_path) == ["backup", "data"]
+
+
+def test_where_there_is_no_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    missing = str(tmp_path / "missing")
+    assert run(["backup", str(tmp_path / "backup"), "--data", missing]) == Exit.FOLDER
+    assert capsys.readouterr().err == f"homeport: There is no data folder {missing}.\n"
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(Unavailable, match="There is no database"):
+        backups.back_up(tmp_path / "empty", tmp_path / "backup", 0)
+    assert run(["restore", missing, "--data", str(tmp_path / "data")]) == Exit.FAILED
+    assert "is no backup" in capsys.readouterr().err
+    assert entries(tmp_path) == ["empty"]
