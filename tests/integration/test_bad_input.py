@@ -19,7 +19,7 @@ import pytest
 from homeport.adapters.memory.clock import ManualClock
 from homeport.container import build
 from homeport.definition import Definition
-from tests import servers
+from tests import described, servers
 
 BODY = {"content-type": "application/json"}
 PATCH = {"content-type": "application/merge-patch+json"}
@@ -517,6 +517,7 @@ def check(client: Client, case: Case) -> None:
     status, headers, problem = client.ask(
         case.method, case.path, case.headers, case.body, case.token
     )
+    described.check(case.method, case.path, status, headers, json.dumps(problem))
     told = problem.pop("errors", [])
     assert problem == {
         "type": f"urn:homeport:problem:{case.type}",

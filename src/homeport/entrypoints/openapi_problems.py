@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from homeport.domain import errors
 from homeport.domain.errors import Fault
-from homeport.domain.model.data import Data
+from homeport.domain.model.data import Data, parse_json
 from homeport.domain.model.record import Key, Record
-from homeport.entrypoints.lambdas import problems, requests
+from homeport.entrypoints.lambdas import problems
 from homeport.entrypoints.openapi_schemas import Schema, fields, reference, text
 from homeport.entrypoints.operations import PREFIX, Caller, Header, Operation
 
@@ -157,8 +157,17 @@ def response(status: int, kinds: tuple[str, ...]) -> Schema:
 
 def example(kind: str) -> Any:
     """A problem document as clients get it."""
-    result = problems.problem(_EXAMPLES[kind], REQUEST_ID, _INSTANCE)
-    return requests.parse_json(result["body"])
+    return parse_json(_result(kind)["body"])
+
+
+def example_headers(kind: str) -> dict[str, str]:
+    """The headers that it comes with."""
+    headers: dict[str, str] = _result(kind)["headers"]
+    return headers
+
+
+def _result(kind: str) -> problems.Result:
+    return problems.problem(_EXAMPLES[kind], REQUEST_ID, _INSTANCE)
 
 
 def types() -> Iterator[str]:
