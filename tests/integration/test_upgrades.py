@@ -1,0 +1,67 @@
+"""Data folders of every released schema open, migrate and keep what is in them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import apsw
+import pytest
+
+from homeport.adapters.embedded import migrations
+from homeport.adapters.embedded.database import Database
+from homeport.adapters.embedded.migrations import MIGRATIONS
+from homeport.container import build
+from homeport.definition import Definition
+from homeport.domain.model.membership import Membership, Role
+from homeport.domain.model.record import Key
+
+FOLDERS = Path(__file__).parents[1] / "fixtures" / "data-folders"
+SCHEMAS = range(1, len(MIGRATIONS) + 1)
+EXACT = '{"title":"Grüße","exact":12345678901234567890.123456789,"place":{"n":[1,2.50]}}'
+
+
+@pytest.fixture(params=SCHEMAS)
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A copy of a folder as the program of that schema left it."""
+    return Path(shutil.copytree(FOLDERS / f"schema-{request.param}", tmp_path / "data"))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {one.name: one.read_bytes() for one in folder.iterdir() if one.name != "lock"}
+
+
+def test_there_is_a_folder_of_every_schema() -> None:
+    missing = [n for n in SCHEMAS if not (FOLDERS / f"schema-{n}" / "homeport.db").is_file()]
+    assert missing == [], f"make it with the program of that schema: {FOLDERS / 'make.py'}"
+
+
+def test_it_opens_and_keeps_everything(folder: Path) -> None:
+    backend = build(Definition(data_folder=folder))
+    assert backend.database.read("PRAGMA user_version") == [(len(MIGRATIONS),)]
+    assert backend.database.read("PRAGMA integrity_check") == [("ok",)]
+    identity = backend.identity_provider.sign_in("ada@example.com", "correct horse").identity
+    record = backend.store.get(Key(identity.id, "notes", "n1"))
+    assert record is not None and record.data is not None
+    assert (record.author, record.data.text) == (identity.id, EXACT)
+    tombstone = backend.store.get(Key(identity.id, "notes", "n2"))
+    assert tombstone is not None and tombstone.deleted
+    assert tombstone.version > record.version
+    assert backend.store.members("family") == [Membership("family", identity.id, Role.OWNER)]
+    bodies = backend.database.read("SELECT body FROM queue")
+    assert bodies == [("remember me",)]
+    backend.close()
+
+
+def test_a_failed_migration_leaves_every_byte(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = contents(folder)
+    works = "CREATE TABLE extra (a); UPDATE records SET data = 'lost'"
+    steps = (*MIGRATIONS, works, "DROP TABLE memberships; INSERT INTO nowhere VALUES (1)")
+    with monkeypatch.context() as broken:
+        broken.setattr(migrations.migrate, "__defaults__", (steps,))
+        with pytest.raises(apsw.SQLError, match="nowhere"):
+            Database(folder)
+    assert contents(folder) == before
+    Database(folder).close()
