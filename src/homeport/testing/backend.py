@@ -205,7 +205,9 @@ class TestBackend(Backend):
 
     def dead_letters(self) -> list[DeadLetter]:
         """What could not be delivered after all its attempts, with the causes."""
-        letters = [one for name, _, _ in self._consumers() for one in self.feed.dead_letters(name)]
+        consumers = [name for name, _, _ in self._consumers()]
+        consumers += [one.consumer for one in self.subscribers]
+        letters = [one for name in consumers for one in self.feed.dead_letters(name)]
         return letters + self.queue.dead_letters()
 
     def forget(self) -> None:
