@@ -301,7 +301,9 @@ def _batch_items() -> dict[str, Schema]:
         }
         shown |= {name: not_null(properties[name]) for name in needed}
         shown |= {name: properties[name] for name in possible}
-        one = fields(shown, *possible)
+        if op == "delete":
+            shown["data"] = {"type": "null"}
+        one = fields(shown, *possible, "data") if op == "delete" else fields(shown, *possible)
         made[f"Batch{op.title()}"] = {**one, "additionalProperties": False}
     each = {op: f"Batch{op.title()}" for op in _OPS}
     made[models.BatchItem.__name__] = {
