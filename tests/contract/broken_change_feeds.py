@@ -11,8 +11,9 @@ from homeport.adapters.memory.change_feed import MemoryChangeFeed
 from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.memory.record_store import MemoryRecordStore
 from homeport.domain.events import RecordChanged
-from homeport.domain.ports.change_feed import Consume
+from homeport.domain.ports.change_feed import ChangeFeed, Consume
 from homeport.domain.ports.deliveries import DeadLetter, Retry
+from tests.contract.mutants import breaks
 
 Wanted: TypeAlias = Collection[str] | None
 
@@ -158,6 +159,7 @@ class HoldsEverythingBack(MemoryChangeFeed):
         return super().deliver(consumer, consume, limit, collections)
 
 
+@breaks(ChangeFeed.deliver)
 class _Retries(MemoryChangeFeed):
     """Tries again otherwise than it was told to."""
 

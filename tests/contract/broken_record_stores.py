@@ -24,7 +24,7 @@ from homeport.domain.model.writes import (
     Write,
     WriteRefused,
 )
-from homeport.domain.ports.record_store import ChangePage, Order, RecordPage
+from homeport.domain.ports.record_store import ChangePage, Order, RecordPage, RecordStore
 from homeport.testing.record_batches import BatchesContract
 from homeport.testing.record_changes import ChangesContract
 from homeport.testing.record_members import MembersContract
@@ -32,6 +32,7 @@ from homeport.testing.record_pages import PagesContract
 from homeport.testing.record_support import RecordStoreSupport
 from homeport.testing.record_writes import WritesContract
 from tests.contract.late_commits import WINDOW, LateCommitStore
+from tests.contract.mutants import breaks
 
 # Stores that write wrongly
 
@@ -42,6 +43,16 @@ class ForgetsTombstones(MemoryRecordStore):
         return None if record is None or record.deleted else record
 
 
+class GetsManyInAnyOrder(MemoryRecordStore):
+    def get_many(self, keys: Sequence[Key]) -> list[Record | None]:
+        return super().get_many(sorted(keys))
+
+
+class GetsOnlyWhatIsThere(MemoryRecordStore):
+    def get_many(self, keys: Sequence[Key]) -> list[Record | None]:
+        return [record for record in super().get_many(keys) if record is not None]
+
+
 class WritesHalfABatch(MemoryRecordStore):
     def write(self, writes: Sequence[Write], guard: Guard | None = None) -> list[Record]:
         return [
@@ -49,11 +60,13 @@ class WritesHalfABatch(MemoryRecordStore):
         ]
 
 
+@breaks(RecordStore.write)
 class StampsFromTheClockAlone(MemoryRecordStore):
     def _stamp(self, writes: Sequence[Write]) -> int:
         return versions.stamp(self._clock.now(), self._ids.tail())
 
 
+@breaks(RecordStore.write)
 class LeavesGapsInABatch(MemoryRecordStore):
     def _resolve(self, writes: Sequence[Write], version: int) -> list[Record]:
         return [
@@ -62,6 +75,7 @@ class LeavesGapsInABatch(MemoryRecordStore):
         ]
 
 
+@breaks(RecordStore.write)
 class _ChangesWrites(MemoryRecordStore):
     """Does another write than it was asked for."""
 
@@ -107,6 +121,7 @@ class RoundsNumbers(_ChangesWrites):
         return write
 
 
+@breaks(RecordStore.write)
 class _ChangesRecords(MemoryRecordStore):
     """Makes another record of a write than it should."""
 
@@ -166,6 +181,7 @@ class LosesConcurrentPatches(MemoryRecordStore):
         return super().write(writes, guard)
 
 
+@breaks(RecordStore.write)
 class LetsTwoWin(MemoryRecordStore):
     def _resolve(self, writes: Sequence[Write], version: int) -> list[Record]:
         records = super()._resolve(writes, version)
@@ -249,6 +265,29 @@ class SkipsARecordBetweenPages(_ChangesPages):
         return replace(page, next=page.next._replace(version=page.next.version + 1))
 
 
+class GivesOneTooMany(_ChangesPages):
+    def change(self, page: RecordPage, order: Order, limit: int) -> RecordPage:
+        if page.next is None or not page.records:
+            return page
+        return replace(page, records=(*page.records, page.records[-1]))
+
+
+class RepeatsTheLastOfAPage(MemoryRecordStore):
+    def page(
+        self,
+        space: str,
+        collection: str,
+        order: Order,
+        limit: int,
+        after: Position | None = None,
+        guard: Guard | None = None,
+    ) -> RecordPage:
+        page = super().page(space, collection, order, limit, after, guard)
+        if page.next is None or len(page.records) < 2:
+            return page
+        return replace(page, next=page.records[-2].position)
+
+
 class IgnoresCase(_ChangesPages):
     def change(self, page: RecordPage, order: Order, limit: int) -> RecordPage:
         if order is not Order.ID:
@@ -327,11 +366,13 @@ class LeavesNoCollectionOut(_ChangesChanges):
         query["besides"] = frozenset()
 
 
+@breaks(RecordStore.changes)
 class TakesTheHorizonFromTheClock(MemoryRecordStore):
     def _horizon(self) -> int:
         return versions.earliest(self._clock.now())
 
 
+@breaks(RecordStore.changes)
 class HasNoHorizon(MemoryRecordStore):
     def _horizon(self) -> int:
         return versions.NEVER
@@ -363,11 +404,13 @@ class ScansWithoutTombstones(MemoryRecordStore):
 # Stores that guard wrongly
 
 
+@breaks(RecordStore.get, RecordStore.write, RecordStore.page)
 class GuardsNothing(MemoryRecordStore):
     def _check_guard(self, guard: Guard | None) -> None:
         pass
 
 
+@breaks(RecordStore.get, RecordStore.write, RecordStore.page)
 class AsksForMembershipOnly(MemoryRecordStore):
     def _check_guard(self, guard: Guard | None) -> None:
         if guard is None or self.membership(guard.space, guard.identity) is None:
@@ -379,6 +422,7 @@ class ForgetsToGuardChanges(_ChangesChanges):
         query["guard"] = None
 
 
+@breaks(RecordStore.get, RecordStore.write, RecordStore.page)
 class RemembersRoles(MemoryRecordStore):
     """Caches who got through."""
 
@@ -406,6 +450,29 @@ class LeavesOneSideOfAMembership(MemoryRecordStore):
             self._memberships[identity][space] = kept
 
 
+class KnowsMembersOfOtherSpaces(MemoryRecordStore):
+    def membership(self, space: str, identity: str) -> Membership | None:
+        found = self.memberships(identity)
+        return super().membership(space, identity) or (found[0] if found else None)
+
+
+class ListsMembersAsTheyCame(MemoryRecordStore):
+    def members(self, space: str) -> list[Membership]:
+        return list(self._members.get(space, {}).values())
+
+
+class ListsSpacesAsTheyCame(MemoryRecordStore):
+    def memberships(self, identity: str) -> list[Membership]:
+        return list(self._memberships.get(identity, {}).values())
+
+
+class KeepsTheFirstRole(MemoryRecordStore):
+    def put_membership(self, membership: Membership, guard: Guard | None = None) -> None:
+        self._check_guard(guard)
+        if self.membership(membership.space, membership.identity) is None:
+            super().put_membership(membership)
+
+
 class TakesAnyNumberOfSpaces(MemoryRecordStore):
     def put_membership(self, membership: Membership, guard: Guard | None = None) -> None:
         try:
@@ -417,11 +484,13 @@ class TakesAnyNumberOfSpaces(MemoryRecordStore):
 # Stores with late commits that forget so
 
 
+@breaks(RecordStore.changes)
 class IgnoresTheWindow(LateCommitStore):
     def _horizon(self) -> int:
         return versions.earliest(self._clock.now())
 
 
+@breaks(RecordStore.changes)
 class ForgetsHalfTheWindow(LateCommitStore):
     def _horizon(self) -> int:
         return versions.earliest(self._clock.now() - round(WINDOW * 500_000))
@@ -448,6 +517,8 @@ STORES: Final[Mapping[type[RecordStoreSupport], Sequence[type[MemoryRecordStore]
         KeepsDeletedAuthors,
         ForgetsTheFirstData,
         HidesWhatIsThere,
+        GetsManyInAnyOrder,
+        GetsOnlyWhatIsThere,
     ),
     BatchesContract: (
         WritesHalfABatch,
@@ -461,6 +532,8 @@ STORES: Final[Mapping[type[RecordStoreSupport], Sequence[type[MemoryRecordStore]
         EndsEarly,
         GivesUpAmongTombstones,
         SkipsARecordBetweenPages,
+        GivesOneTooMany,
+        RepeatsTheLastOfAPage,
         IgnoresCase,
         ListsByIdAlways,
         ScansWithoutHiddenSpaces,
@@ -484,6 +557,10 @@ STORES: Final[Mapping[type[RecordStoreSupport], Sequence[type[MemoryRecordStore]
         RemembersRoles,
         TellsStrangers,
         LeavesOneSideOfAMembership,
+        KnowsMembersOfOtherSpaces,
+        ListsMembersAsTheyCame,
+        ListsSpacesAsTheyCame,
+        KeepsTheFirstRole,
         TakesAnyNumberOfSpaces,
     ),
 }

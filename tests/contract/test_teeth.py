@@ -1,102 +1,72 @@
-"""The suites of the record store and the change feed catch adapters broken on purpose."""
+"""The contract suites catch adapters broken on purpose, and each method of a port has one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import pytest
 
 from homeport.adapters.memory.change_feed import MemoryChangeFeed
-from homeport.adapters.memory.clock import ManualClock
-from homeport.adapters.memory.ids import SequentialIds
-from homeport.adapters.memory.record_store import MemoryRecordStore
-from homeport.domain.model.writes import (
-    Write,
-)
-from homeport.domain.ports.record_store import RecordStore
-from homeport.testing import ChangeFeedContract, RecordStoreContract
-from homeport.testing.contract import Contract
-from homeport.testing.histories import Commit
-from homeport.testing.record_support import RecordStoreSupport
-from tests.contract import broken_change_feeds, broken_record_stores
-from tests.contract.late_commits import WINDOW, FewTails, LateCommitStore
+from homeport.domain.ports.clock import Clock
+from tests.contract.broken_change_feeds import LogsAndDrops
+from tests.contract.herds import HERDS, feed_suite
+from tests.contract.mutants import Herd, broken_by, every_port, methods_of, without_mutant
 from tests.contract.teeth import check_teeth
 
-
-def _store_suite(
-    adapter: Callable[..., MemoryRecordStore],
-    part: type[RecordStoreSupport] = RecordStoreContract,
-) -> type[Contract]:
-    class Suite(part):  # type: ignore[valid-type, misc]  # the part is chosen as it runs
-        histories = 10
-
-        @pytest.fixture
-        def store(self, clock: ManualClock) -> MemoryRecordStore:
-            return adapter(clock, SequentialIds())
-
-    return Suite
+EVERY_HERD = pytest.mark.parametrize("herd", HERDS, ids=lambda herd: herd.name.replace(" ", "_"))
 
 
-def _late_store_suite(adapter: Callable[..., LateCommitStore]) -> type[Contract]:
-    class Suite(RecordStoreContract):
-        commits_late = True
-        window = WINDOW
-
-        @pytest.fixture
-        def store(self, clock: ManualClock) -> LateCommitStore:
-            return adapter(clock, FewTails())
-
-        def stamp_early(self, store: RecordStore, writes: Sequence[Write]) -> Commit:
-            assert isinstance(store, LateCommitStore)
-            return store.stamp_early(writes)
-
-    return Suite
+@EVERY_HERD
+def test_the_suite_bites(herd: Herd, tmp_path: Path) -> None:
+    check_teeth(tmp_path, herd.suite(herd.sound), herd.suites())
 
 
-def _feed_suite(adapter: Callable[..., MemoryChangeFeed]) -> type[Contract]:
-    class Suite(ChangeFeedContract):
-        @pytest.fixture
-        def store(self, clock: ManualClock) -> MemoryRecordStore:
-            return MemoryRecordStore(clock, SequentialIds())
-
-        @pytest.fixture
-        def feed(self, store: MemoryRecordStore, clock: ManualClock) -> MemoryChangeFeed:
-            return adapter(store, clock, self.retry)
-
-    return Suite
+@EVERY_HERD
+def test_every_mutant_breaks_something_of_its_port(herd: Herd) -> None:
+    for name, mutant in herd.mutants.items():
+        assert broken_by(mutant, herd.sound, herd.port), f"say what {name} breaks"
 
 
-def _suites(
-    suite_of: Callable[[Any], type[Contract]], adapters: Iterable[type[Any]]
-) -> dict[str, type[Contract]]:
-    return {adapter.__name__: suite_of(adapter) for adapter in adapters}
+def test_every_method_of_every_port_has_a_mutant() -> None:
+    """Add one to tests/contract/broken_*.py for what stands here, and what catches it."""
+    assert without_mutant(every_port(), HERDS) == []
 
 
-def test_the_record_store_suite_bites(tmp_path: Path) -> None:
-    broken = {
-        store.__name__: _store_suite(store, part)
-        for part, stores in broken_record_stores.STORES.items()
-        for store in stores
-    }
-    check_teeth(tmp_path, _store_suite(MemoryRecordStore), broken)
+def test_a_method_without_a_mutant_is_noticed() -> None:
+    class Made(Clock, Protocol):
+        @property
+        def zone(self) -> str: ...
 
+        def sleep(self) -> None: ...
 
-def test_the_record_store_suite_bites_where_commits_are_late(tmp_path: Path) -> None:
-    broken = _suites(_late_store_suite, broken_record_stores.LATE_STORES)
-    check_teeth(tmp_path, _late_store_suite(LateCommitStore), broken)
+        def _inner(self) -> None: ...
 
+    class Sound:
+        zone = "UTC"
 
-def test_the_change_feed_suite_bites(tmp_path: Path) -> None:
-    check_teeth(
-        tmp_path, _feed_suite(MemoryChangeFeed), _suites(_feed_suite, broken_change_feeds.FEEDS)
-    )
+        def now(self) -> int:
+            return 0
+
+        def sleep(self) -> None: ...
+
+    class Sleepless(Sound):
+        def sleep(self) -> None:
+            raise OSError
+
+    def suite(adapter: object) -> type:
+        raise AssertionError("nobody runs it")
+
+    assert methods_of(Made) == {"now", "sleep", "zone"}
+    herd = Herd("made", Made, Sound, suite, {"sleepless": Sleepless})
+    assert broken_by(Sound, Sound, Made) == frozenset()
+    assert without_mutant([Made], [herd]) == ["Made.now", "Made.zone"]
+    assert len(every_port()) >= 9
 
 
 def test_the_check_notices_a_suite_without_teeth(tmp_path: Path) -> None:
-    sound = _feed_suite(MemoryChangeFeed)
+    sound = feed_suite(MemoryChangeFeed)
     with pytest.raises(AssertionError, match=r"did not notice: \['nothing wrong'\]"):
         check_teeth(tmp_path, sound, {"nothing wrong": sound})
     with pytest.raises(AssertionError, match="fails without a fault: test_"):
-        check_teeth(tmp_path, _feed_suite(broken_change_feeds.LogsAndDrops), {})
+        check_teeth(tmp_path, feed_suite(LogsAndDrops), {})

@@ -99,6 +99,8 @@ class IdentityProviderContract(Contract):
 
     @final
     def test_who_is_not_there_is_not_found(self, provider: IdentityProvider) -> None:
+        provider.guest()
+        self.settle()
         assert provider.find("nobody") is None
         assert provider.find("") is None
 

@@ -53,8 +53,8 @@ class MembersContract(RecordStoreSupport):
         anna, ben = f"{space}-anna", f"{space}-ben"
         other = f"{space}-other"
         store.put_membership(Membership(space, ben, Role.READER))
-        store.put_membership(Membership(space, anna, Role.OWNER))
         store.put_membership(Membership(other, anna, Role.WRITER))
+        store.put_membership(Membership(space, anna, Role.OWNER))
         assert store.membership(space, anna) == Membership(space, anna, Role.OWNER)
         assert store.membership(other, ben) is None
         assert store.members(space) == [

@@ -165,11 +165,14 @@ class MatchingContract(SearchIndexSupport):
             assert self.ids(index, node, Scope(space)) == []
 
     @final
+    def test_it_says_what_it_can(self, index: SearchIndex) -> None:
+        assert (Capability.STEMMING in index.capabilities) is self.stems
+
+    @final
     def test_stems_find_each_other_but_are_no_prefixes(
         self, index: SearchIndex, space: str
     ) -> None:
         skip_unless(self.stems, "this index does not stem")
-        assert Capability.STEMMING in index.capabilities
         self.put(index, note(key(space), title="She is running, and happy"))
         for text in ("run", "runs", "running", "happiness"):
             assert self.ids(index, Words(text), Scope(space)) == ["a"]

@@ -1,13 +1,11 @@
-"""The suite of the search index catches indexes that were broken on purpose."""
+"""Search indexes that were broken on purpose: each breaks one promise of the port."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
-
-import pytest
+from typing import Final
 
 from homeport.adapters.memory.search_index import MemoryRebuild, MemorySearchIndex
 from homeport.domain.model.document import IndexChange, IndexEntry, Rejection, Removal
@@ -28,8 +26,7 @@ from homeport.domain.model.query import (
     Words,
 )
 from homeport.domain.model.record import Key
-from homeport.testing import SearchIndexContract
-from tests.contract.teeth import check_teeth
+from homeport.domain.ports.search_index import Capability
 
 _EVERYTHING = (Scope(None),)
 
@@ -109,6 +106,12 @@ class RebuildsTwiceAtOnce(MemorySearchIndex):
     def rebuild(self) -> MemoryRebuild:
         self._fresh = None
         return super().rebuild()
+
+
+class ClaimsToStem(MemorySearchIndex):
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        return frozenset(Capability)
 
 
 # Indexes that answer wrongly
@@ -298,7 +301,7 @@ def _positive_only(one: Filter) -> Filter:
     return one
 
 
-_BROKEN: dict[str, type[MemorySearchIndex]] = {
+INDEXES: Final[dict[str, type[MemorySearchIndex]]] = {
     "forgets removals": ForgetsRemovals,
     "takes older documents": TakesOlderDocuments,
     "rounds versions": RoundsVersions,
@@ -332,21 +335,59 @@ _BROKEN: dict[str, type[MemorySearchIndex]] = {
     "is blind to case in keywords": _filtering(_case_blind),
     "includes every bound": _filtering(_inclusive),
     "knows no negative numbers": _filtering(_positive_only),
+    "claims to stem": ClaimsToStem,
 }
 
 
-def _suite_over(kind: type[MemorySearchIndex]) -> type[SearchIndexContract]:
-    class Suite(SearchIndexContract):
-        @pytest.fixture
-        def index(self) -> MemorySearchIndex:
-            return kind()
-
-    return Suite
+# Rebuilds
 
 
-def test_the_suite_catches_broken_indexes(tmp_path: Path) -> None:
-    check_teeth(
-        tmp_path,
-        sound=_suite_over(MemorySearchIndex),
-        broken={name: _suite_over(kind) for name, kind in _BROKEN.items()},
-    )
+class RebuildsForNothing(MemoryRebuild):
+    def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
+        return []
+
+
+class RebuildsWithoutRemovals(MemoryRebuild):
+    def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
+        return super().apply([one for one in changes if not isinstance(one, Removal)])
+
+
+class ListsNothingOfTheNew(MemoryRebuild):
+    def entries(self, limit: int, after: Key | None = None) -> list[IndexEntry]:
+        return []
+
+
+class NeverTakesOver(MemoryRebuild):
+    def commit(self) -> None:
+        self._finish(False)
+
+
+class AbandonsByTakingOver(MemoryRebuild):
+    def abandon(self) -> None:
+        self._finish(True)
+
+
+class NeverEnds(MemoryRebuild):
+    def abandon(self) -> None:
+        return
+
+
+REBUILDS: Final[Sequence[type[MemoryRebuild]]] = (
+    RebuildsForNothing,
+    RebuildsWithoutRemovals,
+    ListsNothingOfTheNew,
+    NeverTakesOver,
+    AbandonsByTakingOver,
+    NeverEnds,
+)
+
+
+def rebuilding_with(kind: type[MemoryRebuild]) -> type[MemorySearchIndex]:
+    """A sound index whose rebuilds are of this kind."""
+
+    class Rebuilding(MemorySearchIndex):
+        def rebuild(self) -> MemoryRebuild:
+            sound = super().rebuild()
+            return kind(sound._lock, sound._fresh, sound._finish)
+
+    return Rebuilding

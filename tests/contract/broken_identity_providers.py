@@ -1,0 +1,164 @@
+"""Identity providers that were broken on purpose: each breaks one promise of the port."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from homeport.adapters.memory.identity_provider import MemoryIdentityProvider
+from homeport.domain import identity as rules
+from homeport.domain.errors import Unauthenticated
+from homeport.domain.model.identity import Identity, Principal, Session, VerifiedToken
+from homeport.domain.ports.identity_provider import IdentityProvider
+from tests.contract.mutants import breaks
+
+
+@breaks(IdentityProvider.sign_in)
+class IgnoresPasswords(MemoryIdentityProvider):
+    def _password_digest(self, password: str) -> bytes:
+        return b""
+
+
+class TellsWhoExists(MemoryIdentityProvider):
+    def sign_in(self, login: str, password: str) -> Session:
+        given = rules.credentials(login, password)
+        if given is not None and given[0] not in self._logins:
+            raise Unauthenticated("There is no such login.", "invalid_grant")
+        return super().sign_in(login, password)
+
+
+class LetsTheLastOneSignUp(MemoryIdentityProvider):
+    def sign_up(self, login: str, password: str) -> None:
+        known = rules.credentials(login, password)
+        if known is not None:
+            self._logins.pop(known[0], None)
+        super().sign_up(login, password)
+
+
+class TakesWeakPasswords(MemoryIdentityProvider):
+    def sign_up(self, login: str, password: str) -> None:
+        super().sign_up(login, password + "x" * 8 if len(password) < 8 else password)
+
+
+class KeepsTokensForEver(MemoryIdentityProvider):
+    def verify(self, access_token: str) -> VerifiedToken:
+        try:
+            return super().verify(access_token)
+        except Unauthenticated as exc:
+            if exc.detail != rules.EXPIRED:
+                raise
+            return VerifiedToken(Principal("x", next(iter(self._identities.values())).kind), 0)
+
+
+class ReadsTokensLoosely(MemoryIdentityProvider):
+    def verify(self, access_token: str) -> VerifiedToken:
+        return super().verify(access_token.strip())
+
+
+class RefreshesForEver(MemoryIdentityProvider):
+    def refresh(self, refresh_token: str) -> Session:
+        for one in self._refresh.values():
+            one.replaced = None
+        return super().refresh(refresh_token)
+
+
+class RefreshesOnlyOnce(MemoryIdentityProvider):
+    """A lost answer locks its client out."""
+
+    def refresh(self, refresh_token: str) -> Session:
+        for one in self._refresh.values():
+            if one.replaced is not None:
+                one.replaced = 0
+        return super().refresh(refresh_token)
+
+
+@breaks(IdentityProvider.refresh)
+class BranchesForEver(MemoryIdentityProvider):
+    """Each use of a replaced token makes one more that lasts."""
+
+    def _forget_successor(self, kept: object) -> None:
+        return
+
+
+@breaks(IdentityProvider.refresh)
+class OverlooksCopies(MemoryIdentityProvider):
+    def _is_used(self, kept: object) -> bool:
+        return False
+
+
+@breaks(IdentityProvider.refresh)
+class RevokesNothing(MemoryIdentityProvider):
+    def _revoke(self, family: str) -> None:
+        return
+
+
+@breaks(IdentityProvider.refresh)
+class RevokesEverything(MemoryIdentityProvider):
+    def _revoke(self, family: str) -> None:
+        self._refresh.clear()
+
+
+@breaks(IdentityProvider.refresh)
+class LetsGuestsExpire(MemoryIdentityProvider):
+    def _session(self, identity: Identity, family: str) -> Session:
+        session = super()._session(identity, family)
+        last = list(self._refresh.values())[-1]
+        last.expires = self._clock.now() + rules.REFRESH_SECONDS * 1_000_000
+        return session
+
+
+class LetsTheDisabledIn(MemoryIdentityProvider):
+    def refresh(self, refresh_token: str) -> Session:
+        disabled = {id: one for id, one in self._identities.items() if one.disabled}
+        for id, one in disabled.items():
+            self._identities[id] = replace(one, disabled=False)
+        try:
+            return super().refresh(refresh_token)
+        finally:
+            self._identities.update(disabled)
+
+
+@breaks(IdentityProvider.verify)
+class ForgetsGroups(MemoryIdentityProvider):
+    def set_groups(self, identity: str, groups: Iterable[str]) -> None:
+        return
+
+
+class KnowsOneGuest(MemoryIdentityProvider):
+    def guest(self) -> Session:
+        if not self._identities:
+            return super().guest()
+        return self._session(next(iter(self._identities.values())), self._ids.secret())
+
+
+class FindsNobody(MemoryIdentityProvider):
+    def find(self, identity: str) -> Identity | None:
+        return None
+
+
+class FindsAnybody(MemoryIdentityProvider):
+    def find(self, identity: str) -> Identity | None:
+        return super().find(identity) or next(iter(self._identities.values()), None)
+
+
+PROVIDERS: Final[Sequence[type[MemoryIdentityProvider]]] = (
+    IgnoresPasswords,
+    TellsWhoExists,
+    LetsTheLastOneSignUp,
+    TakesWeakPasswords,
+    KeepsTokensForEver,
+    ReadsTokensLoosely,
+    RefreshesForEver,
+    RefreshesOnlyOnce,
+    BranchesForEver,
+    OverlooksCopies,
+    RevokesNothing,
+    RevokesEverything,
+    LetsGuestsExpire,
+    LetsTheDisabledIn,
+    ForgetsGroups,
+    KnowsOneGuest,
+    FindsNobody,
+    FindsAnybody,
+)
