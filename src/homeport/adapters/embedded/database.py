@@ -17,7 +17,13 @@ import apsw
 
 from homeport.adapters.embedded import engine
 from homeport.adapters.embedded.folder import DataFolder, FolderUnusable
-from homeport.adapters.embedded.group_commit import GroupCommit, Stopped, Wait, Work
+from homeport.adapters.embedded.group_commit import (
+    CommitCounts,
+    GroupCommit,
+    Stopped,
+    Wait,
+    Work,
+)
 from homeport.adapters.embedded.migrations import migrate
 
 T = TypeVar("T")
@@ -27,7 +33,8 @@ class Database:
     """What the embedded adapters share. Safe to use from any thread, and to kill at any moment.
 
     `listeners` are called after each commit, on the thread that noticed it: they are cheap and
-    never raise. Trouble with the disk or the engine raises Unavailable.
+    never raise. `commits` counts those of group commit. Trouble with the disk or the engine
+    raises Unavailable.
     """
 
     def __init__(self, folder: Path, max_waiting: int = 1_000) -> None:
@@ -39,6 +46,7 @@ class Database:
         writes are refused with Overloaded.
         """
         self.listeners: list[Callable[[], None]] = []
+        self.commits = CommitCounts()
         self._folder = DataFolder(folder)
         self._max_waiting = max_waiting
         self._lock = threading.RLock()
@@ -106,7 +114,13 @@ class Database:
             self._loop_thread = threading.get_ident()
             self._loop_reader = self._open_reader(engine.REQUESTS_CACHE_KIB)
             self._group = GroupCommit(
-                self._writer, loop, wait, self._max_waiting, self._end_snapshot, self._notify
+                self._writer,
+                loop,
+                wait,
+                self._max_waiting,
+                self._end_snapshot,
+                self._notify,
+                self.commits,
             )
 
     def detach(self) -> None:

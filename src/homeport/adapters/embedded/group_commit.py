@@ -11,11 +11,12 @@ import asyncio
 import concurrent.futures
 import contextlib
 import threading
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import apsw
 
@@ -66,6 +67,22 @@ class _Waiting(Generic[T]):
 _Batch: TypeAlias = list[_Waiting[Any]]
 
 
+class CommitCounts:
+    """Commits so far, as plain numbers: `sizes[i]` had up to `BOUNDS[i]` writes, the last more.
+    `writes` is how many there were in all of them."""
+
+    BOUNDS: Final = (1, 2, 5, 10, 20, 50, 100, 200)
+
+    def __init__(self) -> None:
+        self.sizes: Final = [0] * (len(self.BOUNDS) + 1)
+        self.writes = 0
+        self.failures = 0
+
+    def add(self, writes: int) -> None:
+        self.sizes[bisect_left(self.BOUNDS, writes)] += 1
+        self.writes += writes
+
+
 class GroupCommit:
     """Owns `connection` from `__init__` to `stop`. Both run on the loop's thread, as does all
     else here but `write`, which any thread may call."""
@@ -78,6 +95,7 @@ class GroupCommit:
         max_waiting: int,
         before_batch: Callable[[], None],
         after_commit: Callable[[], None],
+        counts: CommitCounts | None = None,
     ) -> None:
         self._connection = connection
         self._loop = loop
@@ -85,6 +103,7 @@ class GroupCommit:
         self._max_waiting = max_waiting
         self._before_batch = before_batch
         self._after_commit = after_commit
+        self._counts = CommitCounts() if counts is None else counts
         self._thread = threading.get_ident()
         self._gate = threading.Lock()
         self._stopped = False
@@ -219,7 +238,10 @@ class GroupCommit:
                 one.error = error
             one.settle()
         if error is None:
+            self._counts.add(len(batch))
             self._after_commit()
+        else:
+            self._counts.failures += 1
 
 
 def run_together(connection: apsw.Connection, batch: _Batch) -> bool:

@@ -10,7 +10,8 @@ handler and turns its result back into HTTP. Pumps stand in for the event source
     events.py        HTTP -> payload 2.0 event, handler's result -> HTTP
     routes.py        route keys -> which function
     authorizer.py    token -> authorizer context, cached
-    cors.py, limits.py, access_log.py
+    cors.py, limits.py, compression.py, access_log.py
+    metrics.py       what is counted, for Prometheus
     pumps.py         change feed and queue -> consumers
     local_routes.py  what only the local gateway offers
 """

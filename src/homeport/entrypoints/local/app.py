@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from homeport.entrypoints import operations
 from homeport.entrypoints.local.exchange import Handler
+from homeport.entrypoints.local.limits import ADDRESS, IDENTITY
 from homeport.entrypoints.local.server import Gateway
 from homeport.entrypoints.local.settings import GatewaySettings, LogFormat, Rate
 
@@ -55,13 +56,16 @@ def settings_of(definition: Definition) -> GatewaySettings:
         origins=server.cors_origins,
         log=LogFormat(server.access_log),
         rates=rates_of(definition),
+        compress=server.compression,
+        metrics=server.metrics,
         concurrent_requests=server.max_requests,
         connections=2 * server.max_requests,
     )
 
 
 def rates_of(definition: Definition) -> Mapping[str, Rate]:
-    """How often one address may make guests, sign up, sign in and refresh."""
+    """How often one address may make guests, sign up, sign in and refresh; and how often an
+    address or an identity may ask for anything at all."""
     limits = definition.limits
     own = {"create_guest": limits.guests_per_minute, "sign_up": limits.sign_ups_per_minute}
     rates: dict[str, Rate] = {}
@@ -69,4 +73,10 @@ def rates_of(definition: Definition) -> Mapping[str, Rate]:
         times = own.get(one.name, limits.sign_ins_per_minute) if one.limited else 0
         if times:
             rates[one.route_key] = Rate.per_minute(times)
+    for name, times in (
+        (ADDRESS, limits.requests_per_minute_per_address),
+        (IDENTITY, limits.requests_per_minute_per_identity),
+    ):
+        if times:
+            rates[name] = Rate.per_minute(times)
     return rates

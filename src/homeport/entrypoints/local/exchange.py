@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from homeport.domain.errors import HomeportError, Overloaded
 from homeport.entrypoints.lambdas.problems import Internal, problem
+from homeport.entrypoints.local import compression, greenlets
 from homeport.entrypoints.local.access_log import AccessLog
 from homeport.entrypoints.local.authorizer import Authorizer
 from homeport.entrypoints.local.cors import Cors
@@ -24,8 +25,9 @@ from homeport.entrypoints.local.events import (
     joined_headers,
     parse_result,
 )
-from homeport.entrypoints.local.limits import RateLimiter
+from homeport.entrypoints.local.limits import ADDRESS, IDENTITY, RateLimiter, network_of
 from homeport.entrypoints.local.listener import BodyReader, Incoming, UnreadBody
+from homeport.entrypoints.local.metrics import RequestCounts
 from homeport.entrypoints.local.routes import Router
 
 Handler: TypeAlias = Callable[[dict[str, Any], Any], Any]
@@ -34,7 +36,15 @@ Headers: TypeAlias = list[tuple[str, str]]
 log: Final = logging.getLogger("homeport.gateway")
 
 CLOSE: Final = ("connection", "close")
-SERVER: Final = ("server", "homeport")
+COMMON: Final = [
+    ("server", "homeport"),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+]
+"""On every answer: it is data, never a page."""
+SECRETIVE: Final = frozenset({"identity"})
+"""Functions whose answers hold tokens: never compressed, so that no length tells of them."""
 
 
 class LambdaContext:
@@ -73,6 +83,8 @@ class Exchanges:
         bodies: BodyReader,
         log: AccessLog | None,
         concurrent: int,
+        counts: RequestCounts,
+        compress: bool = True,
     ) -> None:
         self._handlers = dict(handlers)
         self._router = router
@@ -82,6 +94,10 @@ class Exchanges:
         self._bodies = bodies
         self._log = log
         self._concurrent = concurrent
+        self._count = counts.add
+        self._compress = compress
+        self._address_limited = limiter.limits(ADDRESS)
+        self._identity_limited = limiter.limits(IDENTITY)
         self._stamp = SecondStamp()
         # Unique without asking the system for randomness each time.
         self._id_prefix = uuid4().hex[:16]
@@ -108,15 +124,21 @@ class Exchanges:
             if closing:
                 headers.append(CLOSE)
         headers.append(("x-request-id", request_id))
-        headers.append(SERVER)
+        headers += COMMON
         headers += exchange.cors
         try:
+            if exchange.accepted is not None and self._compress:
+                headers, body = _encoded(exchange, status, headers, body)
+            elif len(body) >= compression.MINIMUM and self._compress:
+                headers.append(compression.VARY)
             if isinstance(body, str):
                 incoming.proto.response_str(status, headers, body)
             else:
                 incoming.proto.response_bytes(status, headers, body)
         except Exception:
             log.exception("request %s could not be answered", request_id)
+        seconds = time.perf_counter() - began
+        self._count(exchange.route_key, status, seconds)
         if self._log is not None:
             self._log.request(
                 exchange.now,
@@ -125,7 +147,7 @@ class Exchanges:
                 exchange.route_key,
                 exchange.path,
                 status,
-                (time.perf_counter() - began) * 1000,
+                seconds * 1000,
                 len(body),
                 exchange.identity,
             )
@@ -135,15 +157,22 @@ class Exchanges:
         scope = exchange.incoming.scope
         method, path = exchange.method, exchange.path
         headers = joined_headers(scope.headers.items())
+        exchange.accepted = headers.get("accept-encoding")
+        address = address_of(scope.client)
         if "origin" in headers:
             exchange.cors = self._cors.headers(headers["origin"])
-            if self._cors.is_preflight(method, headers):
-                return {"statusCode": 204, "headers": self._cors.preflight()}
+        if self._address_limited:
+            self._limiter.take(ADDRESS, network_of(address))
+        if exchange.cors and self._cors.is_preflight(method, headers):
+            return {"statusCode": 204, "headers": self._cors.preflight()}
         route, parameters = self._router.match(method, path)
         exchange.route_key = route.key
-        address = address_of(scope.client)
+        if route.function in SECRETIVE:
+            exchange.accepted = None
         if self._limiter.limits(route.key):
-            self._limiter.take(route.key, address)
+            self._limiter.take(route.key, network_of(address))
+        if self._compress and ("if-none-match" in headers or "if-match" in headers):
+            exchange.untag(headers)
         body: bytes | None = None
         if "transfer-encoding" in headers:
             body = self._bodies.read(exchange.incoming, None)
@@ -154,7 +183,9 @@ class Exchanges:
         self.active += 1
         try:
             context = self._authorizer.context(headers.get("authorization"), exchange.now)
-            exchange.identity = context.get("id")
+            exchange.identity = identity = context.get("id")
+            if identity is not None and self._identity_limited:
+                self._limiter.take(IDENTITY, identity)
             event = build_event(
                 route_key=route.key,
                 method="GET" if method == "HEAD" else method,
@@ -179,7 +210,18 @@ class Exchanges:
 class _Exchange:
     """What becomes known of a request on its way. `now` is in seconds since 1970."""
 
-    __slots__ = ("cors", "identity", "incoming", "method", "now", "path", "request_id", "route_key")
+    __slots__ = (
+        "accepted",
+        "coding",
+        "cors",
+        "identity",
+        "incoming",
+        "method",
+        "now",
+        "path",
+        "request_id",
+        "route_key",
+    )
 
     def __init__(self, incoming: Incoming, request_id: str, now: float) -> None:
         scope = incoming.scope
@@ -191,6 +233,41 @@ class _Exchange:
         self.route_key = ""
         self.identity: str | None = None
         self.cors: Headers = []
+        self.accepted: str | None = None
+        """The Accept-Encoding header."""
+        self.coding: str | None = None
+        """The coding that a condition's entity tag named."""
+
+    def untag(self, headers: dict[str, str]) -> None:
+        """Conditions are about the record: whichever coding it was sent in."""
+        for name in ("if-match", "if-none-match"):
+            if name in headers:
+                headers[name], coding = compression.untagged(headers[name])
+                self.coding = coding or self.coding
+
+
+def _encoded(
+    exchange: _Exchange, status: int, headers: Headers, body: str | bytes
+) -> tuple[Headers, str | bytes]:
+    """The answer in a coding that the client accepts, or as it was."""
+    if status == 304:
+        headers.append(compression.VARY)
+        return (
+            headers if exchange.coding is None else compression.tagged(headers, exchange.coding)
+        ), body
+    if len(body) < compression.MINIMUM or not compression.is_text(headers):
+        return headers, body
+    coding = compression.chosen(exchange.accepted or "")
+    headers.append(compression.VARY)
+    if coding is None:
+        return headers, body
+    plain = body.encode() if isinstance(body, str) else body
+    encode = compression.encoder(coding)
+    large = len(plain) > compression.OFFLOADED
+    packed = greenlets.offload(encode, plain) if large else encode(plain)
+    headers = compression.tagged(headers, coding)
+    headers.append(("content-encoding", coding))
+    return headers, packed
 
 
 def _as_problem(exc: Exception) -> tuple[HomeportError, bool]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from ipaddress import ip_address, ip_network
 from math import ceil
 from typing import Final
 
@@ -10,6 +12,9 @@ from homeport.domain.errors import RateLimited
 from homeport.entrypoints.local.settings import Rate
 
 ADDRESSES: Final = 10_000
+ADDRESS: Final = "every request of an address"
+IDENTITY: Final = "every request of an identity"
+"""Names of the limits that no single operation has."""
 
 
 class RateLimiter:
@@ -47,4 +52,25 @@ class RateLimiter:
             del buckets[next(iter(buckets))]
         if refused:
             wait = ceil((1.0 - tokens) / rate.per_second)
-            raise RateLimited("Too many of these requests from your address.", max(1, wait))
+            raise RateLimited(_REASONS.get(operation, _REASON), max(1, wait))
+
+
+@lru_cache(4096)
+def network_of(address: str) -> str:
+    """What shares a bucket: an IPv4 address, or an IPv6 network of 64 bits, of which one
+    household or machine has all."""
+    if ":" not in address:
+        return address
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return str(mapped) if mapped else str(ip_network(f"{parsed}/64", strict=False))
+
+
+_REASON: Final = "Too many of these requests from your address."
+_REASONS: Final = {
+    ADDRESS: "Too many requests from your address.",
+    IDENTITY: "Too many of your requests at once.",
+}

@@ -2,8 +2,9 @@
 
     GET /local/pushes   the pushes last sent to the caller's own devices, newest first
     GET /local/status   whether the index and the messages have caught up
+    GET /metrics        what Prometheus scrapes
 
-Both want an access token and take no parameters.
+The first two want an access token; none takes parameters.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from homeport.domain.errors import HomeportError
+from homeport.domain.errors import HomeportError, NotFound
 from homeport.domain.model.data import encode
 from homeport.domain.model.identity import Principal
 from homeport.entrypoints.lambdas.problems import MethodNotAllowed, problem
 from homeport.entrypoints.lambdas.requests import parameters, principal_of
+from homeport.entrypoints.local.metrics import CONTENT_TYPE
 from homeport.entrypoints.local.pumps import Pumps
 from homeport.entrypoints.operations import NoParameters
 
@@ -25,22 +27,30 @@ if TYPE_CHECKING:
 FUNCTION: Final = "local"
 PUSHES: Final = "GET /local/pushes"
 STATUS: Final = "GET /local/status"
+METRICS: Final = "GET /metrics"
 ROUTES: Final = {
     f"{method} {path}": FUNCTION
     for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
-    for path in (PUSHES.removeprefix("GET "), STATUS.removeprefix("GET "))
+    for path in (one.removeprefix("GET ") for one in (PUSHES, STATUS, METRICS))
 }
 """Other methods lead here too, to be told so."""
 SHOWN: Final = 100
 
 
-def build(backend: Backend, pumps: Pumps) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
-    """The handler of these routes."""
+def build(
+    backend: Backend, pumps: Pumps, metrics: Callable[[], str] | None = None
+) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+    """The handler of these routes. Without `metrics` there is no such path."""
 
     def handler(event: dict[str, Any], _: Any) -> dict[str, Any]:
         try:
-            if event["routeKey"] not in (PUSHES, STATUS):
+            if metrics is None and event["rawPath"] == "/metrics":
+                raise NotFound("There is no such path.")
+            if event["routeKey"] not in (PUSHES, STATUS, METRICS):
                 raise MethodNotAllowed(("GET", "HEAD"))
+            if event["routeKey"] == METRICS and metrics is not None:
+                headers = {"content-type": CONTENT_TYPE, "cache-control": "no-store"}
+                return {"statusCode": 200, "headers": headers, "body": metrics()}
             principal = principal_of(event, backend.clock.now() // 1_000_000)
             if event["rawQueryString"]:
                 parameters(event["rawQueryString"], NoParameters)

@@ -30,6 +30,7 @@ from homeport.entrypoints.local.cors import Cors
 from homeport.entrypoints.local.exchange import Exchanges, Handler
 from homeport.entrypoints.local.limits import RateLimiter
 from homeport.entrypoints.local.listener import BodyReader, Incoming, Listener, bind
+from homeport.entrypoints.local.metrics import Metrics
 from homeport.entrypoints.local.pumps import Pump, Pumps
 from homeport.entrypoints.local.routes import Router
 from homeport.entrypoints.local.settings import GatewaySettings, LogFormat
@@ -81,10 +82,12 @@ class Gateway:
         self._stop_asked = False
         self._exchanges: Exchanges | None = None
         self.pumps: Final = Pumps(self._make_pumps())
+        self._metrics = Metrics(backend, self.pumps)
         self._routes = {**routes, **local_routes.ROUTES}
+        shown = self._metrics.text if settings.metrics else None
         self._handlers = {
             **handlers,
-            local_routes.FUNCTION: local_routes.build(backend, self.pumps),
+            local_routes.FUNCTION: local_routes.build(backend, self.pumps, shown),
         }
 
     def run(self, listening: socket.socket | None = None) -> None:
@@ -141,6 +144,8 @@ class Gateway:
             bodies=BodyReader(loop, settings.body_bytes, settings.body_seconds),
             log=requests,
             concurrent=settings.concurrent_requests,
+            counts=self._metrics.requests,
+            compress=settings.compress,
         )
         pool: greenlets.Pool[Incoming] = greenlets.Pool(
             loop, exchanges.serve, settings.offload_threads

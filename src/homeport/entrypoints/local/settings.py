@@ -40,7 +40,11 @@ class GatewaySettings:
     """Whose pages may call: exact origins, or "*" for everyone's."""
     log: LogFormat = LogFormat.AUTO
     rates: Mapping[str, Rate] = field(default_factory=dict)
-    """By route key, for each address."""
+    """By route key, or ADDRESS or IDENTITY in `limits.py` for all requests of one."""
+    compress: bool = True
+    """Whether answers may be compressed for clients that ask."""
+    metrics: bool = True
+    """Whether GET /metrics answers."""
     body_bytes: int = limits.BODY_BYTES
     body_seconds: float = 20.0
     """How long a body may take to arrive."""

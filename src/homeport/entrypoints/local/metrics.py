@@ -1,0 +1,184 @@
+"""What the gateway counts, in Prometheus' text format 0.0.4.
+
+Counting a request costs a look-up in two dictionaries; all else is read when somebody asks.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from homeport.container import Backend
+    from homeport.entrypoints.local.pumps import Pumps
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+"""Upper bounds of the latency histogram, in seconds."""
+COUNTED_BACKLOG: Final = 100_000
+"""A longer backlog reads as this many: counting is work too."""
+
+
+class RequestCounts:
+    """Requests by route and status, and how long each route's took."""
+
+    def __init__(self) -> None:
+        self.counts: Final[dict[tuple[str, int], int]] = {}
+        self.latencies: Final[dict[str, list[int]]] = {}
+        self.seconds: Final[dict[str, float]] = {}
+
+    def add(self, route: str, status: int, seconds: float) -> None:
+        """Count one request. `route` is a route key, never a path: there are only so many."""
+        key = (route, status)
+        counts = self.counts
+        try:
+            counts[key] += 1
+            self.latencies[route][bisect_left(BOUNDS, seconds)] += 1
+            self.seconds[route] += seconds
+        except KeyError:
+            counts[key] = 1
+            self.latencies.setdefault(route, [0] * (len(BOUNDS) + 1))
+            self.latencies[route][bisect_left(BOUNDS, seconds)] += 1
+            self.seconds[route] = self.seconds.get(route, 0.0) + seconds
+
+
+class Metrics:
+    """Everything that `/metrics` shows of one gateway."""
+
+    def __init__(self, backend: Backend, pumps: Pumps) -> None:
+        self.requests: Final = RequestCounts()
+        self._backend = backend
+        self._pumps = pumps
+        self._began = time.time()
+
+    def text(self) -> str:
+        return "\n".join([*self._requests(), *self._stores(), *self._process(), ""])
+
+    def _requests(self) -> Iterator[str]:
+        requests = self.requests
+        yield from _family(
+            "homeport_requests_total",
+            "counter",
+            "Requests answered.",
+            (
+                (_labels(route=route or "none", status=str(status)), count)
+                for (route, status), count in sorted(requests.counts.items())
+            ),
+        )
+        name = "homeport_request_duration_seconds"
+        yield from _header(name, "histogram", "From a request's arrival to its answer.")
+        for route, buckets in sorted(requests.latencies.items()):
+            yield from _histogram(
+                name, BOUNDS, buckets, requests.seconds[route], f"route={_quoted(route or 'none')}"
+            )
+
+    def _stores(self) -> Iterator[str]:
+        database = self._backend.database
+        if database is not None:
+            yield from _commits(database.commits)
+            yield from _embedded(database)
+        lags = self._pumps.lag()
+        for name, kind, text, value in (
+            ("delivered_total", "counter", "Changes and messages handed on.", "delivered"),
+            ("failures_total", "counter", "Batches that failed as a whole.", "failures"),
+            ("idle", "gauge", "1 while nothing is due.", "idle"),
+        ):
+            yield from _family(
+                f"homeport_pump_{name}",
+                kind,
+                text,
+                ((_labels(pump=lag.pump), int(getattr(lag, value))) for lag in lags),
+            )
+
+    def _process(self) -> Iterator[str]:
+        uptime = time.time() - self._began
+        yield from _single("homeport_uptime_seconds", "gauge", "Since the start.", uptime)
+        memory = _resident_bytes()
+        if memory is not None:
+            name = "process_resident_memory_bytes"
+            yield from _single(name, "gauge", "Resident memory.", memory)
+        seconds = time.process_time()
+        yield from _single("process_cpu_seconds_total", "counter", "Processor time.", seconds)
+
+
+def _commits(counts: Any) -> Iterator[str]:
+    name = "homeport_commit_writes"
+    yield from _header(name, "histogram", "Writes in each commit, which share one fsync.")
+    yield from _histogram(name, counts.BOUNDS, counts.sizes, counts.writes, "")
+    name = "homeport_commit_failures_total"
+    yield from _single(name, "counter", "Commits that failed.", counts.failures)
+
+
+def _embedded(database: Any) -> Iterator[str]:
+    """Backlogs as the data file has them."""
+    behind: list[tuple[Any, Any]] = database.read(
+        "SELECT name, (SELECT count(*) FROM (SELECT 1 FROM change_log WHERE version > position"
+        " LIMIT ?)) + (SELECT count(*) FROM held_events WHERE consumer = name) FROM consumers"
+        " ORDER BY name",
+        (COUNTED_BACKLOG,),
+    )
+    yield from _family(
+        "homeport_changes_waiting",
+        "gauge",
+        "Changes that a consumer has still to see; `indexing` is the index's lag.",
+        ((_labels(consumer=name), count) for name, count in behind),
+    )
+    (depth,) = database.read("SELECT count(*) FROM queue")[0]
+    yield from _single("homeport_queue_depth", "gauge", "Messages in the queue.", depth)
+    dead = database.read("SELECT source, count(*) FROM dead_letters GROUP BY source")
+    yield from _family(
+        "homeport_dead_letters",
+        "gauge",
+        "What could not be delivered.",
+        ((_labels(source=source), count) for source, count in dead),
+    )
+
+
+def _header(name: str, kind: str, text: str) -> Iterator[str]:
+    yield f"# HELP {name} {text}"
+    yield f"# TYPE {name} {kind}"
+
+
+def _family(name: str, kind: str, text: str, samples: Iterable[tuple[str, float]]) -> Iterator[str]:
+    yield from _header(name, kind, text)
+    for labels, value in samples:
+        yield f"{name}{labels} {value}"
+
+
+def _single(name: str, kind: str, text: str, value: float) -> Iterator[str]:
+    return _family(name, kind, text, [("", value)])
+
+
+def _histogram(
+    name: str, bounds: Sequence[float], buckets: Sequence[int], total: float, label: str
+) -> Iterator[str]:
+    first = f"{label}," if label else ""
+    counts = list(accumulate(buckets))
+    for bound, count in zip((*bounds, "+Inf"), counts, strict=True):
+        yield f'{name}_bucket{{{first}le="{bound}"}} {count}'
+    labels = f"{{{label}}}" if label else ""
+    yield f"{name}_sum{labels} {total}"
+    yield f"{name}_count{labels} {counts[-1]}"
+
+
+def _labels(**labels: str) -> str:
+    return "{" + ",".join(f"{name}={_quoted(value)}" for name, value in labels.items()) + "}"
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+    return f'"{escaped}"'
+
+
+def _resident_bytes() -> int | None:
+    """None where the system does not say it so."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")
