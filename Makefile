@@ -11,7 +11,7 @@ DEVELOPING := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint imports types pyright bench lock clean
+.PHONY: help run test check lint imports types pyright bench docs lock clean
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ pyright: $(DEVELOPING)
 
 bench: $(DEVELOPING)  ## measure a server of its own with wrk (ARGS="--quick" for a short run)
 	$(BIN)/python -m benchmarks.run $(ARGS)
+
+docs: $(DEVELOPING)  ## build the documentation into build/docs; a warning fails
+	$(BIN)/mkdocs build --strict
 
 lock: $(DEVELOPING)  ## write requirements/*.txt anew (UPGRADE=1 for the newest versions)
 	$(LOCK) -o requirements/run.txt --extra local --build-deps-for editable pyproject.toml

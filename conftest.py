@@ -6,6 +6,9 @@ from sybil import Sybil
 
 from tests.documents import PARSERS
 
+# A project of its own, with its own settings: tests/integration/test_example_app.py runs it.
+collect_ignore = ["docs/example-app"]
+
 pytest_plugins = ["homeport.testing.backend"]
 
 pytest_collect_file = Sybil(

@@ -31,6 +31,7 @@ class EventFilter(TypedDict, total=False):
     """A space's id; or somebody, for their private space."""
     id: str
     author: Who
+    """Who created the record, whoever changed it since."""
 
 
 class PushFilter(TypedDict, total=False):
@@ -54,7 +55,7 @@ class Event:
     def shown(self, named: Named) -> str:
         key = self.event.key
         space = named(key.space)
-        return f"{self.kind} {key.collection}/{key.id} in {space}, by {named(self.event.author)}"
+        return f"{self.kind} {key.collection}/{key.id} in {space}, made by {named(self.event.author)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,7 +121,7 @@ class TestEvents:
             backend.assert_event(kind="deleted", author=ann)
         assert str(failed.value) == (
             "1 event with kind='deleted', author=ann@example.com wanted, 0 found. What happened:\n"
-            f"  created notes/{note.key.id} in ann@example.com, by ann@example.com"
+            f"  created notes/{note.key.id} in ann@example.com, made by ann@example.com"
         )
 
     def test_a_failure_tells_that_nothing_happened(self, backend: TestBackend) -> None:
@@ -137,7 +137,7 @@ class TestEvents:
 
     def test_what_must_not_happen(self, backend: TestBackend) -> None:
         backend.records.create(backend.guest(), "me", "notes", {})
-        with pytest.raises(pytest.fail.Exception, match="by guest 1"):
+        with pytest.raises(pytest.fail.Exception, match="made by guest 1"):
             backend.assert_no_event(collection="notes")
 
     def test_long_histories_are_cut(self, backend: TestBackend) -> None:
