@@ -217,7 +217,7 @@ class TestMistakes:
                 (
                     "homeport.toml:1: port: there is no such key. Did you mean server.port? "
                     "Allowed: data_folder, undeclared_collections, adapters, server, limits, "
-                    "search, collections."
+                    "search, collections, subscribers."
                 ),
             ),
             ("server.port = true", "homeport.toml:1: server.port: true should be a whole number"),
