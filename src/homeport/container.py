@@ -313,7 +313,7 @@ class Backend:
 
     @cached_property
     def undelivered(self) -> DeadLetters:
-        """The dead letters of the queue and of every consumer; no subscriber's function is imported."""
+        """The dead letters of the queue and of every consumer. Imports nothing of the app's."""
         from homeport.domain.dead_letters import DeadLetters
         from homeport.domain.subscribers import consumer_of
 
