@@ -197,14 +197,14 @@ _PAGED: Final = {
     "limit": {"description": "How many at most."},
     "cursor": {"description": "From the page before, of the same question."},
 }
-_SEARCH: Final = {
+_SEARCH: Final[dict[str, Schema]] = {
     "q": _QUERY,
     **_WHERE,
     "highlight": {"description": "Fragments of these declared text fields."},
     "sort": {"description": "A declared field, `-field` for descending; else the best first."},
     **_PAGED,
 }
-_ACCOUNT: Final = {
+_ACCOUNT: Final[dict[str, Schema]] = {
     "login": {
         "minLength": limits.LOGIN_MIN,
         "maxLength": limits.LOGIN_MAX,

@@ -53,9 +53,8 @@ class Event:
     event: RecordChanged
 
     def shown(self, named: Named) -> str:
-        key = self.event.key
-        space = named(key.space)
-        return f"{self.kind} {key.collection}/{key.id} in {space}, made by {named(self.event.author)}"
+        key, author = self.event.key, named(self.event.author)
+        return f"{self.kind} {key.collection}/{key.id} in {named(key.space)}, made by {author}"
 
 
 @dataclass(frozen=True, slots=True)
