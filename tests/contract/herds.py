@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
 import pytest
 
+from homeport.adapters.jsonschema.schema_validator import JsonSchema, JsonSchemaValidator
 from homeport.adapters.memory.change_feed import MemoryChangeFeed
 from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.memory.identity_provider import MemoryIdentityProvider
@@ -26,6 +27,7 @@ from homeport.domain.ports.identity_provider import IdentityProvider
 from homeport.domain.ports.message_queue import MessageQueue
 from homeport.domain.ports.push_gateway import Push, PushGateway
 from homeport.domain.ports.record_store import RecordStore
+from homeport.domain.ports.schema_validator import Schema, SchemaValidator
 from homeport.domain.ports.search_index import Rebuild, SearchIndex
 from homeport.testing import (
     ChangeFeedContract,
@@ -35,6 +37,7 @@ from homeport.testing import (
     MessageQueueContract,
     PushGatewayContract,
     RecordStoreContract,
+    SchemaValidatorContract,
     SearchIndexContract,
 )
 from homeport.testing.contract import Contract
@@ -47,6 +50,7 @@ from tests.contract import (
     broken_message_queues,
     broken_push_gateways,
     broken_record_stores,
+    broken_schema_validators,
     broken_search_indexes,
 )
 from tests.contract.late_commits import WINDOW, FewTails, LateCommitStore
@@ -176,6 +180,23 @@ def _ids_suite(make: Callable[[], SystemIds]) -> type[Contract]:
     return Suite
 
 
+def _schema_validator_suite(make: Callable[[], JsonSchemaValidator]) -> type[Contract]:
+    class Suite(SchemaValidatorContract):
+        @pytest.fixture
+        def validator(self) -> JsonSchemaValidator:
+            return make()
+
+    return Suite
+
+
+def _schema_suite(kind: type[JsonSchema]) -> type[Contract]:
+    class Compiling(JsonSchemaValidator):
+        def compile(self, schema: Mapping[str, Any]) -> JsonSchema:
+            return kind(super().compile(schema)._validator)
+
+    return _schema_validator_suite(Compiling)
+
+
 def _by_name(mutants: Iterable[type[Any]]) -> dict[str, type[Any]]:
     return {mutant.__name__: mutant for mutant in mutants}
 
@@ -241,6 +262,20 @@ HERDS: Final = (
         MemoryRebuild,
         _rebuild_suite,
         _by_name(broken_search_indexes.REBUILDS),
+    ),
+    Herd(
+        "schema",
+        Schema,
+        JsonSchema,
+        _schema_suite,
+        _by_name(broken_schema_validators.SCHEMAS),
+    ),
+    Herd(
+        "schema validator",
+        SchemaValidator,
+        JsonSchemaValidator,
+        _schema_validator_suite,
+        _by_name(broken_schema_validators.VALIDATORS),
     ),
     Herd("clock", Clock, SystemClock, _clock_suite, _by_name(broken_machines.CLOCKS)),
     Herd("id factory", IdFactory, SystemIds, _ids_suite, _by_name(broken_machines.IDS)),

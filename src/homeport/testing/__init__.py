@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from homeport.testing.message_queue import MessageQueueContract
     from homeport.testing.push_gateway import PushGatewayContract
     from homeport.testing.record_store import RecordStoreContract
+    from homeport.testing.schema_validator import SchemaValidatorContract
     from homeport.testing.search_index import CATALOG, SearchIndexContract
 
 _HOMES: Final = {
@@ -43,6 +44,7 @@ _HOMES: Final = {
     "MessageQueueContract": "homeport.testing.message_queue",
     "PushGatewayContract": "homeport.testing.push_gateway",
     "RecordStoreContract": "homeport.testing.record_store",
+    "SchemaValidatorContract": "homeport.testing.schema_validator",
     "SearchIndexContract": "homeport.testing.search_index",
     "TestBackend": "homeport.testing.backend",
     "in_memory": "homeport.testing.backend",
@@ -62,6 +64,7 @@ __all__ = [
     "MessageQueueContract",
     "PushGatewayContract",
     "RecordStoreContract",
+    "SchemaValidatorContract",
     "SearchIndexContract",
     "TestBackend",
     "in_memory",

@@ -188,6 +188,22 @@ def parser() -> argparse.ArgumentParser:
     restore.add_argument("--json", action="store_true", help="the summary for programs")
     _definition(restore)
 
+    schema = _command(
+        commands,
+        "schema",
+        "check stored records against their collection's schema",
+        "Hold every stored record against its collection's JSON Schema, or against another one "
+        "before it takes its place, while the backend is not running. Exits with 1 where records "
+        "do not fit.",
+        "homeport schema check",
+        "homeport schema check notes --schema new.json --json",
+    )
+    schema.add_argument("action", choices=("check",))
+    schema.add_argument("collection", nargs="?", help="default: all that have a schema")
+    schema.add_argument("--schema", type=Path, metavar="FILE", help="check with this schema")
+    schema.add_argument("--json", action="store_true", help="for programs")
+    _definition(schema)
+
     _command(commands, "version", "show versions", "Show Homeport's and Python's versions.")
     return whole
 

@@ -1,0 +1,162 @@
+"""Every write of a record is held against its collection's schema."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from homeport.adapters.jsonschema.schema_validator import JsonSchemaValidator
+from homeport.adapters.memory.clock import ManualClock
+from homeport.adapters.memory.ids import SequentialIds
+from homeport.adapters.memory.record_store import MemoryRecordStore
+from homeport.domain.errors import Fault, Invalid, NotFound, Unavailable, VersionMismatch
+from homeport.domain.model.collection import Catalog, Collection
+from homeport.domain.model.data import Data
+from homeport.domain.model.identity import Kind, Principal
+from homeport.domain.model.membership import Membership, Role
+from homeport.domain.model.record import Key, Record
+from homeport.domain.model.writes import Expect, Guard, Put, Write
+from homeport.domain.ports.schema_validator import SchemaValidator
+from homeport.domain.records import BatchWrite, Op, Records
+from homeport.domain.schemas import Checked, Schemas, Unfit, check_stored
+
+ANN = Principal("ann", Kind.USER)
+BEN = Principal("ben", Kind.USER)
+SCHEMA = {
+    "required": ["title"],
+    "properties": {"title": {"type": "string"}, "n": {"type": "integer"}},
+}
+CATALOG = Catalog([Collection("notes", schema=SCHEMA), Collection("plain")])
+NOT_TEXT = 'the value is not of type "string"'
+
+
+class Interrupted(MemoryRecordStore):
+    """Somebody else writes right before each of its own writes, as often as is said."""
+
+    others: int = 0
+
+    def write(self, writes: Sequence[Write], guard: Guard | None = None) -> list[Record]:
+        if self.others:
+            self.others -= 1
+            data = Data.of({"title": "theirs", "n": self.others})
+            super().write([Put(writes[0].key, "ann", data, Expect.PRESENT)])
+        return super().write(writes, guard)
+
+
+class Made:
+    def __init__(self, catalog: Catalog = CATALOG) -> None:
+        ids, clock = SequentialIds(), ManualClock()
+        self.store = Interrupted(clock, ids)
+        self.schemas = Schemas(catalog, JsonSchemaValidator)
+        self.records = Records(self.store, catalog, self.schemas, ids, clock)
+
+
+@pytest.fixture
+def made() -> Made:
+    return Made()
+
+
+WRITES: dict[str, Callable[[Records], object]] = {
+    "create": lambda it: it.create(ANN, "me", "notes", {"title": 1}),
+    "put": lambda it: it.put(ANN, "me", "notes", "new", {"title": 1}),
+    "replace": lambda it: it.put(ANN, "me", "notes", "a", {"title": 1}),
+    "patch": lambda it: it.patch(ANN, "me", "notes", "a", {"title": 1}),
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_each_write_is_checked(made: Made, name: str) -> None:
+    made.records.put(ANN, "me", "notes", "a", {"title": "Bread"})
+    with pytest.raises(Invalid) as refused:
+        WRITES[name](made.records)
+    assert refused.value.detail == "The data does not fit the schema of notes."
+    assert refused.value.faults == (Fault("/title", NOT_TEXT),)
+    (kept,) = made.records.page(ANN, "me", "notes").records
+    assert kept.data == {"title": "Bread"}
+
+
+@pytest.mark.parametrize(("op", "id"), [(Op.CREATE, "x"), (Op.PUT, "x"), (Op.PATCH, "a")])
+def test_a_batch_is_checked_whole(made: Made, op: Op, id: str) -> None:
+    made.records.put(ANN, "me", "notes", "a", {"title": "Bread"})
+    good = BatchWrite(Op.PUT, "notes", "b", Data.of({"title": "fits"}))
+    with pytest.raises(Invalid) as refused:
+        made.records.batch(ANN, "me", [good, BatchWrite(op, "notes", id, Data.of({"title": 1}))])
+    assert refused.value.faults == (Fault("/writes/1/data/title", NOT_TEXT),)
+    assert len(made.records.page(ANN, "me", "notes").records) == 1
+
+
+def test_what_a_patch_leaves_is_checked_not_the_patch(made: Made) -> None:
+    made.records.put(ANN, "me", "notes", "a", {"title": "Bread"})
+    assert made.records.patch(ANN, "me", "notes", "a", {"n": 3}).data == {"title": "Bread", "n": 3}
+    with pytest.raises(Invalid) as refused:
+        made.records.patch(ANN, "me", "notes", "a", {"title": None})
+    assert refused.value.faults == (Fault("", '"title" is a required property'),)
+
+
+def test_patches_in_a_batch_go_through(made: Made) -> None:
+    for id in "ab":
+        made.records.put(ANN, "me", "notes", id, {"title": id})
+    one, two = made.records.batch(
+        ANN, "me", [BatchWrite(Op.PATCH, "notes", id, Data.of({"n": 1})) for id in "ab"]
+    )
+    assert one.data == {"title": "a", "n": 1}
+    assert two.data == {"title": "b", "n": 1}
+
+
+def test_a_patch_goes_on_from_what_others_wrote_meanwhile(made: Made) -> None:
+    made.records.put(ANN, "me", "notes", "a", {"title": "Bread"})
+    made.store.others = 3
+    assert made.records.patch(ANN, "me", "notes", "a", {"n": 9}).data == {"title": "theirs", "n": 9}
+    made.store.others = 100
+    with pytest.raises(Unavailable):
+        made.records.patch(ANN, "me", "notes", "a", {"n": 9})
+
+
+def test_a_patch_keeps_its_own_conditions(made: Made) -> None:
+    first = made.records.put(ANN, "me", "notes", "a", {"title": "Bread"})
+    made.records.put(ANN, "me", "notes", "a", {"title": "Cake"})
+    with pytest.raises(VersionMismatch):
+        made.records.patch(ANN, "me", "notes", "a", {"title": 1}, first.version)
+    with pytest.raises(NotFound):
+        made.records.patch(ANN, "me", "notes", "none", {"title": 1})
+
+
+def test_who_may_not_read_learns_nothing_from_a_patch(made: Made) -> None:
+    made.store.put_membership(Membership("club", "ann", Role.OWNER))
+    made.records.put(ANN, "club", "notes", "a", {"title": "Bread"})
+    with pytest.raises(NotFound):
+        made.records.patch(BEN, "club", "notes", "a", {"title": 1})
+
+
+def test_others_are_not_checked_and_deletions_neither(made: Made) -> None:
+    made.records.create(ANN, "me", "plain", {"title": 1})
+    made.records.create(ANN, "me", "undeclared", {"title": 1})
+    made.records.put(ANN, "me", "notes", "a", {"title": "Bread"})
+    assert made.records.delete(ANN, "me", "notes", "a").deleted
+
+
+def test_without_a_schema_no_validator_is_made() -> None:
+    def never() -> SchemaValidator:
+        raise AssertionError("nobody needs it")
+
+    schemas = Schemas(Catalog([Collection("plain")]), never)
+    assert schemas.declared() == ()
+    assert schemas.of("plain") is None
+
+
+def test_stored_records_are_checked_page_by_page() -> None:
+    made = Made(Catalog())
+    keys = [Key("ann", "notes", f"{n:04}") for n in range(1100)]
+    for key in keys:
+        n = int(key.id)
+        made.store.write([Put(key, "ann", Data.of({"title": "x" if n % 500 else n}))])
+    made.store.write([Put(Key("ann", "plain", "a"), "ann", Data.of({}))])
+    made.store.write([Put(Key(".ann", "notes", "a"), "ann", Data.of({}))])
+    schema = made.schemas.compile(SCHEMA)
+    seen: list[int] = []
+    checked = check_stored(made.store, {"notes": schema}, 2, seen.append)
+    wrong = (Fault("/title", NOT_TEXT),)
+    assert checked == {"notes": Checked(1100, 3, (Unfit(keys[0], wrong), Unfit(keys[500], wrong)))}
+    assert sum(seen) == 1102
+    assert len(seen) > 1
