@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -49,7 +48,6 @@ class Schemas:
         }
         self._validator = validator
         self._compiled: dict[str, Schema] = {}
-        self._lock = threading.Lock()
 
     def declared(self) -> tuple[str, ...]:
         """The collections that have a schema, in the order of the definition."""
@@ -60,9 +58,7 @@ class Schemas:
         be used."""
         compiled = self._compiled.get(collection)
         if compiled is None and collection in self._sources:
-            with self._lock:
-                compiled = self.compile(self._sources[collection])
-                self._compiled[collection] = compiled
+            compiled = self._compiled[collection] = self.compile(self._sources[collection])
         return compiled
 
     def compile(self, source: Mapping[str, Any]) -> Schema:
