@@ -117,7 +117,7 @@ PARAMETERS: Final[dict[str, dict[str, Any]]] = {
         "in": "header",
         "required": False,
         "description": "Only if the record does not exist.",
-        "schema": {"type": "string", "const": "*"},
+        "schema": {"type": "string", "enum": ["*"]},  # generators take no const in a header
     },
     "Idempotency-Key": {
         "name": "Idempotency-Key",
@@ -125,8 +125,7 @@ PARAMETERS: Final[dict[str, dict[str, Any]]] = {
         "required": False,
         "description": "Becomes the id of what is created; the same call may be repeated.",
         "schema": {
-            "type": "string",
-            "format": "uuid",
+            "type": "string",  # no format: generated clients would send an object for it
             "pattern": "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
         },
         "example": _UUID,

@@ -268,6 +268,13 @@ _OPS: Final = {
     "delete": (("id",), ("if_match", "if_none_match")),
 }
 """For each op of a batch, the fields that it needs and those that it may have."""
+_CONDITIONS: Final = ("if_match", "if_none_match")
+_ONE_CONDITION: Final[Schema] = {
+    "not": {
+        "required": list(_CONDITIONS),
+        "properties": {name: {"type": "string"} for name in _CONDITIONS},
+    }
+}
 
 
 def of_model(model: type[BaseModel]) -> Schema:
@@ -304,7 +311,7 @@ def _batch_items() -> dict[str, Schema]:
         if op == "delete":
             shown["data"] = {"type": "null"}
         one = fields(shown, *possible, "data") if op == "delete" else fields(shown, *possible)
-        made[f"Batch{op.title()}"] = {**one, "additionalProperties": False}
+        made[f"Batch{op.title()}"] = {**one, **_ONE_CONDITION, "additionalProperties": False}
     each = {op: f"Batch{op.title()}" for op in _OPS}
     made[models.BatchItem.__name__] = {
         "oneOf": [reference(name) for name in each.values()],
