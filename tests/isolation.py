@@ -450,6 +450,7 @@ PROBES: Final[Mapping[str, Callable[[World], list[Probe]]]] = {
         )
     ],
     "who_am_i": lambda _: [Probe("GET", "/identity", stranger=200)],
+    "describe": lambda _: [Probe("GET", "/openapi.json", stranger=200)],
     "check_health": lambda _: [Probe("GET", "/health", stranger=200)],
 }
 

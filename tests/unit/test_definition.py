@@ -209,7 +209,7 @@ class TestMistakes:
                 (
                     "homeport.toml:3: server.prot: there is no such key. Did you mean port? "
                     "Allowed: host, port, cors_origins, access_log, max_waiting_writes, "
-                    "max_requests."
+                    "max_requests, compression, metrics."
                 ),
             ),
             (
