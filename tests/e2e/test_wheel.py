@@ -55,7 +55,7 @@ def test_its_metadata_say_what_it_needs(wheel: Path) -> None:
     core = {need.split(">")[0] for need in needs if "extra ==" not in need}
     assert core == {"dependency-injector", "pydantic"}
     assert set(headers.get_all("Provides-Extra") or []) == {
-        "aws", "deploy", "local", "opensearch", "testing",
+        "aws", "deploy", "local", "opensearch", "schema", "testing",
     }  # fmt: skip
     assert headers["License-Expression"] == "Apache-2.0"
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
