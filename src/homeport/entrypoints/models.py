@@ -7,9 +7,9 @@ used: a start need not wait for what nobody asks.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from homeport.domain import limits
 from homeport.domain.model.names import COLLECTION_PATTERN, ID_PATTERN
@@ -25,6 +25,15 @@ class Body(BaseModel):
     """A JSON body: types as written, nothing is turned into anything else."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
+
+
+def _whole(value: object) -> object:
+    """JSON Schema counts 20.0 as an integer, and so do clients that know one kind of number."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WholeNumber: TypeAlias = Annotated[int, BeforeValidator(_whole)]
+"""An integer in a body, however it is written."""
 
 
 class PageParameters(Parameters):
@@ -72,7 +81,7 @@ class SearchBody(Body):
     facets: list[str] = Field(default=[], max_length=limits.FACETS)
     highlight: list[str] = Field(default=[], max_length=limits.FACETS)
     sort: str | None = None
-    limit: int = Field(limits.PAGE_ITEMS_DEFAULT, ge=1, le=limits.PAGE_ITEMS)
+    limit: WholeNumber = Field(limits.PAGE_ITEMS_DEFAULT, ge=1, le=limits.PAGE_ITEMS)
     cursor: str | None = None
 
 

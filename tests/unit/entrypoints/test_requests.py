@@ -43,3 +43,15 @@ def test_no_fault_is_told_in_the_words_of_a_library(model: type[BaseModel]) -> N
     assert "unknown" in faults
     known = set(_SENTENCES.values())
     assert {one for one in faults - known if not one.startswith(OPEN_WORDS)} == set()
+
+
+@pytest.mark.parametrize("limit", [20, 20.0])
+def test_a_whole_number_in_a_body_may_be_written_with_a_point(limit: float) -> None:
+    made = _validated(models.SearchBody, {"limit": limit}, as_pointer=True)
+    assert isinstance(made, models.SearchBody)
+    assert repr(made.limit) == "20"
+
+
+@pytest.mark.parametrize("limit", [20.5, "20", True, None])
+def test_what_is_no_whole_number_is_refused(limit: object) -> None:
+    assert told(models.SearchBody, {"limit": limit}) == {"not a whole number"}
