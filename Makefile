@@ -57,7 +57,7 @@ lock: $(DEVELOPING)  ## write requirements/*.txt anew (UPGRADE=1 for the newest 
 		pyproject.toml requirements/dev.in
 
 clean:  ## remove the environment, caches and built files; data folders stay
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(BIN)/python:
