@@ -11,7 +11,8 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from homeport.entrypoints import openapi
-from homeport.entrypoints.operations import OPERATIONS, PREFIX, Operation
+from homeport.entrypoints.operation import PREFIX, Operation
+from homeport.entrypoints.operations import OPERATIONS
 
 
 @cache

@@ -22,7 +22,8 @@ from homeport.domain.identity import ACCESS_SECONDS
 from homeport.domain.model.membership import Membership, Role
 from homeport.domain.ports.identity_provider import IdentityProvider
 from homeport.domain.ports.record_store import RecordStore
-from homeport.entrypoints.operations import OPERATIONS, PREFIX, Caller, Operation
+from homeport.entrypoints.operation import PREFIX, Caller, Operation
+from homeport.entrypoints.operations import OPERATIONS
 from tests.clients import Answer, Api, Person, new_guest, new_user
 
 PASSWORD: Final = "correct horse"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from homeport.entrypoints.operations import PREFIX
+from homeport.entrypoints.operation import PREFIX
 from tests.clients import Answer, Client, Lost, Person
 
 COLLECTIONS: Final = ("notes", "tasks")

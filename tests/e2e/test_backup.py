@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from homeport.entrypoints.operations import PREFIX
+from homeport.entrypoints.operation import PREFIX
 from tests.clients import Client, new_guest
 from tests.e2e.ledger import Writer
 from tests.servers import HOMEPORT, serving

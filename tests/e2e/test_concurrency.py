@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 import pytest
 
-from homeport.entrypoints.operations import PREFIX
+from homeport.entrypoints.operation import PREFIX
 from tests.clients import Answer, Client, Person, new_guest
 from tests.servers import Server, serving
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from homeport.container import build
 from homeport.definition import load
-from homeport.entrypoints.operations import PREFIX
+from homeport.entrypoints.operation import PREFIX
 from tests.clients import Client, Person, new_guest
 from tests.e2e.ledger import COLLECTIONS, REFUSED, Key, State, Writer
 from tests.servers import Server, start

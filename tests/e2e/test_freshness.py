@@ -15,7 +15,7 @@ from typing import Final
 import pytest
 
 from homeport.entrypoints.cli.corpus import Note, notes, sources, standard_library
-from homeport.entrypoints.operations import PREFIX
+from homeport.entrypoints.operation import PREFIX
 from tests.clients import Client, Person, new_guest
 from tests.servers import Server, serving
 

@@ -13,7 +13,8 @@ from homeport.entrypoints.cli.arguments import parser
 from homeport.entrypoints.cli.exits import MEANINGS
 from homeport.entrypoints.lambdas import problems
 from homeport.entrypoints.local.listener import BodyIncomplete
-from homeport.entrypoints.operations import OPERATIONS, PREFIX
+from homeport.entrypoints.operation import PREFIX
+from homeport.entrypoints.operations import OPERATIONS
 
 REPOSITORY = Path(__file__).parents[2]
 DOCUMENTS = [

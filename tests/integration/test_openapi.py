@@ -10,7 +10,8 @@ from openapi_spec_validator import validate
 
 from homeport.entrypoints import openapi, openapi_problems, openapi_schemas
 from homeport.entrypoints.cli.arguments import run
-from homeport.entrypoints.operations import OPERATIONS, PREFIX
+from homeport.entrypoints.operation import PREFIX
+from homeport.entrypoints.operations import OPERATIONS
 from homeport.testing.backend import in_memory
 from tests import described
 from tests.clients import Answer, InProcess, new_guest, new_user

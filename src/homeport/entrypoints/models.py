@@ -36,6 +36,10 @@ WholeNumber: TypeAlias = Annotated[int, BeforeValidator(_whole)]
 """An integer in a body, however it is written."""
 
 
+class NoParameters(Parameters):
+    """For operations that take no query parameters: any is unknown."""
+
+
 class PageParameters(Parameters):
     order: Literal["id", "-id", "updated", "-updated"] = "id"
     limit: int = Field(limits.PAGE_ITEMS_DEFAULT, ge=1, le=limits.PAGE_ITEMS)

@@ -17,14 +17,8 @@ from homeport.entrypoints import openapi_schemas as schemas
 from homeport.entrypoints.lambdas import answers
 from homeport.entrypoints.openapi_examples import ANSWERED, LINKS, PARAMETERS, SENT
 from homeport.entrypoints.openapi_schemas import Schema
-from homeport.entrypoints.operations import (
-    OPERATIONS,
-    PREFIX,
-    Caller,
-    Document,
-    Header,
-    Operation,
-)
+from homeport.entrypoints.operation import PREFIX, Caller, Document, Header, Operation
+from homeport.entrypoints.operations import OPERATIONS
 
 VERSION: Final = "3.1.0"
 SCHEME: Final = "accessToken"

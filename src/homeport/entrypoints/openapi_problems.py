@@ -11,7 +11,7 @@ from homeport.domain.model.data import Data, parse_json
 from homeport.domain.model.record import Key, Record
 from homeport.entrypoints.lambdas import problems
 from homeport.entrypoints.openapi_schemas import Schema, fields, reference, text
-from homeport.entrypoints.operations import PREFIX, Caller, Header, Operation
+from homeport.entrypoints.operation import PREFIX, Caller, Header, Operation
 
 EXAMPLE_VERSION: Final = 0x000B1F2C4D5E6A7B
 REQUEST_ID: Final = "8c6f1f0b5d2e4a90000001a4"

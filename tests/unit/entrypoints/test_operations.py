@@ -14,7 +14,7 @@ from homeport.definition import Adapters, Definition
 from homeport.domain.model.identity import Principal
 from homeport.entrypoints import operations
 from homeport.entrypoints.lambdas.http import handler_for
-from homeport.entrypoints.operations import Caller, Document, Header, Operation
+from homeport.entrypoints.operation import Caller, Document, Header, Operation
 from homeport.testing.backend import TestBackend, in_memory
 
 EXAMPLES: dict[str, Any] = {

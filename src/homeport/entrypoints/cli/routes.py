@@ -8,7 +8,8 @@ from typing import Any
 
 from homeport.entrypoints.cli.exits import Exit
 from homeport.entrypoints.cli.report import table
-from homeport.entrypoints.operations import OPERATIONS, PREFIX, Operation
+from homeport.entrypoints.operation import PREFIX, Operation
+from homeport.entrypoints.operations import OPERATIONS
 
 
 def run(arguments: Namespace) -> int:

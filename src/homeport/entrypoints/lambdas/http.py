@@ -16,11 +16,11 @@ from typing import Any, TypeAlias
 from homeport.domain.errors import HomeportError, NotFound
 from homeport.domain.model.data import Data
 from homeport.domain.ports.clock import Clock
-from homeport.entrypoints import operations
+from homeport.entrypoints import models, operations
 from homeport.entrypoints.lambdas import requests
 from homeport.entrypoints.lambdas.problems import Internal, MethodNotAllowed, Result, problem
 from homeport.entrypoints.lambdas.requests import Event
-from homeport.entrypoints.operations import Caller, Document, Header, Operation
+from homeport.entrypoints.operation import Caller, Document, Header, Operation
 
 Handler: TypeAlias = Callable[[Event, object], Result]
 """What AWS Lambda calls: (event, context) -> answer."""
@@ -91,7 +91,7 @@ def _bind(operation: Operation, backend: Any, clock: Clock) -> Callable[[Event],
             arguments.update(event["pathParameters"])
         raw = event["rawQueryString"]
         if raw or query is not None:
-            given = requests.parameters(raw, query or operations.NoParameters)
+            given = requests.parameters(raw, query or models.NoParameters)
             arguments.update(given.__dict__)
         headers = event["headers"]
         if takes_expectation and ("if-match" in headers or "if-none-match" in headers):

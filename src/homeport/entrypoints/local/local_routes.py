@@ -19,7 +19,7 @@ from homeport.entrypoints.lambdas.problems import MethodNotAllowed, problem
 from homeport.entrypoints.lambdas.requests import parameters, principal_of
 from homeport.entrypoints.local.metrics import CONTENT_TYPE
 from homeport.entrypoints.local.pumps import Pumps
-from homeport.entrypoints.operations import NoParameters
+from homeport.entrypoints.models import NoParameters
 
 if TYPE_CHECKING:
     from homeport.container import Backend
