@@ -11,7 +11,7 @@ import re
 import sys
 import zlib
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from typing import Final, TypeAlias
 
@@ -71,6 +71,7 @@ def untagged(value: str) -> tuple[str, str | None]:
     return (_TAGGED.sub("", value), found[-1][1:]) if found else (value, None)
 
 
+@cache
 def _has_zstd() -> bool:
     """Whether there is a codec: part of Python from 3.14 on, and a package before."""
     if sys.version_info >= (3, 14):
