@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
 from math import ceil
 from typing import Final
 
@@ -61,6 +60,8 @@ def network_of(address: str) -> str:
     household or machine has all."""
     if ":" not in address:
         return address
+    from ipaddress import ip_address, ip_network  # most never need it
+
     try:
         parsed = ip_address(address.partition("%")[0])
     except ValueError:
