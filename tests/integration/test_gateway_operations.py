@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from homeport.entrypoints.lambdas.problems import Result
+from homeport.entrypoints.local.compression import OFFLOADED
 from homeport.entrypoints.local.limits import ADDRESS, IDENTITY, network_of
 from homeport.entrypoints.local.metrics import BOUNDS, RequestCounts
 from homeport.entrypoints.local.settings import GatewaySettings, Rate
@@ -23,11 +24,15 @@ SECRET = "s3cr3t-which-nobody-logs"
 class Large(Handlers):
     """Its answer is large, has an ETag, and honours If-None-Match."""
 
+    def __init__(self, text: str = TEXT) -> None:
+        super().__init__()
+        self._text = text
+
     def hello(self, _: dict[str, Any], __: Any) -> Result:
         headers = {"content-type": "application/json", "etag": '"0000000000000001"'}
         if _["headers"].get("if-none-match") == '"0000000000000001"':
             return {"statusCode": 304, "headers": headers, "body": ""}
-        return {"statusCode": 200, "headers": headers, "body": TEXT}
+        return {"statusCode": 200, "headers": headers, "body": self._text}
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +85,22 @@ def test_a_compressed_answers_tag_is_good_in_conditions(served: Served) -> None:
     assert answer["vary"] == "accept-encoding"
     sent = served.get("/echo", 'If-Match: "0000000000000001-zstd"').json()["event"]["headers"]
     assert sent["if-match"] == '"0000000000000001"'
+
+
+def test_head_says_what_get_would(served: Served) -> None:
+    asked = served.get("/hello", "Accept-Encoding: gzip")
+    answer = served.get("/hello", "Accept-Encoding: gzip", method="HEAD")
+    assert answer.body == b""
+    for name in ("content-encoding", "vary", "etag", "content-length"):
+        assert answer[name] == asked[name]
+
+
+def test_a_huge_answer_is_compressed_in_a_thread() -> None:
+    huge = TEXT * (1 + OFFLOADED // len(TEXT))
+    with running(handlers=Large(huge)) as one:
+        answer = one.get("/hello", "Accept-Encoding: gzip")
+        assert answer["content-encoding"] == "gzip"
+        assert gzip.decompress(answer.body).decode() == huge
 
 
 def test_a_small_or_binary_answer_stays_as_it_is(served: Served) -> None:
