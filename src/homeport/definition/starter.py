@@ -48,6 +48,12 @@ identity_provider = "embedded"
 #   a path within the data is quoted, as in "place.city" = "keyword".
 #   schema: a file with a JSON Schema (2020-12), from this file's folder, that the data must fit.
 
+# Functions of your own that are called when records change:
+# [[subscribers]]
+# name = "welcome"
+# on = ["recipes"]                 # collections
+# call = "kitchen.events:welcome"  # package.module:function
+
 [collections.notes]                # what `homeport demo` loads
 
 [collections.notes.fields]

@@ -1,9 +1,11 @@
-"""The command line: `homeport serve`, `demo`, `init`, `routes`, `openapi`, `index`, `version`.
+"""The command line: `homeport serve`, `demo`, `init`, `routes`, `openapi`, `index`, `schema`,
+`dead-letters`, `backup`, `restore` and `version`.
 
 arguments.py  what can be typed; each command names its module, loaded when it is called
 exits.py      exit codes, and errors as a sentence with its cure
 progress.py   bars on a terminal, plain lines elsewhere
-serve.py, init.py, routes.py, openapi.py, index.py, version.py   one module for each command
+opening.py    the definition and the backend that a command works on
+serve.py, init.py, routes.py, ...   one module for each command, by its name
 demo.py       the demo's story; corpus.py its notes, client.py its HTTP, report.py its words
 """
 
