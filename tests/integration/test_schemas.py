@@ -174,6 +174,12 @@ class TestCheck:
         (stored / "new.json").write_text('{"maxProperties": 1}')
         assert self.check(stored, "notes", "--schema", str(stored / "new.json")) == Exit.OK
 
+    def test_there_may_be_nothing_to_check(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert self.check(tmp_path) == Exit.USAGE
+        assert "No collection has a schema" in capsys.readouterr().err
+
     @pytest.mark.parametrize(
         ("more", "complaint"),
         [

@@ -54,8 +54,8 @@ def _schemas(backend: Backend, arguments: Namespace) -> dict[str, Schema]:
             raise Failure(Exit.USAGE, f"{arguments.schema}: {wrong or error.detail}") from error
     declared = backend.schemas.declared()
     if not declared or (name is not None and name not in declared):
-        which = "No collection" if name is None else f"The collection {name}"
-        fail(Exit.USAGE, f"{which} has no schema: declare one, or check one with --schema.")
+        lack = "No collection has a" if name is None else f"The collection {name} has no"
+        fail(Exit.USAGE, f"{lack} schema: declare one, or check one with --schema.")
     found = {one: backend.schemas.of(one) for one in declared if name in (None, one)}
     return {one: schema for one, schema in found.items() if schema is not None}
 
