@@ -175,9 +175,10 @@ class TestCheck:
         assert self.check(stored, "notes", "--schema", str(stored / "new.json")) == Exit.OK
 
     def test_there_may_be_nothing_to_check(
-        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+        self, stored: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        assert self.check(tmp_path) == Exit.USAGE
+        (stored / "homeport.toml").write_text("")
+        assert self.check(stored) == Exit.USAGE
         assert "No collection has a schema" in capsys.readouterr().err
 
     @pytest.mark.parametrize(
