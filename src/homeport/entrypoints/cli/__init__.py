@@ -1,7 +1,8 @@
 """The command line: `homeport serve`, `demo`, `init`, `routes`, `openapi`, `index`, `schema`,
 `dead-letters`, `backup`, `restore` and `version`.
 
-arguments.py  what can be typed; each command names its module, loaded when it is called
+arguments.py  runs what was typed; a command's module is loaded when it is called
+app_commands.py, operator_commands.py   what can be typed; declaring.py what they share
 exits.py      exit codes, and errors as a sentence with its cure
 progress.py   bars on a terminal, plain lines elsewhere
 opening.py    the definition and the backend that a command works on

@@ -1,0 +1,95 @@
+"""The commands of an app's developer, as they can be typed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from homeport.domain.limits import BATCH_WRITES
+from homeport.entrypoints.cli.declaring import Commands, command, definition, machine_readable
+
+
+def declare(commands: Commands) -> None:
+    serve = command(
+        commands,
+        "serve",
+        "start the backend",
+        "Start the backend that the definition describes, on 127.0.0.1:8090 by default. Without "
+        "a definition file it has a collection `notes`, which `homeport demo` fills.",
+        "homeport serve",
+        "homeport serve --port 9000 --data /var/lib/homeport",
+        "HOMEPORT_SERVER__PORT=9000 homeport serve",
+    )
+    definition(serve)
+    serve.add_argument("--host", help="the address to listen on; wins over the definition")
+    serve.add_argument("--port", help="the port to listen on, 0 for any free one; wins as well")
+
+    demo = command(
+        commands,
+        "demo",
+        "load a corpus into a running backend and try everything",
+        "Load the docstrings of Python's standard library through the HTTP API as two users, "
+        "search them, and send a message from one to the other. It may be repeated. The users "
+        "have passwords that everybody knows: run it against a backend of your own.",
+        "homeport demo",
+        "homeport demo --batch 90",
+        "homeport demo --url http://127.0.0.1:9000",
+    )
+    demo.add_argument("--url", default="http://127.0.0.1:8090", help="default: %(default)s")
+    demo.add_argument("--limit", type=_positive, help="load only so many notes")
+    demo.add_argument(
+        "--connections", type=_positive, default=4, help="to load with (default: %(default)s)"
+    )
+    demo.add_argument(
+        "--batch", type=_batch, default=1, help="notes in a request, up to 90 (default: one by one)"
+    )
+
+    init = command(
+        commands,
+        "init",
+        "write a commented homeport.toml",
+        "Write a homeport.toml that explains every setting. An existing one stays as it is.",
+        "homeport init",
+        "homeport init my-app",
+    )
+    init.add_argument("folder", nargs="?", type=Path, default=Path(), help="default: this folder")
+
+    routes = command(
+        commands,
+        "routes",
+        "list the HTTP operations",
+        "List every HTTP operation: method, path, name, who may call it, and the function that "
+        "serves it.",
+        "homeport routes",
+        "homeport routes --json",
+    )
+    machine_readable(routes)
+
+    openapi = command(
+        commands,
+        "openapi",
+        "print the HTTP API's description",
+        "Print the HTTP API's description: an OpenAPI 3.1 document, the same that a running "
+        "backend has at /v1/openapi.json. Clients can be generated from it.",
+        "homeport openapi",
+        "homeport openapi --output openapi.json",
+    )
+    openapi.add_argument("--output", type=Path, metavar="FILE", help="write it to this file")
+
+    command(commands, "version", "show versions", "Show Homeport's and Python's versions.")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def _batch(text: str) -> int:
+    number = _positive(text)
+    if number > BATCH_WRITES:
+        raise ValueError(text)
+    return number
+
+
+_positive.__name__ = _batch.__name__ = "number"

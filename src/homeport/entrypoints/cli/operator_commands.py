@@ -1,0 +1,87 @@
+"""The commands of an operator, as they can be typed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from homeport.entrypoints.cli.declaring import Commands, command, definition, machine_readable
+
+
+def declare(commands: Commands) -> None:
+    index = command(
+        commands,
+        "index",
+        "look at, rebuild or verify the search index",
+        "Work on the search index while the backend is not running: status shows what it holds, "
+        "rebuild makes it anew from the records, verify compares the two.",
+        "homeport index status",
+        "homeport index rebuild --data /var/lib/homeport",
+        "homeport index verify",
+    )
+    index.add_argument("action", choices=("status", "rebuild", "verify"))
+    definition(index)
+
+    letters = command(
+        commands,
+        "dead-letters",
+        "look at, redrive or drop what could not be delivered",
+        "Work on dead letters while the backend is not running: changes and messages that the "
+        "index, the messages or a subscriber could not take after all their attempts. redrive "
+        "makes them due again, with the record as it is by then; drop forgets them.",
+        "homeport dead-letters list",
+        "homeport dead-letters list --source subscriber:welcome --json",
+        "homeport dead-letters show 7",
+        "homeport dead-letters redrive --all",
+        "homeport dead-letters drop 7 8",
+    )
+    letters.add_argument("action", choices=("list", "show", "redrive", "drop"))
+    letters.add_argument("ids", nargs="*", metavar="ID", help="as list prints them")
+    letters.add_argument("--all", action="store_true", help="redrive or drop all, or all of one")
+    letters.add_argument("--source", help="only those of this source, as list prints it")
+    machine_readable(letters)
+    definition(letters)
+
+    backup = command(
+        commands,
+        "backup",
+        "copy the data to a folder, also while the backend runs",
+        "Copy the database, as it is at one moment, to a new folder, and check the copy. The "
+        "backend may run and write meanwhile. The search index is not copied: it is made anew "
+        "from the records. Whoever can read a backup can read all data in it.",
+        "homeport backup /var/backups/homeport/monday",
+        "homeport backup monday --data /var/lib/homeport --json",
+    )
+    backup.add_argument("folder", type=Path, help="the backup to make; nothing has this name yet")
+    backup.add_argument("--json", action="store_true", help="the summary for programs")
+    definition(backup)
+
+    restore = command(
+        commands,
+        "restore",
+        "make the data folder from a backup",
+        "Check a backup and make the data folder from it, while the backend is not running. A "
+        "data folder that holds something stays as it is; with --force the backup takes its "
+        "place, and what was there is removed once that has succeeded.",
+        "homeport restore /var/backups/homeport/monday",
+        "homeport restore monday --data /var/lib/homeport --force",
+    )
+    restore.add_argument("folder", type=Path, help="a backup that `homeport backup` has made")
+    restore.add_argument("--force", action="store_true", help="replace the data that is there")
+    restore.add_argument("--json", action="store_true", help="the summary for programs")
+    definition(restore)
+
+    schema = command(
+        commands,
+        "schema",
+        "check stored records against their collection's schema",
+        "Hold every stored record against its collection's JSON Schema, or against another one "
+        "before it takes its place, while the backend is not running. Exits with 1 where records "
+        "do not fit.",
+        "homeport schema check",
+        "homeport schema check notes --schema new.json --json",
+    )
+    schema.add_argument("action", choices=("check",))
+    schema.add_argument("collection", nargs="?", help="default: all that have a schema")
+    schema.add_argument("--schema", type=Path, metavar="FILE", help="check with this schema")
+    machine_readable(schema)
+    definition(schema)
