@@ -120,6 +120,10 @@ def call(function: Callable[..., Any], *args: Any) -> Any:
     return function(*args)
 
 
+def go_on() -> None:
+    """The pause of what is done in one go."""
+
+
 class Container(containers.DeclarativeContainer):
     """Every part, by name. Tests and entrypoints override parts, not this."""
 
@@ -129,6 +133,7 @@ class Container(containers.DeclarativeContainer):
     retry = _once(Retry)
     closing: providers.Provider[ExitStack] = _once(_closing)
     offload = providers.Object(call)
+    pause = providers.Object(go_on)
     catalog = _once(lambda one: one.catalog(), definition)
     language = providers.Callable(lambda one: one.search.language, definition)
     folder = providers.Callable(lambda one: one.data_folder, definition)
@@ -238,7 +243,7 @@ class Container(containers.DeclarativeContainer):
         _service("indexing:Indexing"), record_store, search_index, catalog
     )
     search: providers.Provider[Search] = _once(
-        _service("search:Search"), record_store, search_index, catalog
+        _service("search:Search"), record_store, search_index, catalog, pause
     )
     devices: providers.Provider[Devices] = _once(
         _service("devices:Devices"), record_store, push_gateway, clock
@@ -409,7 +414,7 @@ class Backend:
 
 def assemble(definition: Definition, **overrides: Any) -> Container:
     """The parts of a backend as `definition` describes it. `overrides` replace parts by name:
-    `clock`, `ids`, `retry`, `offload`, or a port's adapter."""
+    `clock`, `ids`, `retry`, `offload`, `pause`, or a port's adapter."""
     container = Container(definition=definition)
     for name, part in overrides.items():
         getattr(container, name).override(providers.Object(part))

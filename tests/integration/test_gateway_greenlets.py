@@ -111,3 +111,78 @@ def test_outside_of_a_pool_nobody_can_wait() -> None:
             greenlets.wait(future)
 
     asyncio.run(main())
+
+
+def test_jobs_that_pause_take_each_step_together() -> None:
+    happened: list[str] = []
+
+    def job(name: str) -> Job:
+        def steps() -> None:
+            for step in (1, 2, 3):
+                happened.append(f"{name}{step}")
+                greenlets.pause()
+            happened.append(f"{name} ends")
+
+        return steps
+
+    run(*(job(name) for name in "abc"), until=lambda: "c ends" in happened)
+    # The last to come finds nobody behind it, but others to keep step with.
+    assert happened == [
+        *("a1", "b1", "c1", "a2", "b2", "c2", "a3", "b3", "c3"),
+        *("a ends", "b ends", "c ends"),
+    ]
+
+
+def test_a_job_alone_does_not_pause() -> None:
+    turns: list[int] = []
+
+    def alone() -> None:
+        asyncio.get_running_loop().call_soon(turns.append, 1)
+        greenlets.pause()
+        turns.append(0)
+
+    run(alone, until=lambda: len(turns) == 2)
+    assert turns == [0, 1]
+
+
+def test_other_jobs_and_the_loop_have_their_turn_between_steps() -> None:
+    happened: list[str] = []
+
+    def pauses() -> None:
+        asyncio.get_running_loop().call_soon(happened.append, "loop")
+        greenlets.pause()
+        greenlets.pause()
+        happened.append("paused")
+
+    run(pauses, lambda: happened.append("other"), until=lambda: "paused" in happened)
+    assert happened == ["other", "loop", "paused"]
+
+
+def test_more_jobs_that_pause_than_a_cohort_holds() -> None:
+    count = 5 * greenlets.JOBS_A_TURN
+    under_way: set[int] = set()
+    most: list[int] = []
+    done: list[int] = []
+
+    def job(number: int) -> Job:
+        def steps() -> None:
+            under_way.add(number)
+            most.append(len(under_way))
+            greenlets.pause()
+            if number % 5 == 0:  # out of step with the others
+                future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                asyncio.get_running_loop().call_soon(future.set_result, None)
+                greenlets.wait(future)
+            greenlets.pause()
+            under_way.remove(number)
+            done.append(number)
+
+        return steps
+
+    run(*(job(number) for number in range(count)), until=lambda: len(done) == count)
+    assert sorted(done) == list(range(count))
+    assert max(most) <= 3 * greenlets.COHORT
+
+
+def test_outside_of_a_pool_a_pause_is_none() -> None:
+    greenlets.pause()

@@ -8,7 +8,7 @@ once more: neither a late index nor an adapter's mistake shows what is not their
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -101,17 +101,36 @@ class Suggestion:
     count: int
 
 
+def _go_on() -> None:
+    """Between two steps of a search that is done in one go."""
+
+
 class Search:
-    def __init__(self, store: RecordStore, index: SearchIndex, catalog: Catalog) -> None:
+    """A search takes four steps: what may be read, what matches, the records, the answer.
+
+    `pause` is called between them. Each goes through other code and data, more than a
+    processor's caches hold: who serves many searches at once can keep them side by side, so
+    that each step finds everything at hand.
+    """
+
+    def __init__(
+        self,
+        store: RecordStore,
+        index: SearchIndex,
+        catalog: Catalog,
+        pause: Callable[[], None] = _go_on,
+    ) -> None:
         self._store = store
         self._index = index
         self._catalog = catalog
+        self._pause = pause
 
     def search(self, principal: Principal, request: SearchRequest) -> SearchResult:
         """A page of what matches. Raises Invalid, naming each wrong parameter, and NotFound
         where `space` is not one that the caller can see."""
         space = principal.id if request.space == names.ME else request.space
-        scopes = self._scopes(principal, space, request.collection)
+        reach = _Reach(principal, space, request.collection)
+        scopes = self._scopes(reach)
         roles = FieldRoles(self._catalog, request.collection)
         query = SearchQuery(
             match=parse_query(request.q),
@@ -127,7 +146,7 @@ class Search:
         )
         query = resume(query, request.cursor, of)
         page, cursor = self._page(query, of)
-        found, looked_at = self._found(page.hits, scopes)
+        found, looked_at = self._found(page.hits, reach, scopes)
         if looked_at < len(page.hits):
             cursor = _cursor(query, page.hits[:looked_at], of)
         return SearchResult(
@@ -152,7 +171,8 @@ class Search:
         field of them, the most frequent first. Raises Invalid and NotFound as `search` does.
         """
         space = principal.id if space == names.ME else space
-        scopes = self._scopes(principal, space, collection)
+        reach = _Reach(principal, space, collection)
+        scopes = self._scopes(reach)
         limit = _limit(limit, _SUGGESTIONS)
         parse_query(prefix, "prefix")
         if field is not None:
@@ -165,18 +185,22 @@ class Search:
         query = SearchQuery(Prefix(words[-1], field), scopes, limit=limits.PAGE_ITEMS)
         page, _ = self._page(query, "")
         counts: Counter[str] = Counter()
-        for found in self._found(page.hits, scopes, _SUGGESTED_BYTES)[0]:
+        for found in self._found(page.hits, reach, scopes, _SUGGESTED_BYTES)[0]:
             counts.update(self._words(found.record, words[-1], field))
         best = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
         return [Suggestion(word, count) for word, count in best[:limit]]
 
-    def _scopes(
-        self, principal: Principal, space: str | None, collection: str | None
-    ) -> tuple[Scope, ...]:
-        if space is not None:
-            names.check_id("space", space)
-        if collection is not None:
-            names.check_collection(collection)
+    def _scopes(self, reach: _Reach) -> tuple[Scope, ...]:
+        if reach.space is not None:
+            names.check_id("space", reach.space)
+        if reach.collection is not None:
+            names.check_collection(reach.collection)
+        self._pause()
+        return self._readable(reach)
+
+    def _readable(self, reach: _Reach) -> tuple[Scope, ...]:
+        """What the caller may read at this moment. Raises NotFound as `readable_scopes`."""
+        principal, space, collection = reach
         no_member = space in (principal.id, names.PUBLIC)
         memberships = () if no_member else tuple(self._store.memberships(principal.id))
         return readable_scopes(principal, self._catalog, memberships, space, collection)
@@ -185,6 +209,7 @@ class Search:
         """A page, and the cursor of the next one."""
         if not query.scopes or isinstance(query.match, Nothing):
             return SearchPage((), 0, tuple(() for _ in query.facets)), None
+        self._pause()
         if query.sort is None:
             page = self._index.search(query)
             reached = query.offset + len(page.hits)
@@ -198,13 +223,25 @@ class Search:
         return replace(page, hits=hits), _cursor(query, hits, of)
 
     def _found(
-        self, hits: Sequence[Hit], scopes: Sequence[Scope], most: int = limits.PAGE_BYTES
+        self,
+        hits: Sequence[Hit],
+        reach: _Reach,
+        scopes: tuple[Scope, ...],
+        most: int = limits.PAGE_BYTES,
     ) -> tuple[list[Found], int]:
         """The hits' records, until they fill `most` bytes; and how many hits were looked at."""
-        best = max((hit.score for hit in hits), default=0.0)
+        if not hits:
+            return [], 0
+        best = max(hit.score for hit in hits)
         found: list[Found] = []
         size = 0
-        records = self._store.get_many([hit.key for hit in hits]) if hits else []
+        self._pause()
+        records = self._store.get_many([hit.key for hit in hits])
+        if _elsewhere(hits, reach.principal):
+            # These may be newer than the memberships by which they were found. Nobody sees what
+            # was written after they had to leave.
+            scopes = self._readable(reach)
+        self._pause()
         for place, (hit, record) in enumerate(zip(hits, records, strict=True)):
             if record is None or record.data is None:
                 continue
@@ -229,6 +266,22 @@ class Search:
             for word in cut_words(value.lower())
             if word.startswith(start)
         }
+
+
+class _Reach(NamedTuple):
+    """Who searches where; None is everywhere."""
+
+    principal: Principal
+    space: str | None
+    collection: str | None
+
+
+def _elsewhere(hits: Sequence[Hit], principal: Principal) -> bool:
+    """Whether a hit is not in the caller's own space."""
+    for hit in hits:  # noqa: SIM110 - any() with a generator takes four times as long
+        if hit.key.space != principal.id:
+            return True
+    return False
 
 
 def _covered(key: Key, scopes: Sequence[Scope]) -> bool:

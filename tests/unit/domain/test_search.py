@@ -397,3 +397,26 @@ def test_so_does_one_of_a_suggestion(
     with pytest.raises(Invalid) as refused:
         backend.service.suggest(ANNA, **arguments)
     assert [fault.pointer for fault in refused.value.faults] == [parameter]
+
+
+def test_what_is_written_after_somebody_had_to_leave_is_not_shown() -> None:
+    class Farewell(MemorySearchIndex):
+        """Between the look at who is a member and the read of the records, one leaves."""
+
+        def search(self, query: SearchQuery) -> SearchPage:
+            page = super().search(query)
+            backend.store.remove_membership("club", "anna")
+            backend.store.write([Put(key, "ben", Data.of({"title": "a fox, and a secret"}))])
+            return page
+
+    backend = Backend()
+    backend.store.put_membership(Membership("club", "anna", Role.READER))
+    key = backend.put("club/books/one", title="a fox")
+    own = backend.put("anna/books/two", title="a fox")
+    backend.index = Farewell()
+    Indexing(backend.store, backend.index, CATALOG).rebuild()
+    service = Search(backend.store, backend.index, CATALOG)
+    shown = service.search(ANNA, SearchRequest("fox"))
+    assert [one.record.key for one in shown.hits] == [own]
+    backend.store.put_membership(Membership("club", "anna", Role.READER))
+    assert service.search(ANNA, SearchRequest("fox", space="club")).hits == ()

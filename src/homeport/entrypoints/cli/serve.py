@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 
 def run(arguments: Namespace) -> int:
     definition = definition_of(arguments)
-    from homeport.entrypoints.local.greenlets import offload
+    from homeport.entrypoints.local.greenlets import offload, pause
 
     # The address comes first: where it cannot be had, nothing is to be written.
-    with _listening(definition) as listening, opened(definition, offload=offload) as backend:
+    with (
+        _listening(definition) as listening,
+        opened(definition, offload=offload, pause=pause) as backend,
+    ):
         from homeport.entrypoints.local.app import gateway_for
 
         _ready_index(backend)

@@ -26,8 +26,9 @@ def gateway_for(
 ) -> Gateway:
     """A gateway that serves every operation of `backend`.
 
-    Build the backend with `container.build(definition, offload=greenlets.offload)`, so that
-    slow work leaves the loop free. It stays the caller's to close, after `run`.
+    Build the backend with `container.build(definition, offload=greenlets.offload,
+    pause=greenlets.pause)`, so that slow work leaves the loop free, and searches that come
+    together are served together. It stays the caller's to close, after `run`.
     """
     return Gateway(
         backend,

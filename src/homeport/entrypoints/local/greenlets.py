@@ -6,6 +6,9 @@ Neither the handler nor the domain below it needs `async`.
 
 Making a greenlet costs as much as a short handler, so they are kept and used again. One greenlet
 runs job after job until none is left; only a job that waits costs a switch.
+
+Jobs of several steps, such as searches, can be served in cohorts: `pause()` between two steps
+puts a job aside until the others of its cohort have come as far.
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ P = ParamSpec("P")
 
 JOBS_A_TURN: Final = 64
 """After so many jobs the loop gets a turn, so that what jobs wait for can happen."""
+COHORT: Final = 32
+"""Jobs that go through their steps side by side, at most."""
 IDLE: Final = 64
 """Greenlets kept for later. More are let go when they have nothing to do."""
 
@@ -34,11 +39,16 @@ _CONTEXT: Final = contextvars.Context()
 class Pool(Generic[Job]):
     """Calls `serve` with each job, in greenlets on `loop`. `serve` must not raise.
 
-    `threads` is the size of the thread pool that `offload` uses.
+    `threads` is the size of the thread pool that `offload` uses, and `cohort` how many jobs
+    `pause` holds together at most.
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, serve: Callable[[Job], None], threads: int
+        self,
+        loop: asyncio.AbstractEventLoop,
+        serve: Callable[[Job], None],
+        threads: int,
+        cohort: int = COHORT,
     ) -> None:
         self.loop: Final = loop
         self.threads: Final = ThreadPoolExecutor(threads, thread_name_prefix="homeport-offload")
@@ -47,6 +57,11 @@ class Pool(Generic[Job]):
         self._idle: list[_Worker] = []
         self._awake = False
         self._left = 0
+        self._cohort = cohort
+        self._joining: list[_Worker] = []
+        self._paused: list[_Worker] = []
+        self._stepping = False
+        self._marching = False
 
     def submit(self, job: Job) -> None:
         """Have the job served soon. May be called in any thread."""
@@ -62,7 +77,7 @@ class Pool(Generic[Job]):
     def _turn(self) -> None:
         """Hand jobs to greenlets until none is left, or for long enough."""
         jobs = self._jobs
-        self._left = JOBS_A_TURN
+        self._left = 0 if len(self._joining) >= self._cohort else JOBS_A_TURN
         while True:
             while jobs:
                 if not self._left:
@@ -75,6 +90,41 @@ class Pool(Generic[Job]):
             if not jobs:
                 return
             self._awake = True
+
+    def pause(self, worker: _Worker) -> None:
+        """Put `worker` aside until the others of its cohort have come as far.
+
+        A step's code and data fill the processor's caches. Taken by one job after the other,
+        each step finds them there; taken by turns, each would fetch them anew.
+        """
+        if self._stepping:
+            self._paused.append(worker)
+        elif self._marching or self._jobs:
+            self._joining.append(worker)
+            if len(self._joining) >= self._cohort:
+                self._left = 0  # a full cohort goes before more jobs begin
+            if not self._marching:
+                self._marching = True
+                self.loop.call_soon(self._step)
+        else:
+            return  # nobody to wait for
+        _suspend()
+
+    def _step(self) -> None:
+        """Let each job of the cohort take its next step; the loop has a turn before another."""
+        cohort = self._paused
+        if cohort:
+            self._paused = []
+        else:
+            # All have ended, or wait for something else: those that came meanwhile are next.
+            cohort, self._joining = self._joining, []
+        self._stepping = True
+        for worker in cohort:
+            worker.switch()
+        self._stepping = False
+        self._marching = bool(self._paused or self._joining)
+        if self._marching:
+            self.loop.call_soon(self._step)
 
     def _work(self) -> None:
         """What a greenlet does all its life."""
@@ -117,6 +167,13 @@ def offload(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return function(*args, **kwargs)
     pool = this.pool
     return wait(pool.loop.run_in_executor(pool.threads, lambda: function(*args, **kwargs)))
+
+
+def pause() -> None:
+    """Let the jobs of this one's cohort come as far; outside of a pool, nothing."""
+    this = getcurrent()
+    if isinstance(this, _Worker):
+        this.pool.pause(this)
 
 
 class Wakeup:

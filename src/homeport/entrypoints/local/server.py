@@ -148,7 +148,10 @@ class Gateway:
             compress=settings.compress,
         )
         pool: greenlets.Pool[Incoming] = greenlets.Pool(
-            loop, exchanges.serve, settings.offload_threads
+            loop,
+            exchanges.serve,
+            settings.offload_threads,
+            min(greenlets.COHORT, max(1, settings.concurrent_requests // 4)),
         )
         database = self._backend.database
         if database is not None:
