@@ -184,5 +184,36 @@ def test_more_jobs_that_pause_than_a_cohort_holds() -> None:
     assert max(most) <= 3 * greenlets.COHORT
 
 
+def test_nobody_joins_a_cohort_that_is_under_way() -> None:
+    happened: list[str] = []
+    pools: list[greenlets.Pool[Job]] = []
+
+    def job(name: str, then: Job | None = None) -> Job:
+        def steps() -> None:
+            for _ in range(3):
+                greenlets.pause()
+            happened.append(name)
+            if then is not None:
+                pools[0].submit(then)
+
+        return steps
+
+    async def main() -> None:
+        pool: greenlets.Pool[Job] = greenlets.Pool(asyncio.get_running_loop(), _call, 2)
+        pools.append(pool)
+        late = job("late", job("latest", job("last")))
+        pool.submit(job("a", late))
+        pool.submit(job("b"))
+        # It comes when these two have left: those that begin as they end come after it.
+        asyncio.get_running_loop().call_soon(pool.submit, job("next"))
+        async with asyncio.timeout(10):
+            while "last" not in happened:  # noqa: ASYNC110  # each turn of the loop may be the one
+                await asyncio.sleep(0)
+        pool.close()
+
+    asyncio.run(main())
+    assert happened == ["a", "b", "next", "late", "latest", "last"]
+
+
 def test_outside_of_a_pool_a_pause_is_none() -> None:
     greenlets.pause()

@@ -97,9 +97,10 @@ class Pool(Generic[Job]):
         A step's code and data fill the processor's caches. Taken by one job after the other,
         each step finds them there; taken by turns, each would fetch them anew.
         """
-        if self._stepping:
+        if self._stepping and worker.in_cohort:
             self._paused.append(worker)
         elif self._marching or self._jobs:
+            worker.in_cohort = True
             self._joining.append(worker)
             if len(self._joining) >= self._cohort:
                 self._left = 0  # a full cohort goes before more jobs begin
@@ -134,6 +135,7 @@ class Pool(Generic[Job]):
         while True:
             while jobs and self._left:
                 self._left -= 1
+                this.in_cohort = False
                 serve(jobs.popleft())
             if len(idle) >= IDLE:
                 return
@@ -147,6 +149,8 @@ class _Worker(greenlet):  # type: ignore[misc]  # untyped
     def __init__(self, pool: Pool[Any], work: Callable[[], None]) -> None:
         super().__init__(work)
         self.pool: Final = pool
+        self.in_cohort = False
+        """Whether its job has paused before."""
 
 
 def wait(future: asyncio.Future[T]) -> T:
