@@ -8,9 +8,10 @@ from typing import Final
 
 from homeport.adapters.memory.identity_provider import MemoryIdentityProvider
 from homeport.domain import identity as rules
-from homeport.domain.errors import Unauthenticated
+from homeport.domain import limits
+from homeport.domain.errors import Invalid, Unauthenticated
 from homeport.domain.model.identity import Identity, Principal, Session, VerifiedToken
-from homeport.domain.ports.identity_provider import IdentityProvider
+from homeport.domain.ports.identity_provider import IdentityPage, IdentityProvider
 from tests.contract.mutants import breaks
 
 
@@ -109,14 +110,133 @@ class LetsGuestsExpire(MemoryIdentityProvider):
 
 
 class LetsTheDisabledIn(MemoryIdentityProvider):
-    def refresh(self, refresh_token: str) -> Session:
+    def sign_in(self, login: str, password: str) -> Session:
         disabled = {id: one for id, one in self._identities.items() if one.disabled}
         for id, one in disabled.items():
             self._identities[id] = replace(one, disabled=False)
         try:
-            return super().refresh(refresh_token)
+            return super().sign_in(login, password)
         finally:
             self._identities.update(disabled)
+
+
+@breaks(IdentityProvider.disable)
+class LetsTheDisabledGoOn(MemoryIdentityProvider):
+    """Their sessions wait for the day that they are enabled."""
+
+    def _end_sessions(self, identity: str) -> None:
+        return
+
+
+@breaks(IdentityProvider.disable)
+class EndsOneSession(MemoryIdentityProvider):
+    def _end_sessions(self, identity: str) -> None:
+        kept = next((one for one in self._refresh.values() if one.identity == identity), None)
+        if kept is not None:
+            self._revoke(kept.family)
+
+
+@breaks(IdentityProvider.disable)
+class EndsEverybodysSessions(MemoryIdentityProvider):
+    def _end_sessions(self, identity: str) -> None:
+        self._refresh.clear()
+
+
+class DisablesNobody(MemoryIdentityProvider):
+    def disable(self, identity: str) -> None:
+        super().disable(identity)
+        super().enable(identity)
+
+
+class DisablesOnlyOnce(MemoryIdentityProvider):
+    def disable(self, identity: str) -> None:
+        known = self.find(identity)
+        if known is not None and known.disabled:
+            raise rules.no_such_identity()
+        super().disable(identity)
+
+
+class DisablesStrangersQuietly(MemoryIdentityProvider):
+    def disable(self, identity: str) -> None:
+        if identity in self._identities:
+            super().disable(identity)
+
+
+class EnablesNobody(MemoryIdentityProvider):
+    def enable(self, identity: str) -> None:
+        if self.find(identity) is None:
+            raise rules.no_such_identity()
+
+
+class EnablesStrangersQuietly(MemoryIdentityProvider):
+    def enable(self, identity: str) -> None:
+        if identity in self._identities:
+            super().enable(identity)
+
+
+class EndsSessionsByEnabling(MemoryIdentityProvider):
+    def enable(self, identity: str) -> None:
+        super().enable(identity)
+        self._end_sessions(identity)
+
+
+class ReadsLoginsAsTheyAreSpelt(MemoryIdentityProvider):
+    def find_login(self, login: str) -> Identity | None:
+        return self._identities.get(self._logins.get(login, ""))
+
+
+class FindsLoginsById(MemoryIdentityProvider):
+    def find_login(self, login: str) -> Identity | None:
+        return super().find_login(login) or self.find(login)
+
+
+class ListsByPlace(MemoryIdentityProvider):
+    """A page begins at a number, and whoever is new comes first."""
+
+    def list(self, limit: int, cursor: str | None = None) -> IdentityPage:
+        super().list(limit)
+        if cursor is not None and not cursor.isdigit():
+            raise Invalid("This cursor cannot be used here.")
+        start = int(cursor or 0)
+        newest = list(self._identities.values())[::-1]
+        more = str(start + limit) if start + limit < len(newest) else None
+        return IdentityPage(tuple(newest[start : start + limit]), more)
+
+
+class ListsTheLastOneTwice(MemoryIdentityProvider):
+    def list(self, limit: int, cursor: str | None = None) -> IdentityPage:
+        page = super().list(limit, cursor)
+        if page.cursor is None or limit == 1:
+            return page
+        return IdentityPage(page.identities, rules.cursor_after(page.identities[-2].id))
+
+
+class SkipsWhoComesAfterAPage(MemoryIdentityProvider):
+    def list(self, limit: int, cursor: str | None = None) -> IdentityPage:
+        page = super().list(limit, cursor)
+        if page.cursor is None:
+            return page
+        skipped = super().list(1, page.cursor).identities[0].id
+        return IdentityPage(page.identities, rules.cursor_after(skipped))
+
+
+class ListsOnlyWhoMaySignIn(MemoryIdentityProvider):
+    def list(self, limit: int, cursor: str | None = None) -> IdentityPage:
+        page = super().list(limit, cursor)
+        return replace(page, identities=tuple(one for one in page.identities if not one.disabled))
+
+
+class StartsOverForStrangeCursors(MemoryIdentityProvider):
+    def list(self, limit: int, cursor: str | None = None) -> IdentityPage:
+        try:
+            return super().list(limit, cursor)
+        except Invalid:
+            return super().list(limit)
+
+
+class ListsAsManyAsItLikes(MemoryIdentityProvider):
+    def list(self, limit: int, cursor: str | None = None) -> IdentityPage:
+        return super().list(max(1, min(limit, limits.IDENTITIES_PAGE)), cursor)
 
 
 @breaks(IdentityProvider.verify)
@@ -157,6 +277,23 @@ PROVIDERS: Final[Sequence[type[MemoryIdentityProvider]]] = (
     RevokesEverything,
     LetsGuestsExpire,
     LetsTheDisabledIn,
+    LetsTheDisabledGoOn,
+    EndsOneSession,
+    EndsEverybodysSessions,
+    DisablesNobody,
+    DisablesOnlyOnce,
+    DisablesStrangersQuietly,
+    EnablesNobody,
+    EnablesStrangersQuietly,
+    EndsSessionsByEnabling,
+    ReadsLoginsAsTheyAreSpelt,
+    FindsLoginsById,
+    ListsByPlace,
+    ListsTheLastOneTwice,
+    SkipsWhoComesAfterAPage,
+    ListsOnlyWhoMaySignIn,
+    StartsOverForStrangeCursors,
+    ListsAsManyAsItLikes,
     ForgetsGroups,
     KnowsOneGuest,
     FindsNobody,

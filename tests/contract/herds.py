@@ -138,9 +138,6 @@ def _identity_suite(kind: type[MemoryIdentityProvider]) -> type[Contract]:
         def another(self, clock: ManualClock) -> MemoryIdentityProvider:
             return MemoryIdentityProvider(clock, SystemIds())
 
-        def disable(self, provider: MemoryIdentityProvider, identity: str) -> None:
-            provider.disable(identity)
-
         def set_groups(
             self, provider: MemoryIdentityProvider, identity: str, groups: Iterable[str]
         ) -> None:

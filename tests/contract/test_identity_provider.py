@@ -26,11 +26,6 @@ from homeport.testing.identity_provider import DAY, PASSWORD
 class Ours(IdentityProviderContract):
     """Both of ours are administered in the same way."""
 
-    def disable(
-        self, provider: MemoryIdentityProvider | EmbeddedIdentityProvider, identity: str
-    ) -> None:
-        provider.disable(identity)
-
     def set_groups(
         self,
         provider: MemoryIdentityProvider | EmbeddedIdentityProvider,
@@ -140,6 +135,24 @@ class TestEmbeddedIdentityProvider(Ours):
             with pytest.raises(Unauthenticated):
                 provider.sign_in(name, password)
         assert calls == ["hash_password"] * 2 + ["check_password"] * 3
+
+    def test_who_is_disabled_while_the_password_is_checked_gets_no_session(
+        self, database: Database, clock: ManualClock, login: str
+    ) -> None:
+        known: list[str] = []
+
+        def offload(function: Any, *args: Any) -> Any:
+            for identity in known:
+                provider.disable(identity)
+            return function(*args)
+
+        provider = EmbeddedIdentityProvider(database, clock, SystemIds(), offload=offload)
+        provider.sign_up(login, PASSWORD)
+        known.append(provider.sign_in(login, PASSWORD).identity.id)
+        with pytest.raises(Unauthenticated) as caught:
+            provider.sign_in(login, PASSWORD)
+        assert caught.value.detail == "The login or the password is wrong."
+        assert database.read("SELECT count(*) FROM refresh_tokens") == [(0,)]
 
     @pytest.mark.parametrize(
         "change",

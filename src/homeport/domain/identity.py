@@ -6,8 +6,9 @@ import unicodedata
 from typing import Final
 
 from homeport.domain import limits
-from homeport.domain.errors import Fault, Invalid, Unauthenticated
+from homeport.domain.errors import Fault, Invalid, NotFound, Unauthenticated
 from homeport.domain.model.identity import Identity, Principal, Session
+from homeport.domain.model.opaque import digest, seal, unseal
 from homeport.domain.ports.identity_provider import IdentityProvider
 
 ACCESS_SECONDS: Final = 15 * 60
@@ -90,6 +91,45 @@ def credentials(login: str, password: str) -> tuple[str, str] | None:
         return normalize_login(login), normalize_password(password)
     except Invalid:
         return None
+
+
+def find_account(login: str) -> str | None:
+    """The login as it is compared; None for what is no login, which nobody has."""
+    try:
+        return normalize_login(login)
+    except Invalid:
+        return None
+
+
+def start_of_page(limit: int, cursor: str | None) -> str:
+    """The id that a page goes on after, for providers that list by id; "" for the first page.
+
+    Raises Invalid for a limit out of range and for a cursor that `cursor_after` did not make.
+    """
+    if not 1 <= limit <= limits.IDENTITIES_PAGE:
+        allowed = f"1 to {limits.IDENTITIES_PAGE}"
+        raise Invalid("The limit is out of range.", (Fault("limit", allowed),))
+    if cursor is None:
+        return ""
+    parts = unseal(_listed(), cursor, str)
+    if parts is None:
+        raise Invalid(
+            "This cursor cannot be used here.", (Fault("cursor", "not a cursor of identities"),)
+        )
+    return str(parts[0])
+
+
+def cursor_after(identity: str) -> str:
+    """The cursor of a page that ends with this id."""
+    return seal(_listed(), [identity])
+
+
+def _listed() -> str:
+    return digest("identities")
+
+
+def no_such_identity() -> NotFound:
+    return NotFound("There is no such identity.")
 
 
 def wrong_credentials() -> Unauthenticated:

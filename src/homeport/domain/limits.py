@@ -54,6 +54,8 @@ LOGIN_MIN: Final = 3
 LOGIN_MAX: Final = 128
 PASSWORD_MIN: Final = 8
 PASSWORD_MAX: Final = 1024
+IDENTITIES_PAGE: Final = 60
+"""What one page of identities may hold (Cognito's ListUsers)."""
 
 RETENTION_SECONDS: Final = 30 * 24 * 3600
 """How long a tombstone is kept."""

@@ -16,9 +16,11 @@ from homeport.domain.model.data import encode, parse_json
 from homeport.domain.model.identity import Identity, Kind, Session, VerifiedToken
 from homeport.domain.ports.clock import Clock
 from homeport.domain.ports.id_factory import IdFactory
+from homeport.domain.ports.identity_provider import IdentityPage
 
 _SECOND: Final = 1_000_000
 
+_IDENTITY: Final = "SELECT id, kind, created, login, groups, disabled FROM identities "
 _REFRESHED: Final = """
     SELECT token.family, token.expires, token.replaced, token.successor,
         successor.replaced IS NOT NULL,
@@ -26,6 +28,8 @@ _REFRESHED: Final = """
     FROM refresh_tokens AS token JOIN identities ON identities.id = token.identity
     LEFT JOIN refresh_tokens AS successor ON successor.hash = token.successor
     WHERE token.hash = ?"""
+
+_IS_DISABLED: Final = "SELECT disabled FROM identities WHERE id = ?"
 
 
 def _at_once(function: Callable[..., Any], *args: Any) -> Any:
@@ -90,6 +94,9 @@ class EmbeddedIdentityProvider:
         now = self._clock.now()
 
         def insert(connection: apsw.Connection) -> None:
+            # Once more, in this transaction: an operator may have been faster than the hash.
+            if connection.execute(_IS_DISABLED, (user.id,)).get:
+                raise rules.wrong_credentials()
             connection.execute(
                 "DELETE FROM refresh_tokens WHERE identity = ? AND expires <= ?", (user.id, now)
             )
@@ -143,19 +150,34 @@ class EmbeddedIdentityProvider:
         return self._access_tokens.verify(access_token)
 
     def find(self, identity: str) -> Identity | None:
-        rows = self._database.read(
-            "SELECT id, kind, created, login, groups, disabled FROM identities WHERE id = ?",
-            (identity,),
-        )
+        rows = self._database.read(_IDENTITY + "WHERE id = ?", (identity,))
         return _identity(rows[0]) if rows else None
 
-    def disable(self, identity: str) -> None:
-        """Let this identity sign in and refresh no more. Not part of the port."""
+    def find_login(self, login: str) -> Identity | None:
+        name = rules.find_account(login)
+        if name is None:
+            return None
+        rows = self._database.read(_IDENTITY + "WHERE login = ?", (name,))
+        return _identity(rows[0]) if rows else None
 
+    def list(self, limit: int, cursor: str | None = None) -> IdentityPage:
+        start = rules.start_of_page(limit, cursor)
+        rows = self._database.read(
+            _IDENTITY + "WHERE id > ? ORDER BY id LIMIT ?", (start, limit + 1)
+        )
+        found = tuple(_identity(row) for row in rows[:limit])
+        more = len(rows) > limit
+        return IdentityPage(found, rules.cursor_after(found[-1].id) if more else None)
+
+    def disable(self, identity: str) -> None:
         def disable(connection: apsw.Connection) -> None:
-            connection.execute("UPDATE identities SET disabled = 1 WHERE id = ?", (identity,))
+            _set_disabled(connection, identity, disabled=True)
+            connection.execute("DELETE FROM refresh_tokens WHERE identity = ?", (identity,))
 
         self._database.write(disable)
+
+    def enable(self, identity: str) -> None:
+        self._database.write(lambda one: _set_disabled(one, identity, disabled=False))
 
     def set_groups(self, identity: str, groups: Iterable[str]) -> None:
         """Put this identity in these groups, as of its next token. Not part of the port."""
@@ -185,6 +207,12 @@ class EmbeddedIdentityProvider:
             )
 
         return insert
+
+
+def _set_disabled(connection: apsw.Connection, identity: str, *, disabled: bool) -> None:
+    if connection.execute(_IS_DISABLED, (identity,)).get is None:
+        raise rules.no_such_identity()
+    connection.execute("UPDATE identities SET disabled = ? WHERE id = ?", (disabled, identity))
 
 
 def _insert_identity(

@@ -7,11 +7,13 @@ import hmac
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from homeport.domain import identity as rules
 from homeport.domain.model.identity import Identity, Kind, Session, VerifiedToken
 from homeport.domain.ports.clock import Clock
 from homeport.domain.ports.id_factory import IdFactory
+from homeport.domain.ports.identity_provider import IdentityPage
 
 _SECOND = 1_000_000
 
@@ -109,10 +111,26 @@ class MemoryIdentityProvider:
         with self._lock:
             return self._identities.get(identity)
 
-    def disable(self, identity: str) -> None:
-        """Let this identity sign in and refresh no more. Not part of the port."""
+    def find_login(self, login: str) -> Identity | None:
         with self._lock:
-            self._identities[identity] = replace(self._identities[identity], disabled=True)
+            return self._identities.get(self._logins.get(rules.find_account(login) or "", ""))
+
+    def list(self, limit: int, cursor: str | None = None) -> IdentityPage:
+        start = rules.start_of_page(limit, cursor)
+        with self._lock:
+            ids = sorted(one for one in self._identities if one > start)
+            found = tuple(self._identities[one] for one in islice(ids, limit))
+        more = len(ids) > limit
+        return IdentityPage(found, rules.cursor_after(found[-1].id) if more else None)
+
+    def disable(self, identity: str) -> None:
+        with self._lock:
+            self._set_disabled(identity, disabled=True)
+            self._end_sessions(identity)
+
+    def enable(self, identity: str) -> None:
+        with self._lock:
+            self._set_disabled(identity, disabled=False)
 
     def set_groups(self, identity: str, groups: Iterable[str]) -> None:
         """Put this identity in these groups, as of its next token. Not part of the port."""
@@ -152,6 +170,16 @@ class MemoryIdentityProvider:
 
     def _revoke(self, family: str) -> None:
         for digest in [one for one, kept in self._refresh.items() if kept.family == family]:
+            del self._refresh[digest]
+
+    def _set_disabled(self, identity: str, *, disabled: bool) -> None:
+        known = self._identities.get(identity)
+        if known is None:
+            raise rules.no_such_identity()
+        self._identities[identity] = replace(known, disabled=disabled)
+
+    def _end_sessions(self, identity: str) -> None:
+        for digest in [one for one, kept in self._refresh.items() if kept.identity == identity]:
             del self._refresh[digest]
 
     def _password_digest(self, password: str) -> bytes:
