@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from keyword import iskeyword
 from typing import Final
 
 from homeport.entrypoints.cli import app_commands, operator_commands
@@ -23,6 +24,7 @@ def run(argv: Sequence[str]) -> int:
     arguments = parser().parse_args(argv)
     try:
         name = arguments.command.replace("-", "_")
+        name += "_" * iskeyword(name)
         module = import_module(f"homeport.entrypoints.cli.{name}")
         code = int(module.run(arguments))
         sys.stdout.flush()

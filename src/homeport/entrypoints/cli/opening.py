@@ -6,14 +6,14 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from homeport.definition import Adapters, Definition, DefinitionError, load
 from homeport.domain.errors import HomeportError, Unavailable
-from homeport.entrypoints.cli.exits import Exit, Failure
+from homeport.entrypoints.cli.exits import Exit, Failure, fail
 from homeport.entrypoints.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -50,6 +50,34 @@ def opened(definition: Definition, **overrides: Any) -> Iterator[Backend]:
         yield backend
     finally:
         backend.close()
+
+
+@contextmanager
+def viewed(definition: Definition) -> Iterator[Backend]:
+    """The backend for reading records alone: those of a data folder as they are at one moment,
+    also while a server runs on it."""
+    from homeport.container import build
+
+    _find_own_adapters(definition.adapters)
+    overrides: dict[str, Any] = {}
+    with ExitStack() as closing:
+        use = definition.adapters.record_store.use
+        if use == "memory":
+            fail(Exit.USAGE, "The records are kept in memory: there is nothing to read here.")
+        if use == "embedded":
+            from homeport.adapters.embedded.snapshot import Snapshot
+
+            if not definition.data_folder.exists():
+                fail(Exit.FOLDER, f"There is no data folder {definition.data_folder}.")
+            try:
+                snapshot = Snapshot(definition.data_folder)
+            except HomeportError as error:
+                raise Failure(_code(error), error.detail) from error
+            closing.callback(snapshot.close)
+            overrides["database"] = snapshot
+        backend = build(definition, **overrides)
+        closing.callback(backend.close)
+        yield backend
 
 
 def rebuild_index(backend: Backend) -> int:

@@ -70,6 +70,51 @@ def declare(commands: Commands) -> None:
     restore.add_argument("--json", action="store_true", help="the summary for programs")
     definition(restore)
 
+    export = command(
+        commands,
+        "export",
+        "write records and memberships as JSON lines, also while the backend runs",
+        "Write all records and memberships, as they are at one moment, to a file of JSON lines, "
+        "or to standard output. The backend may run and write meanwhile. An interrupted export "
+        "goes on with --resume. Tombstones, identities and devices are not exported: "
+        "`homeport backup` has everything.",
+        "homeport export monday.jsonl",
+        "homeport export monday.jsonl --resume",
+        "homeport export recipes.jsonl --collection recipes --space public --json",
+        "homeport export - | gzip > monday.jsonl.gz",
+    )
+    export.add_argument("file", metavar="FILE", help="the file to write; - is standard output")
+    export.add_argument("--space", action="append", help="only of this space; may be repeated")
+    export.add_argument(
+        "--collection",
+        action="append",
+        help="only of this collection, without memberships; may be repeated",
+    )
+    export.add_argument("--resume", action="store_true", help="go on with an interrupted export")
+    export.add_argument("--force", action="store_true", help="replace a file that is there")
+    export.add_argument("--json", action="store_true", help="the summary for programs")
+    definition(export)
+
+    imported = command(
+        commands,
+        "import",
+        "restore what `homeport export` has written",
+        "Store the records and memberships of an export, while the backend is not running. What "
+        "is there with the same content is left alone, so an interrupted import is run again. "
+        "What is there with other content stays, and is counted as a conflict. Lines that cannot "
+        "be stored are told by their number; then the exit code is 1.",
+        "homeport import monday.jsonl",
+        "homeport import monday.jsonl --data /var/lib/homeport --replace",
+        "gunzip < monday.jsonl.gz | homeport import - --json",
+    )
+    imported.add_argument("file", metavar="FILE", help="the file to read; - is standard input")
+    imported.add_argument(
+        "--replace", action="store_true", help="overwrite records that have other content"
+    )
+    imported.add_argument("--strict", action="store_true", help="stop at the first wrong line")
+    imported.add_argument("--json", action="store_true", help="the summary for programs")
+    definition(imported)
+
     schema = command(
         commands,
         "schema",
