@@ -20,7 +20,7 @@ from homeport.adapters.memory.identity_provider import MemoryIdentityProvider
 from homeport.adapters.system import SystemIds
 from homeport.domain.errors import Unauthenticated
 from homeport.testing import IdentityProviderContract
-from homeport.testing.identity_provider import DAY, PASSWORD
+from homeport.testing.identity_support import DAY, PASSWORD
 
 
 class Ours(IdentityProviderContract):
