@@ -132,6 +132,7 @@ class Container(containers.DeclarativeContainer):
     ids: providers.Provider[IdFactory] = _once(_late("homeport.adapters.system:SystemIds"))
     retry = _once(Retry)
     closing: providers.Provider[ExitStack] = _once(_closing)
+    beside = providers.Object(False)
     offload = providers.Object(call)
     pause = providers.Object(go_on)
     catalog = _once(lambda one: one.catalog(), definition)
@@ -143,6 +144,7 @@ class Container(containers.DeclarativeContainer):
         _late(f"{_EMBEDDED}.database:Database"),
         folder,
         max_waiting=providers.Callable(lambda one: one.server.max_waiting_writes, definition),
+        beside=beside,
     )
 
     record_store: providers.Provider[RecordStore] = _port(
@@ -414,7 +416,8 @@ class Backend:
 
 def assemble(definition: Definition, **overrides: Any) -> Container:
     """The parts of a backend as `definition` describes it. `overrides` replace parts by name:
-    `clock`, `ids`, `retry`, `offload`, `pause`, or a port's adapter."""
+    `clock`, `ids`, `retry`, `offload`, `pause`, or a port's adapter. With `beside` set to True
+    another process has the data folder (see Database)."""
     container = Container(definition=definition)
     for name, part in overrides.items():
         getattr(container, name).override(providers.Object(part))

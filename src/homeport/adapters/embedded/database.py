@@ -2,6 +2,7 @@
 
 One connection writes; each thread that reads has its own. `attach` switches a served database
 to group commit; before that, in the command line and in tests, each write is its own commit.
+A command may read and write beside the process that serves: see neighbours.py.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from homeport.adapters.embedded.group_commit import (
     Wait,
     Work,
 )
-from homeport.adapters.embedded.migrations import migrate
+from homeport.adapters.embedded.migrations import check_current, migrate
+from homeport.adapters.embedded.neighbours import Watch, wait_patiently
 
 T = TypeVar("T")
 
@@ -37,22 +39,25 @@ class Database:
     raises Unavailable.
     """
 
-    def __init__(self, folder: Path, max_waiting: int = 1_000) -> None:
+    def __init__(self, folder: Path, max_waiting: int = 1_000, *, beside: bool = False) -> None:
         """Open or make the data folder, lock it for this process, and bring the database in it
         to the newest schema.
 
-        Raises FolderInUse, FolderUnusable, or NewerSchema for data that a newer program has
-        written. Once attached, more than `max_waiting` waiting
-        writes are refused with Overloaded.
+        With `beside` another process has it: nothing is made, locked or migrated, and writes
+        take their turn with those of that process. Raises FolderInUse, FolderUnusable, or
+        NewerSchema for data that a newer program has written. Once attached, more than
+        `max_waiting` waiting writes are refused with Overloaded.
         """
         self.listeners: list[Callable[[], None]] = []
         self.commits = CommitCounts()
-        self._folder = DataFolder(folder)
+        self._folder = DataFolder(folder, beside=beside)
+        self._beside = beside
         self._max_waiting = max_waiting
         self._lock = threading.RLock()
         self._local = threading.local()
         self._readers: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()
         self._group: GroupCommit | None = None
+        self._watch: Watch | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_thread = 0
         self._loop_reader: apsw.Connection | None = None
@@ -113,7 +118,7 @@ class Database:
             self._loop = loop
             self._loop_thread = threading.get_ident()
             self._loop_reader = self._open_reader(engine.REQUESTS_CACHE_KIB)
-            self._group = GroupCommit(
+            self._group = group = GroupCommit(
                 self._writer,
                 loop,
                 wait,
@@ -122,6 +127,7 @@ class Database:
                 self._notify,
                 self.commits,
             )
+            self._watch = Watch(self._writer, loop, lambda: not group.busy, self._refresh)
 
     def detach(self) -> None:
         """Finish the writes that wait and go back to a commit for each write.
@@ -159,6 +165,9 @@ class Database:
             group, self._group = self._group, None
             if group is None:
                 return
+            if self._watch is not None:
+                self._watch.stop()
+                self._watch = None
             group.stop()
             self._end_snapshot()
             self._loop = None
@@ -200,7 +209,11 @@ class Database:
     def _open_writer(self) -> apsw.Connection:
         writer = engine.open_writer(self._folder.database)
         try:
-            migrate(writer)
+            if self._beside:
+                wait_patiently(writer)
+                check_current(writer)
+            else:
+                migrate(writer)
         except BaseException:
             writer.close()
             raise
@@ -210,6 +223,11 @@ class Database:
         reader = engine.open_reader(self._folder.database, cache_kib)
         self._readers.add(reader)
         return reader
+
+    def _refresh(self) -> None:
+        """Another process has committed: let go of what was before, and wake whoever waits."""
+        self._end_snapshot()
+        self._notify()
 
     def _end_snapshot(self) -> None:
         if self._snapshot_open and self._loop_reader is not None:

@@ -32,13 +32,19 @@ class NewerSchema(Invalid):
 class DataFolder:
     """A folder made and locked for this process, until `close` or the process ends."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, beside: bool = False) -> None:
         """Make the folder if there is none, and lock it.
 
-        Raises FolderUnusable, saying what to do, where that is not possible, and FolderInUse
-        where another process has it.
+        With `beside` it is another process that has made and locked it. Raises FolderUnusable,
+        saying what to do, where that is not possible, and FolderInUse where another process
+        has it.
         """
         self.path = path
+        self._lock = -1
+        if beside:
+            if not self.database.is_file():
+                raise FolderUnusable(f"There is no database {self.database}.")
+            return
         try:
             path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
             self._lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)

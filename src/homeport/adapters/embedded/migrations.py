@@ -11,7 +11,7 @@ from typing import Final
 
 import apsw
 
-from homeport.adapters.embedded.folder import NewerSchema
+from homeport.adapters.embedded.folder import FolderInUse, NewerSchema
 
 _RECORDS = """
 CREATE TABLE records (
@@ -146,12 +146,7 @@ def migrate(connection: apsw.Connection, migrations: Sequence[str] = MIGRATIONS)
 
     Raises NewerSchema, with the file untouched, for one that a newer program has written.
     """
-    seen = int(connection.execute("PRAGMA user_version").get)
-    if seen > len(migrations):
-        raise NewerSchema(
-            f"The data is of schema {seen}; this program knows schemas up to "
-            f"{len(migrations)}. Install the newer version of homeport that wrote it."
-        )
+    seen = _seen(connection, migrations)
     if seen == len(migrations):
         return
     connection.execute("BEGIN IMMEDIATE")
@@ -163,3 +158,25 @@ def migrate(connection: apsw.Connection, migrations: Sequence[str] = MIGRATIONS)
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+
+
+def check_current(connection: apsw.Connection, migrations: Sequence[str] = MIGRATIONS) -> None:
+    """For a file that another process has open: raise NewerSchema, or FolderInUse where it
+    would have to be migrated under that process."""
+    seen = _seen(connection, migrations)
+    if seen < len(migrations):
+        raise FolderInUse(
+            f"The data is of schema {seen}, and in use by an older version of homeport. Start "
+            "that server again with this version first."
+        )
+
+
+def _seen(connection: apsw.Connection, migrations: Sequence[str]) -> int:
+    """How many steps the file has seen."""
+    seen = int(connection.execute("PRAGMA user_version").get)
+    if seen > len(migrations):
+        raise NewerSchema(
+            f"The data is of schema {seen}; this program knows schemas up to "
+            f"{len(migrations)}. Install the newer version of homeport that wrote it."
+        )
+    return seen
