@@ -8,10 +8,11 @@ LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsa
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links $(if $(UPGRADE),--upgrade)
 RUNNING := $(VENV)/.installed-run
 DEVELOPING := $(VENV)/.installed-dev
+MUTATING := $(VENV)/.installed-mutate
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint imports types pyright bench docs lock clean
+.PHONY: help run test check lint imports types pyright mutate bench docs lock clean
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +45,9 @@ pyright: $(DEVELOPING)
 		echo "LEFT OUT: pyright cannot start here; mypy has checked the types"; \
 	fi
 
+mutate: $(MUTATING)  ## change the domain in small ways: does a test notice? (ARGS=... one module)
+	$(BIN)/python -m tests.mutation $(ARGS)
+
 bench: $(DEVELOPING)  ## measure a server of its own with wrk (ARGS="--quick" for a short run)
 	$(BIN)/python -m benchmarks.run $(ARGS)
 
@@ -55,9 +59,10 @@ lock: $(DEVELOPING)  ## write requirements/*.txt anew (UPGRADE=1 for the newest 
 	$(LOCK) -o requirements/core.txt -c requirements/run.txt pyproject.toml
 	$(LOCK) -o requirements/dev.txt -c requirements/run.txt --extra local --extra testing \
 		pyproject.toml requirements/dev.in
+	$(LOCK) -o requirements/mutate.txt -c requirements/dev.txt requirements/mutate.in
 
 clean:  ## remove the environment, caches and built files; data folders stay
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .cache
+	rm -rf $(VENV) build dist mutants .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -75,4 +80,9 @@ $(RUNNING): requirements/run.txt pyproject.toml | $(BIN)/python
 $(DEVELOPING): requirements/dev.txt $(RUNNING)
 	@echo "Adding what tests and checks need ..."
 	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(MUTATING): requirements/mutate.txt $(DEVELOPING)
+	@echo "Adding what mutation testing needs ..."
+	@$(PIP) install --require-hashes -r requirements/mutate.txt
 	@touch $@

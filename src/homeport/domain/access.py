@@ -86,6 +86,16 @@ def readable_scopes(
     a space that was asked for does not exist for the caller: NotFound. It depends on nothing
     else, so the last answers are kept.
     """
+    return _readable_scopes(principal, catalog, memberships, space, collection)
+
+
+def _readable_scopes(
+    principal: Principal,
+    catalog: Catalog,
+    memberships: tuple[Membership, ...],
+    space: str | None,
+    collection: str | None,
+) -> tuple[Scope, ...]:
     roles: dict[str, Role | None] = {principal.id: None, names.PUBLIC: None}
     roles |= {one.space: one.role for one in memberships if one.identity == principal.id}
     scopes = []
