@@ -16,9 +16,10 @@ def declare(commands: Commands) -> None:
         "rebuild makes it anew from the records, verify compares the two.",
         "homeport index status",
         "homeport index rebuild --data /var/lib/homeport",
-        "homeport index verify",
+        "homeport index verify --json",
     )
     index.add_argument("action", choices=("status", "rebuild", "verify"))
+    machine_readable(index)
     definition(index)
 
     letters = command(
