@@ -75,7 +75,27 @@ def declare(commands: Commands) -> None:
     )
     openapi.add_argument("--output", type=Path, metavar="FILE", help="write it to this file")
 
-    command(commands, "version", "show versions", "Show Homeport's and Python's versions.")
+    completion = command(
+        commands,
+        "completion",
+        "print a script that completes commands in a shell",
+        "Print a script by which bash, zsh or fish completes commands, options and files. It "
+        "knows the commands of this version: print it anew after an upgrade.",
+        'eval "$(homeport completion bash)"',
+        "homeport completion zsh > ~/.zfunc/_homeport",
+        "homeport completion fish > ~/.config/fish/completions/homeport.fish",
+    )
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"))
+
+    version = command(
+        commands,
+        "version",
+        "show versions",
+        "Show Homeport's and Python's versions.",
+        "homeport version",
+        "homeport version --json",
+    )
+    machine_readable(version)
 
 
 def _positive(text: str) -> int:

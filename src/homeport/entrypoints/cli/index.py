@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from argparse import Namespace
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from homeport.domain.indexing import Drift
+from homeport.domain.model.record import Key
 from homeport.entrypoints.cli.exits import Exit, fail
 from homeport.entrypoints.cli.opening import definition_of, opened, rebuild_index
 from homeport.entrypoints.cli.progress import progress
@@ -21,13 +24,22 @@ def run(arguments: Namespace) -> int:
     if not definition.data_folder.exists():
         fail(Exit.FOLDER, f"There is no data folder {definition.data_folder}.")
     with opened(definition) as backend:
-        return _ACTIONS[arguments.action](backend)
+        return _ACTIONS[arguments.action](backend, as_json=arguments.json)
 
 
-def _status(backend: Backend) -> int:
+def _status(backend: Backend, *, as_json: bool) -> int:
     drift = _compare(backend)
     waiting = backend.feed.next_due("indexing") is not None
     dead = backend.feed.dead_letters("indexing")
+    if as_json:
+        _print(
+            records=drift.records,
+            indexed=drift.entries,
+            needs_rebuild=_why(backend),
+            changes_waiting=waiting,
+            dead_letters=len(dead),
+        )
+        return Exit.OK
     for name, value in (
         ("records", f"{drift.records:,}"),
         ("indexed", f"{drift.entries:,}"),
@@ -39,13 +51,29 @@ def _status(backend: Backend) -> int:
     return Exit.OK
 
 
-def _rebuild(backend: Backend) -> int:
-    print(f"The index holds {rebuild_index(backend):,} records.")
+def _rebuild(backend: Backend, *, as_json: bool) -> int:
+    records = rebuild_index(backend)
+    if as_json:
+        _print(records=records)
+    else:
+        print(f"The index holds {records:,} records.")
     return Exit.OK
 
 
-def _verify(backend: Backend) -> int:
+def _verify(backend: Backend, *, as_json: bool) -> int:
     drift = _compare(backend)
+    if as_json:
+        _print(
+            clean=drift.clean,
+            records=drift.records,
+            indexed=drift.entries,
+            missing={"count": drift.missing_count, "listed": _keys(drift.missing)},
+            stale={"count": drift.stale_count, "listed": _keys(drift.stale)},
+            extra={"count": drift.extra_count, "listed": _keys(drift.extra)},
+            needs_rebuild=_why(backend),
+            changes_waiting=backend.feed.next_due("indexing") is not None,
+        )
+        return Exit.OK if drift.clean else Exit.FAILED
     if drift.clean:
         print(f"The index equals the {drift.records:,} records.")
         return Exit.OK
@@ -70,6 +98,14 @@ def _verify(backend: Backend) -> int:
 def _compare(backend: Backend) -> Drift:
     with progress("Comparing") as advance:
         return backend.indexing.verify(advance)
+
+
+def _print(**found: Any) -> None:
+    print(json.dumps(found, indent=2))
+
+
+def _keys(keys: Iterable[Key]) -> list[dict[str, str]]:
+    return [key._asdict() for key in keys]
 
 
 def _why(backend: Backend) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import sys
 from argparse import Namespace
@@ -10,7 +11,15 @@ from homeport import __version__
 from homeport.entrypoints.cli.exits import Exit
 
 
-def run(_: Namespace) -> int:
+def run(arguments: Namespace) -> int:
+    if arguments.json:
+        versions = {
+            "homeport": __version__,
+            "python": platform.python_version(),
+            "executable": sys.executable,
+        }
+        print(json.dumps(versions, indent=2))
+        return Exit.OK
     print(f"homeport {__version__}")
     print(f"Python {platform.python_version()} ({sys.executable})")
     return Exit.OK
