@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from homeport.domain.identity import Identities
     from homeport.domain.indexing import Indexing
     from homeport.domain.messaging import Messages
+    from homeport.domain.operator_records import OperatorRecords
     from homeport.domain.ports.change_feed import ChangeFeed
     from homeport.domain.ports.clock import Clock
     from homeport.domain.ports.id_factory import IdFactory
@@ -241,6 +242,9 @@ class Container(containers.DeclarativeContainer):
     records: providers.Provider[Records] = _once(
         _service("records:Records"), record_store, catalog, schemas, ids, clock
     )
+    operator_records: providers.Provider[OperatorRecords] = _once(
+        _service("operator_records:OperatorRecords"), record_store, catalog, schemas
+    )
     indexing: providers.Provider[Indexing] = _once(
         _service("indexing:Indexing"), record_store, search_index, catalog
     )
@@ -277,6 +281,11 @@ class Backend:
     @cached_property
     def records(self) -> Records:
         return self._container.records()
+
+    @cached_property
+    def operator_records(self) -> OperatorRecords:
+        """For the command line; no operation leads here."""
+        return self._container.operator_records()
 
     @cached_property
     def schemas(self) -> Schemas:

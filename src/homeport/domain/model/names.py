@@ -16,6 +16,8 @@ COLLECTION_ALPHABET: Final = "1 to 64 of a-z 0-9 _"
 ME: Final = "me"
 """In a route: the caller's own private space."""
 PUBLIC: Final = "public"
+OPERATOR: Final = "operator"
+"""The author of records that the backend's operator has made; no identity has this id."""
 
 INBOX: Final = "inbox"
 SENT: Final = "sent"

@@ -1,5 +1,5 @@
 """The command line: `homeport serve`, `demo`, `init`, `routes`, `openapi`, `index`, `schema`,
-`dead-letters`, `backup`, `restore`, `export`, `import` and `version`.
+`dead-letters`, `identity`, `records`, `backup`, `restore`, `export`, `import` and `version`.
 
 arguments.py  runs what was typed; a command's module is loaded when it is called
 app_commands.py, operator_commands.py   what can be typed; declaring.py what they share

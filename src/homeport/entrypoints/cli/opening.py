@@ -80,6 +80,49 @@ def viewed(definition: Definition) -> Iterator[Backend]:
         yield backend
 
 
+@contextmanager
+def opened_anyway(definition: Definition, *ports: str) -> Iterator[Backend]:
+    """The backend for a command that works on `ports` alone, whether or not a server runs.
+
+    Where none does, the data folder is locked for this process. Where one does, this process
+    reads and writes beside it. What the backend refuses comes out as a Failure.
+    """
+    from homeport.adapters.embedded.folder import DATABASE, FolderInUse
+    from homeport.container import build
+
+    used = {getattr(definition.adapters, port).use for port in ports}
+    if "memory" in used:
+        sentence = "This is kept in memory, where only the server's own process reaches it."
+        raise Failure(Exit.USAGE, sentence)
+    place = definition.data_folder / DATABASE
+    if "embedded" in used and not place.is_file():
+        cure = "Name the data folder with --data."
+        raise Failure(Exit.FOLDER, f"There is no database {place}. {cure}")
+    _find_own_adapters(definition.adapters)
+    backend = build(definition)
+    try:
+        try:
+            _ = backend.database
+        except FolderInUse:
+            backend.close()
+            backend = build(definition, beside=True)
+            _ = backend.database
+        yield backend
+    except HomeportError as error:
+        raise refused(error) from error
+    finally:
+        backend.close()
+
+
+def refused(error: HomeportError) -> Failure:
+    """What the backend refuses, as one sentence with every wrong place. Names and options that
+    were typed are told from what is wrong with the data, whose places are JSON pointers."""
+    faults = [": ".join(filter(None, (one.pointer, one.detail))) for one in error.faults]
+    typed = any(one.pointer and not one.pointer.startswith("/") for one in error.faults)
+    sentence = f"{error.detail} ({'; '.join(faults)})" if faults else error.detail
+    return Failure(Exit.USAGE if typed else _code(error), sentence)
+
+
 def rebuild_index(backend: Backend) -> int:
     """Make the index anew, with progress; returns the number of records in it."""
     with progress("Rebuilding the index") as advance:

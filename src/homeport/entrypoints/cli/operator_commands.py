@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 from homeport.entrypoints.cli.declaring import Commands, command, definition, machine_readable
@@ -116,6 +117,9 @@ def declare(commands: Commands) -> None:
     imported.add_argument("--json", action="store_true", help="the summary for programs")
     definition(imported)
 
+    _declare_identity(commands)
+    _declare_records(commands)
+
     schema = command(
         commands,
         "schema",
@@ -131,3 +135,124 @@ def declare(commands: Commands) -> None:
     schema.add_argument("--schema", type=Path, metavar="FILE", help="check with this schema")
     machine_readable(schema)
     definition(schema)
+
+
+def _declare_identity(commands: Commands) -> None:
+    identity = command(
+        commands,
+        "identity",
+        "list, show, disable or enable identities, also while the backend runs",
+        "Work on guests and accounts, also while the backend runs. Nothing here shows a "
+        "password, a hash or a token.",
+        "homeport identity list",
+        "homeport identity show ann@example.org",
+        "homeport identity disable ann@example.org",
+    )
+    actions = identity.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = command(
+        actions,
+        "list",
+        "a page of all identities, guests and disabled ones included",
+        "Print a page of all identities, in the provider's own order. A page that is not the "
+        "last one says how to get the next.",
+        "homeport identity list --limit 60",
+        "homeport identity list --json",
+    )
+    listing.add_argument("--limit", type=int, default=20, metavar="N", help="1 to 60 (20)")
+    listing.add_argument("--cursor", help="as the page before prints it")
+    machine_readable(listing)
+    definition(listing)
+    for name, short, long in (
+        ("show", "one identity, and how many devices it has", "Print what is known of somebody."),
+        (
+            "disable",
+            "let somebody in no more",
+            (
+                "Let somebody neither sign in nor refresh, and end all their refresh tokens. "
+                "Access tokens that are out stay good until they expire, 15 minutes at most."
+            ),
+        ),
+        (
+            "enable",
+            "let somebody sign in again",
+            (
+                "Let somebody sign in again. Refresh tokens that have ended do not come back; a "
+                "guest, who has no password, stays outside."
+            ),
+        ),
+    ):
+        one = command(
+            actions,
+            name,
+            short,
+            long,
+            f"homeport identity {name} ann@example.org",
+            f"homeport identity {name} q7xk2m5dwj3t6ynbv4hzcf2gpa --json",
+        )
+        one.add_argument("who", metavar="ID|LOGIN", help="an identity's id, or its login")
+        machine_readable(one)
+        definition(one)
+
+
+def _declare_records(commands: Commands) -> None:
+    records = command(
+        commands,
+        "records",
+        "read or write anybody's records, also while the backend runs",
+        "Read or write records for support, whoever's they are, also while the backend runs. "
+        "What is written passes the same schema, limits and versions as every write, and "
+        "reaches the index and the subscribers.",
+        "homeport records list public recipes",
+        "homeport records get public recipes soup",
+        "homeport records put public recipes soup soup.json",
+    )
+    actions = records.add_subparsers(dest="action", required=True, metavar="ACTION")
+    get = command(
+        actions,
+        "get",
+        "print a record",
+        "Print a record as JSON.",
+        "homeport records get public recipes soup",
+        "homeport records get public recipes soup --bare > soup.json",
+    )
+    _place(get)
+    get.add_argument("id", metavar="ID")
+    get.add_argument("--bare", action="store_true", help="its data alone, as put takes it")
+    get.add_argument("--json", action="store_true", help="in one line")
+    definition(get)
+    listing = command(
+        actions,
+        "list",
+        "print a page of a collection",
+        "Print a page of a collection, by id. A page that is not the last one says how to get "
+        "the next.",
+        "homeport records list public recipes --limit 100",
+        "homeport records list public recipes --json",
+    )
+    _place(listing)
+    listing.add_argument("--limit", type=int, default=20, metavar="N", help="1 to 100 (20)")
+    listing.add_argument("--cursor", help="as the page before prints it")
+    machine_readable(listing)
+    definition(listing)
+    put = command(
+        actions,
+        "put",
+        "create or replace a record",
+        "Create a record or replace its data. A new record's author is `operator`; one that "
+        "exists keeps its own.",
+        "homeport records put public recipes soup soup.json",
+        "homeport records put public recipes soup - --if-match 00d1a2b3c4d5e6f7 < soup.json",
+    )
+    _place(put)
+    put.add_argument("id", metavar="ID")
+    put.add_argument("file", metavar="FILE|-", help="the data, a JSON object; - reads stdin")
+    expect = put.add_mutually_exclusive_group()
+    expect.add_argument("--if-match", metavar="VERSION", help="only if it is at this version")
+    expect.add_argument("--if-none-match", action="store_true", help="only if it is not there")
+    machine_readable(put)
+    definition(put)
+
+
+def _place(command: argparse.ArgumentParser) -> None:
+    command.add_argument("space", metavar="SPACE", help="an identity's id, `public`, or another")
+    command.add_argument("collection", metavar="COLLECTION")

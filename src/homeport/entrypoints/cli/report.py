@@ -1,4 +1,4 @@
-"""The demo's words: what came back, for people to read."""
+"""What came back, for people to read: the demo's words, and tables."""
 
 from __future__ import annotations
 
@@ -69,6 +69,19 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
+
+
+def print_page(
+    heading: Sequence[str], rows: Sequence[Sequence[str]], cursor: str | None, nothing: str
+) -> None:
+    """A page as a table, and how to get the next one; `nothing` where there is none."""
+    if rows:
+        for line in table([heading, *rows]):
+            print(line)
+    elif cursor is None:
+        print(nothing)
+    if cursor is not None:
+        print(f"There are more: --cursor {cursor}")
 
 
 def _cut(fragment: str) -> str:
