@@ -92,6 +92,12 @@ def test_author_access_in_a_shared_space_asks_for_both_the_role_and_the_author()
     assert grant == access.Grant(Guard("team", "ann", WRITERS), by_author_only=True)
 
 
+def test_author_access_asks_for_the_author_also_where_reading_has_a_guard_of_its_own() -> None:
+    catalog = Catalog([Collection("minutes", write=Access.AUTHOR)])
+    grant = access.changing(ANN, "team", "minutes", catalog)
+    assert grant == access.Grant(Guard("team", "ann", WRITERS), by_author_only=True)
+
+
 def test_administrators_get_what_names_them_and_nothing_else() -> None:
     assert outcome(access.reading, ADMIN, "public", "read_admin") == "yes"
     assert outcome(access.reading, ADMIN, "ann", "read_owner") == OWNERS
@@ -103,6 +109,7 @@ def test_undeclared_collections_are_private_only() -> None:
     assert outcome(access.creating, ANN, "public", "anything") == "NotFound"
     refusing = Catalog(refuse_undeclared=True)
     assert outcome(access.reading, ANN, "ann", "anything", refusing) == "NotFound"
+    assert outcome(access.creating, ANN, "ann", "anything", refusing) == "NotFound"
     assert outcome(access.reading, ANN, "ann", "inbox", refusing) == "yes"
 
 
@@ -125,6 +132,14 @@ def test_a_failed_guard_shows_only_what_the_caller_can_see(
 ) -> None:
     refusal = access.refusal(GuardFailed(role), ANN, "team", "notes", Catalog())
     assert type(refusal) is error
+
+
+@pytest.mark.parametrize("role", [None, Role.WRITER, Role.READER])
+def test_a_failed_guard_shows_nothing_of_a_collection_that_only_owners_read(
+    role: Role | None,
+) -> None:
+    refusal = access.refusal(GuardFailed(role), ANN, "team", "read_owner", LEVELS)
+    assert type(refusal) is NotFound
 
 
 def covered(scopes: tuple[Scope, ...], space: str, collection: str) -> bool:
@@ -177,3 +192,8 @@ def test_narrowing_to_what_is_not_there_for_the_caller_finds_nothing() -> None:
 def test_open_collections_reach_into_other_spaces_when_narrowed() -> None:
     catalog = Catalog([Collection("profile", read=Access.ANYONE)])
     assert access.readable_scopes(ANN, catalog, (), "bob") == (Scope("bob", "profile"),)
+
+
+def test_open_collections_do_not_show_in_a_search_of_another_collection() -> None:
+    catalog = Catalog([Collection("profile", read=Access.ANYONE)])
+    assert access.readable_scopes(ANN, catalog, (), None, "notes") == (Scope("ann", "notes"),)

@@ -113,7 +113,7 @@ def test_what_the_index_refuses_is_told_by_its_place(
 def test_trouble_fails_the_batch(store: MemoryRecordStore) -> None:
     class Down(MemorySearchIndex):
         def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
-            raise Unavailable("down")
+            raise Unavailable("It is down.")
 
     record = put(store, "a")
     with pytest.raises(Unavailable):
