@@ -45,6 +45,9 @@ def filters(text: str, collection: str | None = "books") -> tuple[Filter, ...]:
         ("kind:7", Term(KEYWORD, "kind", "7")),
         ('kind:">7"', Term(KEYWORD, "kind", ">7")),
         ("kind:a..b", Term(KEYWORD, "kind", "a..b")),
+        ("kind:1..2..3", Term(KEYWORD, "kind", "1..2..3")),
+        ('kind:"', Term(KEYWORD, "kind", '"')),
+        ('kind:""', Term(KEYWORD, "kind", "")),
         ("pages:300", Term(NUMBER, "pages", 300.0)),
         ("pages:-1.5e3", Term(NUMBER, "pages", -1500.0)),
         ("pages:>300", Range(NUMBER, "pages", 300.0, None, include_low=False)),
@@ -147,6 +150,50 @@ def test_a_fault_names_the_parameter(text: str) -> None:
     with pytest.raises(Invalid) as refused:
         filters(text)
     assert [fault.pointer for fault in refused.value.faults] == ["filter"]
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("kind", "field:value"),
+        ("pages:many", "takes a number"),
+        ("pages:>many", "takes a number"),
+        ("seen:soon", "takes a date"),
+        ("kind:>7", "no order: it is declared as keyword"),
+        ("tag:>x", "takes a number or a date"),
+    ],
+)
+def test_a_fault_says_what_would_do(text: str, hint: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        filters(text)
+    assert hint in refused.value.faults[0].detail
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        Condition("kind"),
+        Condition("", value="a"),
+        Condition("title", value="!!!"),
+        Condition("title", words="!!!"),
+        Condition("kind", words="a"),
+        Condition("pages", value="many"),
+        Condition("kind", low=7),
+    ],
+)
+def test_a_condition_in_json_names_its_own_parameter(condition: Condition) -> None:
+    with pytest.raises(Invalid) as refused:
+        to_filters(condition, FieldRoles(CATALOG, "books"), "/filter/0")
+    assert [fault.pointer for fault in refused.value.faults] == ["/filter/0"]
+
+
+def test_the_longest_field_and_the_longest_filter() -> None:
+    assert filters(f"{'x' * 256}:y") == (Term(KEYWORD, "x" * 256, "y"),)
+    longest = "kind:" + "\u00e9" * 509 + "x"
+    assert len(longest.encode()) == 1024
+    assert filters(longest)
+    with pytest.raises(Invalid):
+        filters(longest + "x")
 
 
 @settings(max_examples=100, deadline=None)
