@@ -16,7 +16,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from homeport import container
+from homeport.adapters.memory.search_index import MemorySearchIndex
 from homeport.definition import Adapters, Definition
+from homeport.domain.errors import Unavailable
+from homeport.domain.model.query import SearchPage, SearchQuery
 from homeport.domain.model.record import Key
 from homeport.entrypoints.local import greenlets
 from homeport.entrypoints.local.app import gateway_for, settings_of
@@ -46,8 +49,10 @@ class Caller:
 
 
 @contextmanager
-def running_backend(definition: Definition) -> Iterator[Served]:
-    backend = container.build(definition, offload=greenlets.offload)
+def running_backend(definition: Definition, **overrides: Any) -> Iterator[Served]:
+    backend = container.build(
+        definition, offload=greenlets.offload, pause=greenlets.pause, **overrides
+    )
     settings = replace(settings_of(definition), port=0, log=LogFormat.JSON)
     log = io.StringIO()
     made: list[Gateway] = []
@@ -151,3 +156,30 @@ def test_a_stop_under_load_keeps_every_write_that_was_acknowledged(tmp_path: Pat
         assert all(backend.store.get(key) for key in keys)
     finally:
         backend.close()
+
+
+class LostIndex(MemorySearchIndex):
+    """Its disk has gone."""
+
+    lost = False
+
+    def search(self, query: SearchQuery) -> SearchPage:
+        if self.lost:
+            raise Unavailable("The search index does not answer.")
+        return super().search(query)
+
+
+def test_health_tells_ready_from_alive(tmp_path: Path) -> None:
+    index = LostIndex()
+    with running_backend(Definition(data_folder=tmp_path), search_index=index) as served:
+        assert served.get("/v1/health").json()["status"] == "ok"
+        index.lost = True
+        answer = served.get("/v1/health")
+        assert answer.status == 503
+        assert answer["retry-after"] == "1"
+        assert "search index" in answer.json()["detail"]
+        alive = served.get("/v1/health?probe=alive")
+        assert (alive.status, alive.json()["status"]) == (200, "alive")
+        assert served.get("/v1/health?probe=well").status == 400
+        index.lost = False
+        assert served.get("/v1/health?probe=ready").json()["status"] == "ok"

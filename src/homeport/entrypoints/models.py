@@ -40,6 +40,13 @@ class NoParameters(Parameters):
     """For operations that take no query parameters: any is unknown."""
 
 
+class HealthParameters(Parameters):
+    probe: Literal["ready", "alive"] = Field(
+        "ready",
+        description="`alive` asks whether the process answers at all, `ready` also its parts.",
+    )
+
+
 class PageParameters(Parameters):
     order: Literal["id", "-id", "updated", "-updated"] = "id"
     limit: int = Field(limits.PAGE_ITEMS_DEFAULT, ge=1, le=limits.PAGE_ITEMS)

@@ -160,7 +160,12 @@ ANSWERS: Final[dict[str, Schema]] = {
         }
     ),
     "Accepted": fields({"status": {"type": "string", "const": "accepted"}}),
-    "Health": fields({"status": {"type": "string"}, "version": {"type": "string"}}),
+    "Health": fields(
+        {
+            "status": {"type": "string", "enum": ["ok", "alive"]},
+            "version": text("Of the backend."),
+        }
+    ),
 }
 
 _RECORD_PATCH: Final[Schema] = {

@@ -347,7 +347,8 @@ OPERATIONS: Final = (
         "health.check",
         answers.health,
         caller=Caller.ANYBODY,
-        summary="Tell whether the backend works",
+        query=models.HealthParameters,
+        summary="Tell whether the backend works, or is at least there",
     ),
     Operation(
         "describe",

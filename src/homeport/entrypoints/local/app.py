@@ -30,6 +30,7 @@ def gateway_for(
     pause=greenlets.pause)`, so that slow work leaves the loop free, and searches that come
     together are served together. It stays the caller's to close, after `run`.
     """
+    backend.health.needs(backend.index)
     return Gateway(
         backend,
         handlers_of(backend),
