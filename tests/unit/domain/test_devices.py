@@ -11,7 +11,7 @@ from homeport.adapters.memory.ids import SequentialIds
 from homeport.adapters.memory.push_gateway import MemoryPushGateway
 from homeport.adapters.memory.record_store import MemoryRecordStore
 from homeport.domain import limits
-from homeport.domain.devices import Blocks, Devices
+from homeport.domain.devices import Blocks, Devices, check_target
 from homeport.domain.errors import Conflict, Invalid, NotFound, Unavailable
 from homeport.domain.model.device import Environment, Platform, PushOutcome, PushTarget
 from homeport.domain.model.identity import Kind, Principal
@@ -312,3 +312,20 @@ class TestBlocks:
         with pytest.raises(Conflict):
             blocks.put(ANN, "one-more")
         blocks.put(ANN, "id-0")
+
+    def test_an_id_is_named_where_it_is_none(self, world: World) -> None:
+        attempts: tuple[tuple[str, Callable[[], object]], ...] = (
+            ("identity", lambda: Blocks(world.store).put(ANN, "no/id")),
+            ("identity", lambda: Blocks(world.store).delete(ANN, "no/id")),
+            ("device", lambda: world.devices.delete(ANN, "no/id")),
+        )
+        for pointer, attempt in attempts:
+            with pytest.raises(Invalid) as caught:
+                attempt()
+            assert [one.pointer for one in caught.value.faults] == [pointer]
+
+
+def test_a_token_of_4096_characters_is_the_longest() -> None:
+    check_target(PushTarget(Platform.FCM, Environment.PRODUCTION, "x" * 4096))
+    with pytest.raises(Invalid):
+        check_target(PushTarget(Platform.FCM, Environment.PRODUCTION, "x" * 4097))

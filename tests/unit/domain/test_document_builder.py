@@ -150,3 +150,22 @@ def test_fields_and_values_are_bounded_and_declared_ones_first() -> None:
     assert "f197" in document.number
     assert document.text["title"] == ("last",)
     assert len(build({"many": list(range(2000))}).number["many"]) == 1000
+
+
+@pytest.mark.parametrize(
+    ("place", "point"),
+    [
+        ({"lat": 90, "lon": 180}, (90, 180)),
+        ({"lat": -90, "lon": -180}, (-90, -180)),
+        ({"lat": 90.1, "lon": 0}, None),
+        ({"lat": 0, "lon": 180.1}, None),
+        ({"lat": 1}, None),
+        ({"lat": 1, "lon": "2"}, None),
+        ({"lat": "1", "lon": 2}, None),
+        ({"lat": 1, "lon": 2, "height": 3}, None),
+        ([1, 2], None),
+    ],
+)
+def test_a_place_is_a_latitude_and_a_longitude(place: object, point: object) -> None:
+    found = build({"place": place}, "books").geo.get("place")
+    assert found == (None if point is None else (point,))

@@ -41,3 +41,40 @@ def test_of_a_long_phrase_the_first_16_words_count() -> None:
 
 def test_a_fragment_is_escaped_and_marked() -> None:
     assert fragments("if a < b & c", [(3, 4)]) == ("if <em>a</em> &lt; b &amp; c",)
+
+
+def test_a_fragment_ends_between_words_after_about_150_characters() -> None:
+    text = "word " * 100
+    (only,) = fragments(text, [(0, 4)])
+    assert only == "<em>word</em>" + " word" * 29
+    last = text.index("word", 250)
+    (only,) = fragments(text, [(last, last + 4)])
+    before, _, after = only.partition("<em>word</em>")
+    assert before == "word " * 8
+    assert after == " word" * 21
+
+
+def test_a_fragment_that_reaches_the_end_keeps_the_last_word() -> None:
+    text = "w" * 4 + " " + "x" * 145
+    assert fragments(text, [(0, 4)]) == ("<em>wwww</em> " + "x" * 145,)
+    assert fragments(text + "x", [(0, 4)]) == ("<em>wwww</em>",)
+
+
+def test_matches_that_are_near_share_a_fragment_and_three_are_the_most() -> None:
+    text = "fox " + "x " * 100
+    text = text * 5
+    spans = [(start, start + 3) for start in range(0, len(text), 204)]
+    found = fragments(text, spans)
+    assert len(found) == 3
+    assert all(one.count("<em>fox</em>") == 1 for one in found)
+    assert fragments("fox fox", [(4, 7), (0, 3)]) == ("<em>fox</em> <em>fox</em>",)
+
+
+def test_a_match_that_is_longer_than_a_fragment_is_whole() -> None:
+    text = "x" * 200
+    assert fragments(f"{text} y", [(0, 200)]) == (f"<em>{text}</em>",)
+
+
+def test_what_ends_where_the_fragment_does_is_still_marked() -> None:
+    text = "fox " + "x" * 142 + " fox and so on"
+    assert fragments(text, [(0, 3), (147, 150)])[0].endswith("x <em>fox</em>")

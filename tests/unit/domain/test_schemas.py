@@ -10,7 +10,7 @@ from homeport.adapters.jsonschema.schema_validator import JsonSchemaValidator
 from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.memory.ids import SequentialIds
 from homeport.adapters.memory.record_store import MemoryRecordStore
-from homeport.domain.errors import Fault, Invalid, NotFound, Unavailable, VersionMismatch
+from homeport.domain.errors import Fault, Forbidden, Invalid, NotFound, Unavailable, VersionMismatch
 from homeport.domain.model.collection import Catalog, Collection
 from homeport.domain.model.data import Data
 from homeport.domain.model.identity import Kind, Principal
@@ -160,3 +160,35 @@ def test_stored_records_are_checked_page_by_page() -> None:
     assert checked == {"notes": Checked(1100, 3, (Unfit(keys[0], wrong), Unfit(keys[500], wrong)))}
     assert sum(seen) == 1102
     assert len(seen) > 1
+
+
+def test_roles_are_checked_by_the_write_itself(made: Made) -> None:
+    made.store.put_membership(Membership("team", "ann", Role.WRITER))
+    made.store.put_membership(Membership("team", "ben", Role.READER))
+    made.records.put(ANN, "team", "notes", "n", {"title": "mine"})
+    with pytest.raises(Forbidden):
+        made.records.put(BEN, "team", "notes", "n", {"title": "his"})
+    with pytest.raises(Forbidden):
+        made.records.create(BEN, "team", "notes", {"title": "his"})
+    assert made.records.get(BEN, "team", "notes", "n").data == {"title": "mine"}
+
+
+def test_a_put_at_a_stale_version_is_not_tried_again(made: Made) -> None:
+    old = made.records.put(ANN, "me", "notes", "n", {"title": "one"})
+    new = made.records.put(ANN, "me", "notes", "n", {"title": "two"})
+    for write in (made.records.put, made.records.patch):
+        with pytest.raises(VersionMismatch) as caught:
+            write(ANN, "me", "notes", "n", {"title": "three"}, old.version)
+        assert caught.value.current == new
+
+
+def test_a_stale_patch_is_named_in_its_batch(made: Made) -> None:
+    old = made.records.put(ANN, "me", "notes", "n", {"title": "one"})
+    made.records.put(ANN, "me", "notes", "n", {"title": "two"})
+    writes = [
+        BatchWrite(Op.PUT, "notes", "m", Data.of({"title": "new"})),
+        BatchWrite(Op.PATCH, "notes", "n", Data.of({"title": "three"}), old.version),
+    ]
+    with pytest.raises(VersionMismatch) as caught:
+        made.records.batch(ANN, "me", writes)
+    assert [one.pointer for one in caught.value.faults] == ["/writes/1"]
