@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 
 import pytest
 
@@ -167,3 +168,12 @@ class TestRefusals:
         store.write([Put(Key("ann", "sent", "m"), "ann", DATA)])
         with pytest.raises(errors.Forbidden):
             records.patch(ANN, "me", "sent", "m", {})
+
+
+def test_a_creation_with_long_numbers_can_be_repeated(records: Records) -> None:
+    key = "00000000-0000-0000-0000-000000000007"
+    data = {"n": Decimal("0.1234567890123456789012345678")}
+    first = records.create(ANN, "me", "notes", data, key)
+    assert records.create(ANN, "me", "notes", data, key) == first
+    with pytest.raises(errors.Mismatched):
+        records.create(ANN, "me", "notes", {"n": Decimal("0.1234567890123456789012345679")}, key)

@@ -58,3 +58,8 @@ def test_texts_sort_as_versions_do() -> None:
 )
 def test_what_is_none_of_ours_leads_nowhere(text: str) -> None:
     assert versions.from_text(text) is None
+
+
+def test_the_earliest_stamp_of_a_moment_has_an_empty_tail() -> None:
+    now = versions.EPOCH + 123_456_789
+    assert versions.earliest(now) == versions.stamp(now, 0)
