@@ -36,6 +36,13 @@ REFUSED = [
     ('{"a": 1e126}', "/a", "a number outside 1e-130 to 9.99e125"),
     ('{"a": -1e126}', "/a", "a number outside 1e-130 to 9.99e125"),
     ('{"a": 1e-131}', "/a", "a number outside 1e-130 to 9.99e125"),
+    ('{"a": 1E126}', "/a", "a number outside 1e-130 to 9.99e125"),
+    ('{"a": ' + "[" * 31 + "NaN" + "]" * 31 + "}", "/a" + "/0" * 31, "NaN is not a JSON number"),
+    (
+        '{"a": ' * 31 + '{"x": 1, "x": 2}' + "}" * 31,
+        "/a" * 31 + "/x",
+        "this name stands twice in one object",
+    ),
     ('{"a": 1' + "0" * 126 + "}", "/a", "a number outside 1e-130 to 9.99e125"),
     ('{"a": 1e99999999999999999999}', "/a", "a number out of range"),
     ('{"a": "\\ud800"}', "", "holds a lone surrogate, which is not text"),
@@ -230,3 +237,15 @@ class TestData:
 )
 def test_the_size_is_what_dynamodb_counts(value: Any, size: int) -> None:
     assert stored_size(value) == size
+
+
+def test_levels_are_counted_not_brackets() -> None:
+    deepest = "[" * 31 + "[]," * 40 + "[]" + "]" * 31
+    with pytest.raises(Invalid):
+        Data.parse(f'{{"a": {deepest}}}')
+    assert Data.parse(f'{{"a": {deepest[1:-1]}}}')
+
+
+def test_a_number_counts_for_21_bytes_at_most() -> None:
+    assert stored_size(10**100) == 21
+    assert stored_size(7) == 3

@@ -228,3 +228,14 @@ class TestContent:
         with pytest.raises(errors.Invalid):
             world.send(world.bob)
         assert world.store.page(world.ann.id, "sent", Order.ID, 1).records == ()
+
+    def test_the_data_may_be_32_levels_deep(self, world: World) -> None:
+        data: dict[str, Any] = {}
+        for _ in range(31):
+            data = {"a": data}
+        assert world.send(world.bob, data=data).data
+        world.run()
+        assert world.inbox(world.bob)[0]["data"] == data
+        with pytest.raises(errors.Invalid) as caught:
+            world.send(world.bob, data={"a": data})
+        assert [one.pointer for one in caught.value.faults] == ["/data"]

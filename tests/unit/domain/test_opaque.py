@@ -39,3 +39,10 @@ def test_anothers_and_what_is_damaged_is_refused() -> None:
     sealed = seal(OF, [1])
     for forged in (seal(digest("page", "you"), [1]), sealed[:-2], "", "é", seal(OF, [1, 2])):
         assert unseal(OF, forged, int) is None
+
+
+def test_positions_before_1970_lead_back() -> None:
+    for place in (-1, -(1 << 63), (1 << 63) - 1):
+        assert unseal("of", seal("of", [place]), int) == [place]
+    for place in (-(1 << 63) - 1, 1 << 63):
+        assert unseal("of", seal("of", [place]), int) is None

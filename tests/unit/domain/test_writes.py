@@ -11,6 +11,7 @@ from homeport.domain import limits
 from homeport.domain.errors import TooLarge
 from homeport.domain.model.data import Data
 from homeport.domain.model.record import Key, Record
+from homeport.domain.model.store_rules import check_transaction
 from homeport.domain.model.writes import (
     Delete,
     Expect,
@@ -145,3 +146,9 @@ class TestSizes:
             resolve(replace(PUT, data=Data.of({"t": "x" * 500_000})), None, 30)
         with pytest.raises(TooLarge):
             resolve(replace(PATCH, patch={"t": "x" * 500_000}), ALIVE, 30)
+
+    def test_a_batch_holds_4_mb(self) -> None:
+        record = ALIVE._replace(data=Data.of({"t": "x" * 399_000}))
+        check_transaction([record] * 10)
+        with pytest.raises(TooLarge):
+            check_transaction([record] * 11)
