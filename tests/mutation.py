@@ -61,13 +61,17 @@ def _changes(name: str) -> Iterable[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the mutants, print the scores and the survivors. Fails only where mutmut fails."""
     parser = argparse.ArgumentParser(prog="make mutate", description=__doc__)
-    parser.add_argument("modules", nargs="*", default=["src/homeport/domain"])
+    parser.add_argument("modules", nargs="*")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args(arguments)
     patterns = [pattern_of(path) for path in given.modules]
     # What an earlier run knew of the tests and the code may no longer be true.
     shutil.rmtree(_WORK, ignore_errors=True)
-    subprocess.run([_MUTMUT, "run", "--max-children", str(given.jobs), *patterns], check=True)
+    run = subprocess.run(
+        [_MUTMUT, "run", "--max-children", str(given.jobs), *patterns], check=False
+    )
+    if run.returncode:
+        return run.returncode
     results = subprocess.run(
         [_MUTMUT, "results", "--all", "true"], capture_output=True, text=True, check=True
     )
