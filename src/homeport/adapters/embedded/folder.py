@@ -11,7 +11,7 @@ from typing import Final
 
 from homeport.domain.errors import Invalid, Unavailable
 
-_LOCK: Final = "lock"
+LOCK: Final = "lock"
 DATABASE: Final = "homeport.db"
 _FOLDER_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
@@ -47,7 +47,7 @@ class DataFolder:
             return
         try:
             path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-            self._lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
+            self._lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
         except (FileExistsError, NotADirectoryError) as exc:
             raise FolderUnusable(f"The data folder {path} is not a folder.") from exc
         except OSError as exc:

@@ -89,6 +89,15 @@ class IndexFolder:
             return f"{_META} is damaged"
         return None
 
+    def documents(self, generation: int) -> int:
+        """How many documents and removal markers the last commit holds. Raises OSError and
+        ValueError where that cannot be read."""
+        meta = json.loads((self.path(generation) / _META).read_bytes())
+        return sum(
+            one["max_doc"] - (one["deletes"] or {"num_deleted_docs": 0})["num_deleted_docs"]
+            for one in meta["segments"]
+        )
+
     def _generations(self) -> Iterator[int]:
         with contextlib.suppress(OSError):
             for one in self._folder.iterdir():

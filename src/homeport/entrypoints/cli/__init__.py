@@ -1,6 +1,6 @@
-"""The command line: `homeport serve`, `demo`, `init`, `routes`, `openapi`, `index`, `schema`,
-`dead-letters`, `identity`, `records`, `backup`, `restore`, `export`, `import`, `completion` and
-`version`.
+"""The command line: `homeport serve`, `demo`, `init`, `routes`, `openapi`, `doctor`, `index`,
+`schema`, `dead-letters`, `identity`, `records`, `backup`, `restore`, `export`, `import`,
+`completion` and `version`.
 
 arguments.py  runs what was typed; a command's module is loaded when it is called
 app_commands.py, operator_commands.py   what can be typed; declaring.py what they share
@@ -8,6 +8,7 @@ exits.py      exit codes, and errors as a sentence with its cure
 progress.py   bars on a terminal, plain lines elsewhere; lines.py reads lines of a bounded length
 opening.py    the definition and the backend that a command works on
 serve.py, init.py, routes.py, ...   one module for each command, by its name
+checks.py, data_checks.py   what `doctor` looks at
 demo.py       the demo's story; corpus.py its notes, client.py its HTTP, report.py its words
 """
 

@@ -22,7 +22,7 @@ class Exit(IntEnum):
 
 MEANINGS: Final = {
     Exit.OK: "done",
-    Exit.FAILED: "not done, or a check found a difference (index verify, schema check)",
+    Exit.FAILED: "not done, or a check found a fault (doctor, index verify, schema check)",
     Exit.USAGE: "wrong arguments, or a wrong definition",
     Exit.IN_USE: "another process uses the data folder",
     Exit.PORT: "the address or port cannot be listened on",

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from homeport.definition import Adapters, Definition, DefinitionError, load
+from homeport.definition import Adapters, Definition, DefinitionError, load, locate
 from homeport.domain.errors import HomeportError, Unavailable
 from homeport.entrypoints.cli.exits import Exit, Failure, fail
 from homeport.entrypoints.cli.progress import progress
@@ -38,12 +38,20 @@ def definition_of(arguments: Namespace) -> Definition:
         raise Failure(Exit.USAGE, sentence) from error
 
 
+def source_of(place: Path) -> str:
+    """Which file the definition at `place` comes from, for people."""
+    file = locate(place) if place.is_dir() else place
+    if file is None:
+        return "built in, with a collection `notes` (write your own with `homeport init`)"
+    return str(file)
+
+
 @contextmanager
 def opened(definition: Definition, **overrides: Any) -> Iterator[Backend]:
     """The backend, with its data folder locked for this process, and closed at the end."""
     from homeport.container import build
 
-    _find_own_adapters(definition.adapters)
+    import_own_adapters(definition.adapters)
     backend = build(definition, **overrides)
     try:
         _open(backend)
@@ -58,7 +66,7 @@ def viewed(definition: Definition) -> Iterator[Backend]:
     also while a server runs on it."""
     from homeport.container import build
 
-    _find_own_adapters(definition.adapters)
+    import_own_adapters(definition.adapters)
     overrides: dict[str, Any] = {}
     with ExitStack() as closing:
         use = definition.adapters.record_store.use
@@ -98,7 +106,7 @@ def opened_anyway(definition: Definition, *ports: str) -> Iterator[Backend]:
     if "embedded" in used and not place.is_file():
         cure = "Name the data folder with --data."
         raise Failure(Exit.FOLDER, f"There is no database {place}. {cure}")
-    _find_own_adapters(definition.adapters)
+    import_own_adapters(definition.adapters)
     backend = build(definition)
     try:
         try:
@@ -170,7 +178,7 @@ def find_own_code() -> None:
         sys.path.insert(0, str(Path.cwd()))
 
 
-def _find_own_adapters(adapters: Adapters) -> None:
+def import_own_adapters(adapters: Adapters) -> None:
     """Import the adapters that are not ours, also from the working folder."""
     for port in Adapters.model_fields:
         adapter = getattr(adapters, port)

@@ -9,6 +9,22 @@ from homeport.entrypoints.cli.declaring import Commands, command, definition, ma
 
 
 def declare(commands: Commands) -> None:
+    doctor = command(
+        commands,
+        "doctor",
+        "find out what is wrong, everything at once",
+        "Look at the program, the definition, the data folder, the disk, the database, the index, "
+        "the port and the server, and say what is wrong and what to do about it. It changes "
+        "nothing, and the backend may run meanwhile. The whole database and index are read: a "
+        "large one takes a while. Exits with 1 where it found a fault.",
+        "homeport doctor",
+        "homeport doctor --data /var/lib/homeport --json",
+    )
+    machine_readable(doctor)
+    definition(doctor)
+    doctor.add_argument("--host", help="where the server listens; wins over the definition")
+    doctor.add_argument("--port", help="its port; wins as well")
+
     index = command(
         commands,
         "index",

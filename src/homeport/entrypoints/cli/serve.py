@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import shlex
 from argparse import Namespace
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from homeport import __version__
-from homeport.definition import Definition, DefinitionError, locate
+from homeport.definition import Definition, DefinitionError
 from homeport.domain.errors import Unavailable
 from homeport.domain.model.collection import Catalog, FieldRole
 from homeport.entrypoints.cli.exits import Exit, Failure, complain
-from homeport.entrypoints.cli.opening import definition_of, find_own_code, opened, rebuild_index
+from homeport.entrypoints.cli.opening import (
+    definition_of,
+    find_own_code,
+    opened,
+    rebuild_index,
+    source_of,
+)
 
 if TYPE_CHECKING:
     import socket
@@ -34,7 +39,7 @@ def run(arguments: Namespace) -> int:
 
         _ready_index(backend)
         _ready_subscribers(backend)
-        source = _source(arguments.definition)
+        source = source_of(arguments.definition)
 
         def on_listening(url: str) -> None:
             print("\n".join(banner(url, definition, source)), flush=True)
@@ -96,13 +101,6 @@ def _something_to_try(definition: Definition) -> tuple[str, str | None]:
     found = catalog.find(name)
     body = found.fields.get("body") if found else None
     return name, "body" if body and body.role is FieldRole.TEXT else None
-
-
-def _source(place: Path) -> str:
-    file = locate(place) if place.is_dir() else place
-    if file is None:
-        return "built in, with a collection `notes` (write your own with `homeport init`)"
-    return str(file)
 
 
 def _ready_subscribers(backend: Backend) -> None:

@@ -1,0 +1,117 @@
+"""What a look at a data folder tells, also while a server writes to it. Nothing is changed."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+import apsw
+
+from homeport.adapters.embedded import engine
+from homeport.adapters.embedded.access_tokens import KEY_SETTING
+from homeport.adapters.embedded.folder import DATABASE, LOCK
+from homeport.adapters.embedded.migrations import MIGRATIONS
+from homeport.domain.errors import Unavailable
+
+KNOWN_SCHEMA: Final = len(MIGRATIONS)
+_COUNTS: Final = {
+    "records": "SELECT count(*) FROM records WHERE data IS NOT NULL",
+    "identities": "SELECT count(*) FROM identities",
+    "messages waiting": "SELECT count(*) FROM queue",
+}
+_BEHIND: Final = """
+    SELECT count(*) FROM change_log
+    WHERE version > (SELECT position FROM consumers WHERE name = 'indexing')"""
+_DEAD: Final = "SELECT source, count(*) FROM dead_letters GROUP BY source ORDER BY source"
+_LINES: Final = 5
+"""Of what is wrong with a damaged database: the first few tell enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseState:
+    """`damage` is what SQLite finds wrong, empty where nothing is. Of a schema other than
+    `KNOWN_SCHEMA`, and of a damaged database, nothing is counted. `behind` is how many changes
+    the index has not had yet, `dead` the number of dead letters by source."""
+
+    schema: int
+    bytes: int
+    log_bytes: int
+    damage: tuple[str, ...] = ()
+    counts: tuple[tuple[str, int], ...] = ()
+    behind: int = 0
+    dead: tuple[tuple[str, int], ...] = ()
+    has_key: bool = True
+
+
+def holder(folder: Path) -> str | None:
+    """The process that has the folder open, as text; None where none has."""
+    try:
+        lock = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        # Shared, and for a moment: nothing else asks the system without taking it.
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return os.pread(lock, 32, 0).decode(errors="replace").strip() or "another process"
+    finally:
+        os.close(lock)
+    return None
+
+
+def examine_database(folder: Path, *, served: bool) -> DatabaseState:
+    """Look at the database of a folder; `served` says that a process has it open.
+
+    Raises Unavailable, saying why, where it cannot be read at all.
+    """
+    path = folder / DATABASE
+    log = folder / f"{DATABASE}-wal"
+    log_bytes = log.stat().st_size if log.is_file() else 0
+    try:
+        with _opened(path, quiet=not served and not log_bytes) as connection:
+            schema = int(connection.execute("PRAGMA user_version").get)
+            found = connection.execute(f"PRAGMA quick_check({_LINES})").fetchall()
+            damage = tuple(str(line) for (line,) in found if line != "ok")
+            state = DatabaseState(schema, path.stat().st_size, log_bytes, damage)
+            if damage or schema != KNOWN_SCHEMA:
+                return state
+            return DatabaseState(
+                schema,
+                state.bytes,
+                log_bytes,
+                counts=tuple(
+                    (name, int(connection.execute(sql).get)) for name, sql in _COUNTS.items()
+                ),
+                behind=int(connection.execute(_BEHIND).get),
+                dead=tuple((str(name), int(number)) for name, number in connection.execute(_DEAD)),
+                has_key=_has_key(connection),
+            )
+    except engine.TROUBLE as exc:
+        raise Unavailable(str(engine.translated(exc))) from exc
+
+
+@contextmanager
+def _opened(path: Path, *, quiet: bool) -> Iterator[apsw.Connection]:
+    """Read only. Where the file is `quiet`, with nobody writing and nothing left in its log,
+    SQLite is told so, and makes no files of its own beside it."""
+    name = f"file:{quote(str(path.absolute()))}?mode=ro" + ("&immutable=1" if quiet else "")
+    connection = apsw.Connection(name, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+    try:
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        connection.set_busy_timeout(5_000)
+        yield connection
+    finally:
+        connection.close()
+
+
+def _has_key(connection: apsw.Connection) -> bool:
+    """Whether the key is there that signs access tokens; one is made with the first token."""
+    sessions = connection.execute("SELECT EXISTS (SELECT 1 FROM refresh_tokens)").get
+    key = connection.execute("SELECT value FROM settings WHERE name = ?", (KEY_SETTING,)).get
+    return key is not None or not sessions

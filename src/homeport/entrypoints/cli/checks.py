@@ -1,0 +1,104 @@
+"""What `homeport doctor` finds of the program and the definition. Nothing is changed."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import metadata
+from typing import Final
+
+from homeport import __version__
+from homeport.definition import Adapters, Definition, DefinitionError
+from homeport.domain.errors import HomeportError
+from homeport.entrypoints.cli.exits import Failure
+from homeport.entrypoints.cli.opening import find_own_code, import_own_adapters
+
+_LOCAL: Final = re.compile(r"^([A-Za-z0-9_.-]+).*extra == ['\"]local['\"]")
+
+
+class Status(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    FAULT = "fault"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found, as sentences. `cure` is what to do, where something is wrong."""
+
+    check: str
+    status: Status
+    detail: str
+    cure: str = ""
+
+
+def ok(check: str, detail: str) -> Finding:
+    return Finding(check, Status.OK, detail)
+
+
+def warning(check: str, detail: str, cure: str) -> Finding:
+    return Finding(check, Status.WARNING, detail, cure)
+
+
+def fault(check: str, detail: str, cure: str) -> Finding:
+    return Finding(check, Status.FAULT, detail, cure)
+
+
+def versions() -> Iterator[Finding]:
+    """This program, what it runs on, and the packages of a server."""
+    yield ok("versions", f"homeport {__version__}, Python {platform.python_version()}")
+    found, missing = [], []
+    for line in metadata.requires("homeport") or ():
+        named = _LOCAL.match(line)
+        if named is None:
+            continue
+        try:
+            found.append(f"{named[1]} {metadata.version(named[1])}")
+        except metadata.PackageNotFoundError:
+            missing.append(named[1])
+    if missing:
+        detail = f"Missing: {', '.join(missing)}."
+        yield fault("packages", detail, "Run: pip install 'homeport[local]'")
+    else:
+        yield ok("packages", ", ".join(found))
+
+
+def definition(found: Definition, source: str) -> Iterator[Finding]:
+    """Settings that load: whether what they name is there."""
+    chosen = {port: getattr(found.adapters, port).use for port in Adapters.model_fields}
+    uses = ", ".join(sorted(set(chosen.values())))
+    names = ", ".join(one.name for one in found.catalog().declared()) or "none"
+    yield ok("definition", f"{source}; adapters: {uses}; collections: {names}")
+    if chosen["push_gateway"] == "embedded":
+        yield ok("pushes", "kept in the data folder, sent nowhere")
+    try:
+        import_own_adapters(found.adapters)
+    except Failure as failure:
+        yield fault("adapters", str(failure), "Install it, or correct the setting.")
+    yield from _schemas(found)
+    yield from _subscribers(found)
+
+
+def _schemas(found: Definition) -> Iterator[Finding]:
+    from homeport.container import build
+
+    schemas = build(found).schemas
+    for name in schemas.declared():
+        try:
+            schemas.of(name)
+        except (HomeportError, ModuleNotFoundError) as error:
+            yield fault(f"schema of {name}", str(error), "Correct the schema.")
+
+
+def _subscribers(found: Definition) -> Iterator[Finding]:
+    from homeport.definition.calls import subscriptions
+
+    find_own_code()
+    try:
+        subscriptions(found.subscribers, None)
+    except DefinitionError as error:
+        for problem in error.problems:
+            yield fault("subscribers", str(problem), "Correct `call`, or install its module.")
