@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from homeport.adapters.memory.clock import ManualClock
+from homeport.container import build
+from homeport.definition import Definition
 from homeport.entrypoints.cli.exits import Exit
 from homeport.entrypoints.operation import PREFIX
 from tests.clients import Client, new_guest
@@ -124,3 +127,27 @@ def test_a_server_under_load_and_a_command_do_not_keep_each_other_from_writing(
         f"{_COMMANDS} commands beside {meanwhile:,} acknowledged writes; "
         f"the slowest took {max(took):.2f} s"
     )
+
+
+def test_what_was_redriven_beside_the_server_is_delivered_at_once(tmp_path: Path) -> None:
+    backend = build(Definition(data_folder=tmp_path / "data"), clock=(clock := ManualClock()))
+    ann, ben = (backend.identities.guest() for _ in range(2))
+    backend.messages.send(ann.identity.principal, [ben.identity.id], "Hello", "still there?")
+    for _ in range(5):
+        assert backend.queue.deliver(lambda jobs: {one.id: "on purpose" for one in jobs}) == 1
+        clock.advance(120)
+    backend.close()
+    with serving(tmp_path / "data") as server, Client(server.address) as client:
+        (letter,) = homeport(server, "dead-letters", "list")
+        assert letter["source"] == "queue:messages"
+        refresh = {"refresh_token": ben.refresh_token}
+        token = client.ask("POST", f"{PREFIX}/identity/refresh", refresh).json["access_token"]
+        inbox = f"{PREFIX}/records/me/inbox"
+        assert client.ask("GET", inbox, token=token).json["items"] == []
+        assert homeport(server, "dead-letters", "redrive", letter["id"]) == {"redriven": 1}
+        until = time.monotonic() + _SECONDS
+        while not (items := client.ask("GET", inbox, token=token).json["items"]):
+            assert time.monotonic() < until, "it was not delivered"
+            time.sleep(0.05)
+        assert items[0]["data"]["text"] == "still there?"
+        assert homeport(server, "dead-letters", "list") == []

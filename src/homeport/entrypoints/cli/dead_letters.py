@@ -1,4 +1,4 @@
-"""`homeport dead-letters list|show|redrive|drop`, while the server is not running."""
+"""`homeport dead-letters list|show|redrive|drop`, also while the server runs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from argparse import Namespace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from homeport.domain.errors import HomeportError
-from homeport.entrypoints.cli.exits import Exit, Failure, fail
-from homeport.entrypoints.cli.opening import definition_of, opened
+from homeport.entrypoints.cli.exits import Exit, fail
+from homeport.entrypoints.cli.opening import definition_of, opened_anyway
 from homeport.entrypoints.cli.report import table
 
 if TYPE_CHECKING:
@@ -21,24 +20,8 @@ _WIDTH = 60
 
 def run(arguments: Namespace) -> int:
     _check(arguments)
-    definition = definition_of(arguments)
-    if definition.adapters.record_store.use == "memory":
-        fail(Exit.USAGE, "The records are kept in memory: there are no dead letters here.")
-    if not definition.data_folder.exists():
-        fail(Exit.FOLDER, f"There is no data folder {definition.data_folder}.")
-    try:
-        with opened(definition) as backend:
-            return _ACTIONS[arguments.action](backend.undelivered, arguments)
-    except Failure as failure:
-        if failure.code is not Exit.IN_USE:
-            raise
-        sentence = (
-            f"The data folder {definition.data_folder} is in use: dead letters are looked at, "
-            "redriven and dropped while the backend is stopped. Stop it first."
-        )
-        raise Failure(Exit.IN_USE, sentence) from failure
-    except HomeportError as error:
-        raise Failure(Exit.FAILED, error.detail) from error
+    with opened_anyway(definition_of(arguments), "record_store", "message_queue") as backend:
+        return _ACTIONS[arguments.action](backend.undelivered, arguments)
 
 
 def _check(arguments: Namespace) -> None:
@@ -82,7 +65,7 @@ def _redrive(letters: DeadLetters, arguments: Namespace) -> int:
     if arguments.json:
         print(json.dumps({"redriven": count}))
     else:
-        print(f"Redriven: {count:,}. The server delivers them when it runs.")
+        print(f"Redriven: {count:,}. They are due now, and delivered while a server runs.")
     return Exit.OK
 
 

@@ -43,8 +43,8 @@ def declare(commands: Commands) -> None:
         commands,
         "dead-letters",
         "look at, redrive or drop what could not be delivered",
-        "Work on dead letters while the backend is not running: changes and messages that the "
-        "index, the messages or a subscriber could not take after all their attempts. redrive "
+        "Work on dead letters, also while the backend runs: changes and messages that the index, "
+        "the messages or a subscriber could not take after all their attempts. redrive "
         "makes them due again, with the record as it is by then; drop forgets them.",
         "homeport dead-letters list",
         "homeport dead-letters list --source subscriber:welcome --json",
