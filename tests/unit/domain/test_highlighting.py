@@ -78,3 +78,23 @@ def test_a_match_that_is_longer_than_a_fragment_is_whole() -> None:
 def test_what_ends_where_the_fragment_does_is_still_marked() -> None:
     text = "fox " + "x" * 142 + " fox and so on"
     assert fragments(text, [(0, 3), (147, 150)])[0].endswith("x <em>fox</em>")
+
+
+def test_a_fragment_begins_with_the_first_whole_word() -> None:
+    text = "abcdef " * 60
+    (only,) = fragments(text, [(140, 146)])
+    assert only.startswith("abcdef " * 5 + "<em>abcdef</em> abcdef")
+    one_word = "x" * 100 + "fox and so on"
+    assert fragments(one_word, [(100, 103)]) == ("x" * 40 + "<em>fox</em> and so on",)
+
+
+def test_each_fragment_is_of_another_place() -> None:
+    words = [f"fox{number} " + "x " * 100 for number in range(3)]
+    text = "".join(words)
+    spans = [(start, start + 4) for start in range(0, len(text), 205)]
+    found = fragments(text, spans)
+    assert [f"<em>fox{number}</em>" in found[number] for number in range(3)] == [True] * 3
+
+
+def test_matches_that_overlap_are_marked_once() -> None:
+    assert fragments("abcd efgh", [(0, 4), (1, 3), (5, 9)]) == ("<em>abcd</em> <em>efgh</em>",)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from homeport.domain import errors
+from homeport.domain import errors, limits
 from homeport.domain.events import RecordChanged
-from homeport.domain.model.data import Data
-from homeport.domain.model.identity import Principal
+from homeport.domain.model.data import Data, stored_size
+from homeport.domain.model.identity import Kind, Principal
 from homeport.domain.model.record import Key, Record
 from homeport.domain.model.writes import Delete, Patch, Put
 from homeport.domain.ports.record_store import Order
@@ -239,3 +239,15 @@ class TestContent:
         with pytest.raises(errors.Invalid) as caught:
             world.send(world.bob, data={"a": data})
         assert [one.pointer for one in caught.value.faults] == ["/data"]
+
+    @pytest.mark.parametrize("id", ["a", "x" * 128])
+    def test_a_text_is_as_long_as_any_inbox_has_room_for(self, world: World, id: str) -> None:
+        longest = "x" * 128
+        content: dict[str, Any] = {"title": "", "text": "", "data": {}}
+        copy = {"from": id, "message": longest, **content, "read": False}
+        room = limits.RECORD_BYTES - 512 - sum(map(len, (longest, "inbox", longest)))
+        room -= stored_size(copy)
+        sender = Principal(id, Kind.USER)
+        assert world.messages.send(sender, ["b"], text="x" * room).data
+        with pytest.raises(errors.TooLarge):
+            world.messages.send(sender, ["b"], text="x" * (room + 1))

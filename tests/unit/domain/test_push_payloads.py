@@ -80,13 +80,22 @@ def test_what_just_fits_is_not_cut() -> None:
     assert cut == "x" * (room - 3) + "…"
 
 
-@pytest.mark.parametrize("together", ["e\u0301", "👍🏽", "👩\u200d🚀", "❤\ufe0f", "1\ufe0f\u20e3"])
+@pytest.mark.parametrize(
+    "together",
+    ["e\u0301", "👍🏽", "👍🏻", "👍🏿", "👩\u200d🚀", "❤\ufe0f", "❤\ufe0e", "1\ufe0f\u20e3"],
+)
 def test_what_a_reader_sees_as_one_character_is_not_cut(together: str) -> None:
     for padding in range(len(together.encode())):
         long = notice(text="x" * padding + together * 2000)
         body: str = render_apns(long)["aps"]["alert"]["body"]
         rest = body.removeprefix("x" * padding).removesuffix("…")
         assert rest == together * (len(rest) // len(together))
+
+
+def test_no_space_stands_before_the_ellipsis() -> None:
+    room = 4096 - size(render_apns(notice(text=""))) - len(',"body":""')
+    body = render_apns(notice(text="x" * (room - 10) + " " * 10 + "y" * 10))["aps"]["alert"]["body"]
+    assert body == "x" * (room - 10) + "…"
 
 
 def test_the_longest_title_and_ids_leave_room() -> None:

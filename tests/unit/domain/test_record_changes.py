@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from homeport.adapters.jsonschema.schema_validator import JsonSchemaValidator
@@ -14,7 +16,8 @@ from homeport.domain.model.data import Data
 from homeport.domain.model.identity import Kind, Principal
 from homeport.domain.model.membership import Membership, Role
 from homeport.domain.model.record import Key
-from homeport.domain.model.writes import Put
+from homeport.domain.model.writes import Guard, Put
+from homeport.domain.ports.record_store import ChangePage
 from homeport.domain.records import Changes, Records
 from homeport.domain.schemas import Schemas
 
@@ -31,9 +34,18 @@ CATALOG = Catalog(
 
 
 class _Store(MemoryRecordStore):
-    """Where `removes`, whoever is asked about is removed right after the answer."""
+    """Where `removes`, whoever is asked about is removed right after the answer. `guards` are
+    those under which changes were read."""
 
     removes = False
+
+    def __init__(self) -> None:
+        super().__init__(ManualClock(), SequentialIds())
+        self.guards: list[Guard | None] = []
+
+    def changes(self, *args: Any, **kwargs: Any) -> ChangePage:
+        self.guards.append(args[5])
+        return super().changes(*args, **kwargs)
 
     def membership(self, space: str, identity: str) -> Membership | None:
         answer = super().membership(space, identity)
@@ -44,7 +56,7 @@ class _Store(MemoryRecordStore):
 
 @pytest.fixture
 def store() -> _Store:
-    store = _Store(ManualClock(), SequentialIds())
+    store = _Store()
     for who, role in ((ANN, Role.OWNER), (BOB, Role.READER)):
         store.put_membership(Membership("team", who.id, role))
     for collection in ("notes", "keys"):
@@ -69,6 +81,14 @@ def test_owners_follow_more_than_readers(records: Records) -> None:
     for ask in (records.changes, records.page):
         with pytest.raises(errors.NotFound):
             ask(BOB, "team", collection="keys")
+
+
+def test_ones_own_space_has_no_guard_and_another_one_the_callers_role(
+    store: _Store, records: Records
+) -> None:
+    for space in ("me", "public", "team"):
+        records.changes(BOB, space)
+    assert store.guards == [None, None, Guard("team", "bob", frozenset({Role.READER}))]
 
 
 def test_who_is_removed_meanwhile_is_shown_nothing(store: _Store, records: Records) -> None:
