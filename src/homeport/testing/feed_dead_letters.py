@@ -91,6 +91,18 @@ class DeadLettersContract(ChangeFeedSupport):
         assert feed.next_due(INDEXING) is None
 
     @final
+    def test_what_failed_behind_a_failed_one_has_all_its_attempts(
+        self, store: RecordStore, feed: ChangeFeed, space: str, clock: ManualClock
+    ) -> None:
+        key = Key(space, "notes", "r")
+        put(store, key)
+        put(store, key)
+        assert len(self.bury(feed, clock)) == 1
+        clock.advance(MANY)
+        letters = self.bury(feed, clock)
+        assert [letter.attempts for letter in letters] == [self.retry.attempts] * 2
+
+    @final
     def test_a_redriven_letter_has_all_its_attempts_again(
         self, store: RecordStore, feed: ChangeFeed, space: str, clock: ManualClock
     ) -> None:
@@ -131,7 +143,7 @@ class DeadLettersContract(ChangeFeedSupport):
         (letter,) = self.bury(feed, clock)
         for act in (feed.redrive, feed.drop):
             assert act(INDEXING, []) == 0
-            assert act(INDEXING, ["999999", "none"]) == 0
+            assert act(INDEXING, ["999999", "none", "9" * 30, f"0{letter.id}"]) == 0
             assert act(MESSAGING, [letter.id]) == 0
         assert feed.dead_letters(INDEXING) == [letter]
         assert feed.drop(INDEXING, [letter.id, letter.id]) == 1

@@ -245,6 +245,19 @@ class DeliveriesContract(ChangeFeedSupport):
         assert versions_in(consumer.events) == versions_of(records)
 
     @final
+    @pytest.mark.parametrize("place", [-1, 3])
+    def test_failing_a_place_outside_the_batch_fails_it_whole(
+        self, store: RecordStore, feed: ChangeFeed, space: str, clock: ManualClock, place: int
+    ) -> None:
+        records = [put(store, Key(space, "notes", f"r{n}")) for n in range(3)]
+        self.settle()
+        assert feed.deliver(INDEXING, lambda events: {place: "no such place"}, 3) == 3
+        clock.advance(self.retry.wait(1))
+        consumer = Consumer()
+        self.drain(feed, consumer)
+        assert versions_in(consumer.events) == versions_of(records)
+
+    @final
     def test_a_crash_repeats_the_batch(
         self, store: RecordStore, feed: ChangeFeed, space: str, clock: ManualClock
     ) -> None:

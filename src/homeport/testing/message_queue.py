@@ -294,6 +294,26 @@ class MessageQueueContract(Contract):
         assert worker.bodies == ["a"]
 
     @final
+    def test_what_crashes_each_time_becomes_a_dead_letter(
+        self, queue: MessageQueue, clock: ManualClock
+    ) -> None:
+        def work(deliveries: Sequence[Delivery]) -> Mapping[str, str]:
+            raise Crash
+
+        queue.enqueue("deadly")
+        self.settle()
+        for _ in range(self.retry.attempts):
+            with pytest.raises(Crash):
+                queue.deliver(work)
+            clock.advance(self.retry.longest_wait)
+        worker = Worker()
+        self.drain(queue, worker)
+        assert worker.got == []
+        (letter,) = queue.dead_letters()
+        assert (letter.body, letter.attempts) == ("deadly", self.retry.attempts)
+        assert queue.next_due() is None
+
+    @final
     def test_work_may_enqueue(self, queue: MessageQueue) -> None:
         def work(deliveries: Sequence[Delivery]) -> Mapping[str, str]:
             queue.enqueue("more")

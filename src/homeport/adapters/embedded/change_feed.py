@@ -67,7 +67,10 @@ _OTHERS_WAIT: Final = f"""
 _BURY: Final = """
     INSERT INTO dead_letters (source, body, cause, attempts, died, key)
     VALUES (?, ?, ?, ?, ?, ?)"""
-_TAKE: Final = "DELETE FROM dead_letters WHERE id = ? AND source = ? RETURNING body"
+# Compared as text too: "01" is not the id of letter 1.
+_TAKE: Final = """
+    DELETE FROM dead_letters WHERE id = ?1 AND CAST(id AS TEXT) = ?1 AND source = ?2
+    RETURNING body"""
 _TRIM: Final = """
     DELETE FROM change_log WHERE version IN (
         SELECT version FROM change_log
@@ -126,12 +129,7 @@ class EmbeddedChangeFeed:
                 return 0
             self._save(consumer, batch, {})
             batch = self._next(consumer, limit, wanted)
-        try:
-            failures = consume(batch.events)
-        except Exception as exc:  # noqa: BLE001 - the whole batch failed, whatever the reason
-            cause = f"{type(exc).__name__}: {exc}"
-            failures = dict.fromkeys(range(len(batch.events)), cause)
-        self._save(consumer, batch, failures)
+        self._save(consumer, batch, _failures(consume, batch.events))
         return len(batch.events)
 
     def next_due(self, consumer: str, collections: Collection[str] | None = None) -> float | None:
@@ -275,6 +273,18 @@ class EmbeddedChangeFeed:
         self._database.write(save)
 
 
+def _failures(consume: Consume, events: Sequence[RecordChanged]) -> Mapping[int, str]:
+    """What failed. A place that is none of the batch's fails it whole, as Lambda does it."""
+    try:
+        failures = consume(events)
+        if all(0 <= place < len(events) for place in failures):
+            return failures
+        cause = "the consumer failed an event that it was not given"
+    except Exception as exc:  # noqa: BLE001 - the whole batch failed, whatever the reason
+        cause = f"{type(exc).__name__}: {exc}"
+    return dict.fromkeys(range(len(events)), cause)
+
+
 def _names(collections: Collection[str] | None) -> str | None:
     return None if collections is None else json.dumps(sorted(collections))
 
@@ -333,11 +343,7 @@ def _bury(
 
 def _take_dead_letters(connection: apsw.Connection, consumer: str, ids: Sequence[str]) -> list[str]:
     """Remove these dead letters, and return the bodies of those that there were."""
-    taken = (
-        connection.execute(_TAKE, (int(number), _source(consumer))).get
-        for number in ids
-        if number.isdecimal()
-    )
+    taken = (connection.execute(_TAKE, (number, _source(consumer))).get for number in ids)
     return [body for body in taken if body is not None]
 
 

@@ -144,10 +144,12 @@ class MemoryChangeFeed:
         done: set[int] = set()
         failing: set[Key] = set()
         for place, entry in enumerate(batch):
+            # Behind an earlier one of its record that failed, an event waits: it comes once more
+            # even if it succeeded, and if it failed that was none of its attempts.
+            if entry.event.key in failing:
+                continue
             if place not in failed:
-                # After an earlier one of its record failed, even a success comes once more.
-                if entry.event.key not in failing:
-                    done.add(id(entry))
+                done.add(id(entry))
                 continue
             entry.attempts += 1
             if entry.attempts < self._retry.attempts:

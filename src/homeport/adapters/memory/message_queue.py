@@ -15,11 +15,12 @@ from homeport.domain.ports.message_queue import Delivery, Work
 
 _SECOND = 1_000_000
 _SOURCE = "queue:messages"
+_NEVER_ENDED = "The process ended during the last attempt."
 
 
 @dataclass(slots=True)
 class _Waiting:
-    """`due` is in microseconds since 1970; `attempts` are those that failed."""
+    """`due` is in microseconds since 1970; `attempts` are those that began."""
 
     body: str
     due: int
@@ -27,7 +28,10 @@ class _Waiting:
 
 
 class MemoryMessageQueue:
-    """Keeps bodies until they were worked on. What is being worked on is given to nobody else."""
+    """Keeps bodies until they were worked on. What is being worked on is given to nobody else.
+
+    An attempt counts once it begins, so that what ends the process each time dies too.
+    """
 
     def __init__(self, clock: Clock, retry: Retry | None = None) -> None:
         self._clock = clock
@@ -91,10 +95,16 @@ class MemoryMessageQueue:
                 if one.due <= now and id not in self._taken
             ]
             due.sort(key=lambda entry: entry[0])
-            taken = [id for _, id in due[:limit]]
+            spent = {id for _, id in due if self._waiting[id].attempts >= self._retry.attempts}
+            for id in spent:
+                one = self._waiting[id]
+                self._bury(Delivery(id, one.body, one.attempts), _NEVER_ENDED)
+            taken = [id for _, id in due if id not in spent][:limit]
             self._taken.update(taken)
+            for id in taken:
+                self._waiting[id].attempts += 1
             return [
-                Delivery(id, self._waiting[id].body, self._waiting[id].attempts + 1) for id in taken
+                Delivery(id, self._waiting[id].body, self._waiting[id].attempts) for id in taken
             ]
 
     def _settle(self, batch: Sequence[Delivery], failed: Mapping[str, str]) -> None:
@@ -106,13 +116,14 @@ class MemoryMessageQueue:
                     del self._waiting[one.id]
                 elif one.attempt < self._retry.attempts:
                     waiting = self._waiting[one.id]
-                    waiting.attempts = one.attempt
                     waiting.due = now + round(self._retry.wait(one.attempt) * _SECOND)
                 else:
-                    del self._waiting[one.id]
-                    self._dead[one.id] = DeadLetter(
-                        one.id, _SOURCE, one.body, cause, one.attempt, now
-                    )
+                    self._bury(one, cause)
+
+    def _bury(self, one: Delivery, cause: str) -> None:
+        del self._waiting[one.id]
+        died = self._clock.now()
+        self._dead[one.id] = DeadLetter(one.id, _SOURCE, one.body, cause, one.attempt, died)
 
     def _remove(self, ids: Sequence[str]) -> list[DeadLetter]:
         return [self._dead.pop(id) for id in dict.fromkeys(ids) if id in self._dead]

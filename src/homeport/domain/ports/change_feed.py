@@ -11,7 +11,7 @@ from homeport.domain.ports.deliveries import DeadLetter
 Consume: TypeAlias = Callable[[Sequence[RecordChanged]], Mapping[int, str]]
 """Takes a batch and returns what failed: the event's place in the batch -> the cause.
 
-Raising fails the whole batch. Consumers are idempotent.
+Raising fails the whole batch, and so does a place that is none of it. Consumers are idempotent.
 """
 
 

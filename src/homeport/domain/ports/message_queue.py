@@ -26,6 +26,7 @@ class MessageQueue(Protocol):
     """Bodies go in and come out at least once, in no certain order.
 
     A failed one is tried again after a while; after its last attempt it becomes a dead letter.
+    An attempt that ended the process counts too.
     """
 
     def enqueue(self, body: str, delay: float = 0.0) -> None:
