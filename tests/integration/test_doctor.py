@@ -224,7 +224,7 @@ class Strangers(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"<html>")
 
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its own name
         """Says nothing."""
 
 
