@@ -13,6 +13,7 @@ import errno
 import socket
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from importlib.util import find_spec, module_from_spec
 from typing import Any, Final, Protocol
@@ -21,8 +22,29 @@ from homeport.domain.errors import HomeportError, Invalid, TooLarge
 from homeport.entrypoints.local import greenlets
 
 BACKLOG: Final = 1024
+HEAD_BYTES: Final = 65_536
+"""Of a request's line and headers. A little more may get through, never much."""
 _GRANIAN: Final = "granian._granian"
 _CONTEXT: Final = contextvars.Context()
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long slow clients are waited for, in seconds: for a request's line and headers to
+    arrive, which bounds idle connections too, and for a client to take more of its answer."""
+
+    head: float
+    answer: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Http1:
+    """HTTP/1 settings by the names that granian reads; times in milliseconds."""
+
+    header_read_timeout: int
+    keep_alive: bool = True
+    max_buffer_size: int = HEAD_BYTES
+    pipeline_flush: bool = False
 
 
 class AddressInUse(HomeportError):
@@ -86,16 +108,19 @@ class Listener:
         loop: asyncio.AbstractEventLoop,
         receive: Callable[[Incoming], None],
         connections: int,
+        patience: Patience,
     ) -> None:
         self._listening = listening
         self._loop = loop
         self._receive = receive
         self._connections = connections
+        self._patience = patience
         self._signal: Any = None
         self._stopped: asyncio.Future[None] = loop.create_future()
 
     def start(self) -> None:
         granian = _load_granian()
+        _drop_who_does_not_read(self._listening, self._patience.answer)
         descriptor = self._listening.detach()  # granian's from now on; it closes it
         signal = granian.WorkerSignal()
         signal.add_cb(lambda: self._loop.call_soon_threadsafe(self._end))
@@ -109,7 +134,7 @@ class Listener:
             30,
             self._connections,
             "1",
-            None,  # HTTP/1 settings: keep-alive, 30 s for the headers to arrive
+            _Http1(max(1, int(self._patience.head * 1000))),
             None,
             False,  # no websockets
             None,
@@ -135,6 +160,14 @@ class Listener:
     def _end(self) -> None:
         if not self._stopped.done():
             self._stopped.set_result(None)
+
+
+def _drop_who_does_not_read(listening: socket.socket, seconds: float) -> None:
+    """Have the system end connections that take nothing of what is sent for `seconds`. They
+    inherit it from the listening socket; only Linux knows it."""
+    option = getattr(socket, "TCP_USER_TIMEOUT", None)
+    if option is not None:
+        listening.setsockopt(socket.IPPROTO_TCP, option, max(1, int(seconds * 1000)))
 
 
 def _load_granian() -> Any:

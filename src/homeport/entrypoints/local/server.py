@@ -29,7 +29,7 @@ from homeport.entrypoints.local.authorizer import Authorizer
 from homeport.entrypoints.local.cors import Cors
 from homeport.entrypoints.local.exchange import Exchanges, Handler
 from homeport.entrypoints.local.limits import RateLimiter
-from homeport.entrypoints.local.listener import BodyReader, Incoming, Listener, bind
+from homeport.entrypoints.local.listener import BodyReader, Incoming, Listener, Patience, bind
 from homeport.entrypoints.local.metrics import Metrics
 from homeport.entrypoints.local.pumps import Pump, Pumps
 from homeport.entrypoints.local.routes import Router
@@ -158,7 +158,8 @@ class Gateway:
             database.attach(loop, greenlets.wait)
             database.listeners.append(self.pumps.wake)
         address = _address(listening)
-        listener = Listener(listening, loop, pool.submit, settings.connections)
+        patience = Patience(settings.head_seconds, settings.answer_seconds)
+        listener = Listener(listening, loop, pool.submit, settings.connections, patience)
         try:
             listener.start()
             self.pumps.start()

@@ -45,9 +45,13 @@ class GatewaySettings:
     """Whether answers may be compressed for clients that ask."""
     metrics: bool = True
     """Whether GET /metrics answers."""
+    head_seconds: float = 30.0
+    """How long a request's line and headers may take to arrive, and a connection may be idle."""
     body_bytes: int = limits.BODY_BYTES
     body_seconds: float = 20.0
     """How long a body may take to arrive."""
+    answer_seconds: float = 30.0
+    """How long a client may take nothing of its answer; only Linux ends such connections."""
     connections: int = 2048
     """Open at once; more wait to be accepted."""
     concurrent_requests: int = 1000
