@@ -80,6 +80,15 @@ class IdentityProviders(Agreement[Provider]):
             self.both(lambda one: one.refresh(self._of(session, one).refresh_token), _session)
         )
 
+    @step(session=sessions, seconds=st.sampled_from((60, rules.REFRESH_SECONDS + 60)))
+    def refresh_with_a_copy(self, session: Pair[Session], seconds: float) -> None:
+        """A used token comes back; and then, where it ended nothing, the one that it brought."""
+        for token in self.refresh(session=session):
+            self.clock.advance(seconds)
+            for newer in self.refresh(session=token):
+                self.refresh(session=session)
+                self.refresh(session=newer)
+
     def _new(self, given: Pair[Session] | None) -> Any:
         if given is None:
             return multiple()

@@ -14,15 +14,17 @@ from tests.stateful.change_feeds import ChangeFeeds
 from tests.stateful.identity_providers import IdentityProviders
 from tests.stateful.message_queues import MessageQueues
 from tests.stateful.record_stores import RecordStores
+from tests.stateful.search_indexes import SearchIndexes
 
 MACHINES: Final[Mapping[str, type[Agreement[Any]]]] = {
     "record store": RecordStores,
     "change feed": ChangeFeeds,
     "message queue": MessageQueues,
     "identity provider": IdentityProviders,
+    "search index": SearchIndexes,
 }
 STEPS_OF_A_HISTORY: Final = 50
-SHORT: Final = 40
+SHORT: Final = 30
 """Histories in the normal suite, the same ones each time."""
 
 

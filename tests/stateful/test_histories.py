@@ -14,6 +14,7 @@ from tests.contract import broken_change_feeds as feeds
 from tests.contract import broken_identity_providers as providers
 from tests.contract import broken_message_queues as queues
 from tests.contract import broken_record_stores as stores
+from tests.contract import broken_search_indexes as indexes
 from tests.stateful.agreement import Agreement, StepIds
 from tests.stateful.change_feeds import ChangeFeeds, Feeding
 from tests.stateful.deliveries import RETRY
@@ -21,6 +22,7 @@ from tests.stateful.identity_providers import IdentityProviders
 from tests.stateful.machines import run
 from tests.stateful.message_queues import MessageQueues
 from tests.stateful.record_stores import RecordStores
+from tests.stateful.search_indexes import SearchIndexes
 
 Make = Callable[[Agreement[Any], StepIds], Any]
 
@@ -66,6 +68,10 @@ def provider(kind: Callable[..., Any]) -> Make:
     return lambda machine, ids: kind(machine.clock, ids)
 
 
+def index(kind: Callable[[], Any]) -> Make:
+    return lambda machine, ids: kind()
+
+
 BROKEN = [
     *(
         (RecordStores, store(one), one.__name__)
@@ -102,9 +108,18 @@ BROKEN = [
             providers.IgnoresPasswords,
             providers.KeepsTokensForEver,
             providers.RefreshesOnlyOnce,
-            providers.RevokesNothing,
             providers.LetsTheLastOneSignUp,
             providers.KnowsOneGuest,
+        )
+    ),
+    *(
+        (SearchIndexes, index(one), one.__name__)
+        for one in (
+            indexes.IgnoresBesides,
+            indexes.TakesOlderDocuments,
+            indexes.TakesTheLastOfABatch,
+            indexes.EmptiesBeforeRebuilding,
+            indexes.RebuildsTwiceAtOnce,
         )
     ),
 ]

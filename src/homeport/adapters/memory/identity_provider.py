@@ -93,6 +93,7 @@ class MemoryIdentityProvider:
                 raise rules.bad_refresh_token()
             else:
                 self._forget_successor(kept)
+            self._forget_replaced(kept.family, now)
             session = self._session(identity, kept.family)
             kept.successor = _digest(session.refresh_token)
             return session
@@ -167,6 +168,13 @@ class MemoryIdentityProvider:
 
     def _forget_successor(self, kept: _Refresh) -> None:
         self._refresh.pop(kept.successor or b"", None)
+
+    def _forget_replaced(self, family: str, now: int) -> None:
+        """As real providers do: used tokens are kept to tell theft by, but not for ever."""
+        oldest = now - rules.REFRESH_SECONDS * _SECOND
+        for digest, one in list(self._refresh.items()):
+            if one.family == family and one.replaced is not None and one.replaced < oldest:
+                del self._refresh[digest]
 
     def _revoke(self, family: str) -> None:
         for digest in [one for one, kept in self._refresh.items() if kept.family == family]:
