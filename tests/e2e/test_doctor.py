@@ -50,4 +50,4 @@ def examine(folder: Path, address: str) -> dict[str, dict[str, str]]:
         capture_output=True,
         check=True,
     )
-    return {one["check"]: one for one in json.loads(done.stdout)["findings"]}
+    return {one["name"]: one for one in json.loads(done.stdout)["checks"]}

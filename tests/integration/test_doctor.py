@@ -52,10 +52,10 @@ def doctor(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, Found
         capsys.readouterr()
         code = run(["doctor", "--json", *argv])
         found: Found = {}
-        for one in json.loads(capsys.readouterr().out)["findings"]:
+        for one in json.loads(capsys.readouterr().out)["checks"]:
             assert (one["status"] == "ok") is (one["cure"] == ""), one
-            if found.get(one["check"], {"status": "ok"})["status"] == "ok":
-                found[one["check"]] = one
+            if found.get(one["name"], {"status": "ok"})["status"] == "ok":
+                found[one["name"]] = one
         assert code == any(one["status"] == "fault" for one in found.values())
         return code, found
 
@@ -154,6 +154,16 @@ def test_what_others_may_read(app: Path, doctor: Any) -> None:
     assert code == 0
     assert found["folder"]["status"] == "warning"
     assert "chmod 600" in found["folder"]["cure"]
+
+
+def test_what_belongs_to_another_user(
+    app: Path, doctor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    code, found = doctor()
+    assert code == 0
+    assert found["owner"]["status"] == "warning"
+    assert DATABASE in found["owner"]["detail"]
 
 
 def test_a_folder_that_is_none(app: Path, doctor: Any) -> None:
@@ -267,12 +277,12 @@ def test_what_a_crash_has_left(app: Path, doctor: Any, tmp_path: Path) -> None:
     backend.store.write([Put(Key("me", "notes", "two"), "me", Data.of({"title": "two"}))])
     shutil.copytree(place, tmp_path / "crashed")
     backend.close()
-    log = tmp_path / "crashed" / f"{DATABASE}-wal"
-    before = log.read_bytes()
-    assert before
+    (tmp_path / "crashed" / f"{DATABASE}-shm").unlink()
+    before = contents(tmp_path / "crashed")
+    assert before[f"{DATABASE}-wal"][0]
     _, found = doctor("--data", str(tmp_path / "crashed"))
     assert "records 2" in found["database"]["detail"]
-    assert log.read_bytes() == before
+    assert contents(tmp_path / "crashed") == before
 
 
 def test_a_backend_in_memory_has_no_folder(app: Path, doctor: Any) -> None:

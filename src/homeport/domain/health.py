@@ -47,5 +47,8 @@ def _of(ask: Callable[[], object]) -> str:
     try:
         ask()
     except HomeportError as error:
-        return error.detail
+        return error.detail or f"It fails with {type(error).__name__}."
+    except Exception as error:  # noqa: BLE001 - a part that fails in any way does not answer
+        # Not its text: that may hold anything, and anybody reads this.
+        return f"It fails with {type(error).__name__}."
     return ""

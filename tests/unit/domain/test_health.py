@@ -51,6 +51,18 @@ def test_an_index_counts_where_one_process_does_everything() -> None:
     assert health.check(ALIVE)["status"] == "alive"
 
 
+@pytest.mark.parametrize("error", [Unavailable(""), OSError("/a/path/that/is/nobody's/business")])
+def test_a_part_that_fails_in_any_way_does_not_answer(error: Exception) -> None:
+    name = type(error).__name__
+
+    class BrokenStore(MemoryRecordStore):
+        def get(self, key: Key, guard: Guard | None = None) -> Record | None:
+            raise error
+
+    with pytest.raises(Unavailable, match=f"the record store: It fails with {name}.$"):
+        Health(store(BrokenStore), "1.2.3").check()
+
+
 def test_all_that_is_silent_is_named() -> None:
     health = Health(store(SilentStore), "1.2.3")
     health.needs(SilentIndex())

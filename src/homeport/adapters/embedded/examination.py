@@ -74,7 +74,7 @@ def examine_database(folder: Path, *, served: bool) -> DatabaseState:
     log = folder / f"{DATABASE}-wal"
     log_bytes = log.stat().st_size if log.is_file() else 0
     try:
-        with _opened(path, quiet=not served and not log_bytes) as connection:
+        with _opened(path, served=served, logged=log_bytes > 0) as connection:
             schema = int(connection.execute("PRAGMA user_version").get)
             found = connection.execute(f"PRAGMA quick_check({_LINES})").fetchall()
             damage = tuple(str(line) for (line,) in found if line != "ok")
@@ -97,13 +97,17 @@ def examine_database(folder: Path, *, served: bool) -> DatabaseState:
 
 
 @contextmanager
-def _opened(path: Path, *, quiet: bool) -> Iterator[apsw.Connection]:
-    """Read only. Where the file is `quiet`, with nobody writing and nothing left in its log,
-    SQLite is told so, and makes no files of its own beside it."""
-    name = f"file:{quote(str(path.absolute()))}?mode=ro" + ("&immutable=1" if quiet else "")
+def _opened(path: Path, *, served: bool, logged: bool) -> Iterator[apsw.Connection]:
+    """Read only. Where nobody serves, SQLite makes and changes no files of its own beside it."""
+    # With nothing `logged` the file alone is all. Otherwise the log's index is to be in memory:
+    # that takes the lock of a sole owner, which this VFS grants without asking the system.
+    options = "" if served else "&vfs=unix-none" if logged else "&immutable=1"
+    name = f"file:{quote(str(path.absolute()))}?mode=ro{options}"
     connection = apsw.Connection(name, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
     try:
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        if not served:
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         connection.set_busy_timeout(5_000)
         yield connection
     finally:

@@ -27,24 +27,24 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check found, as sentences. `cure` is what to do, where something is wrong."""
+    """What the check `name` found, as sentences. `cure` is what to do, where something is wrong."""
 
-    check: str
+    name: str
     status: Status
     detail: str
     cure: str = ""
 
 
-def ok(check: str, detail: str) -> Finding:
-    return Finding(check, Status.OK, detail)
+def ok(name: str, detail: str) -> Finding:
+    return Finding(name, Status.OK, detail)
 
 
-def warning(check: str, detail: str, cure: str) -> Finding:
-    return Finding(check, Status.WARNING, detail, cure)
+def warning(name: str, detail: str, cure: str) -> Finding:
+    return Finding(name, Status.WARNING, detail, cure)
 
 
-def fault(check: str, detail: str, cure: str) -> Finding:
-    return Finding(check, Status.FAULT, detail, cure)
+def fault(name: str, detail: str, cure: str) -> Finding:
+    return Finding(name, Status.FAULT, detail, cure)
 
 
 def versions() -> Iterator[Finding]:

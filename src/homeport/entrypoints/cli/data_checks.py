@@ -48,6 +48,10 @@ def folder(place: Path) -> Iterator[Finding]:
     if not os.access(place, os.R_OK | os.W_OK | os.X_OK):
         yield fault("folder", f"{place} cannot be written by this user.", _RIGHTS)
         return
+    others = sorted(one.name for one in place.glob("homeport.db*") if not _is_own(one))
+    if others:
+        cure = f"Run homeport as their owner, or: chown -R {os.geteuid()} {place}"
+        yield warning("owner", f"{', '.join(others)} in {place} belong to another user.", cure)
     wide = [one for one in place.glob("homeport.db*") if stat.S_IMODE(one.stat().st_mode) & 0o077]
     if wide:
         names = ", ".join(sorted(one.name for one in wide))
@@ -55,6 +59,10 @@ def folder(place: Path) -> Iterator[Finding]:
         yield warning("folder", f"Others may read {names} in {place}.", cure)
     else:
         yield ok("folder", str(place))
+
+
+def _is_own(path: Path) -> bool:
+    return path.stat().st_uid == os.geteuid()
 
 
 def disk(place: Path) -> Iterator[Finding]:

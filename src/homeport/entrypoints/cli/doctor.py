@@ -28,7 +28,7 @@ def run(arguments: Namespace) -> int:
             _tell(finding)
     counts = Counter(one.status for one in findings)
     if arguments.json:
-        print(json.dumps({"findings": [asdict(one) for one in findings]}, indent=2))
+        print(json.dumps({"checks": [asdict(one) for one in findings]}, indent=2))
     else:
         faults, warnings = counts[Status.FAULT], counts[Status.WARNING]
         print(
@@ -97,6 +97,6 @@ def _holder(place: Path) -> str | None:
 
 
 def _tell(finding: Finding) -> None:
-    print(f"{_SIGNS[finding.status]}  {finding.check:12}  {finding.detail}", flush=True)
+    print(f"{_SIGNS[finding.status]}  {finding.name:12}  {finding.detail}", flush=True)
     if finding.cure:
         print(f"{'':23}{finding.cure}", flush=True)
