@@ -8,10 +8,10 @@ from decimal import Decimal
 import pytest
 
 from homeport.domain import limits
-from homeport.domain.errors import TooLarge
-from homeport.domain.model.data import Data
+from homeport.domain.errors import Invalid, TooLarge
+from homeport.domain.model.data import Data, stored_size
 from homeport.domain.model.record import Key, Record
-from homeport.domain.model.store_rules import check_transaction
+from homeport.domain.model.store_rules import check_count, check_key, check_transaction
 from homeport.domain.model.writes import (
     Delete,
     Expect,
@@ -147,8 +147,34 @@ class TestSizes:
         with pytest.raises(TooLarge):
             resolve(replace(PATCH, patch={"t": "x" * 500_000}), ALIVE, 30)
 
-    def test_a_batch_holds_4_mb(self) -> None:
-        record = ALIVE._replace(data=Data.of({"t": "x" * 399_000}))
-        check_transaction([record] * 10)
+    def test_a_batch_of_4_mb_fits(self) -> None:
+        large = ALIVE._replace(data=Data.of({"t": "x" * 399_000}))
+
+        def records(last: int) -> list[Record]:
+            return [large] * 10 + [ALIVE._replace(data=Data.of({"t": "x" * last}))]
+
+        empty = sum(stored_size(one.data.value) for one in records(0) if one.data is not None)
+        check_transaction(records(limits.TRANSACTION_BYTES - empty))
         with pytest.raises(TooLarge):
-            check_transaction([record] * 11)
+            check_transaction(records(limits.TRANSACTION_BYTES - empty + 1))
+
+    @pytest.mark.parametrize(
+        ("key", "pointer"),
+        [
+            (Key("..a", "notes", "a"), "space"),
+            (Key("a", "Notes", "a"), "collection"),
+            (Key("a", "notes", ".a"), "id"),
+        ],
+    )
+    def test_a_key_outside_the_alphabets_is_named(self, key: Key, pointer: str) -> None:
+        with pytest.raises(Invalid) as caught:
+            check_key(key)
+        assert [one.pointer for one in caught.value.faults] == [pointer]
+        check_key(Key(".a", "notes", "a"))
+
+    def test_a_count_is_1_to_the_most(self) -> None:
+        for count in (1, 90):
+            check_count("writes", count, 90)
+        for count in (0, 91):
+            with pytest.raises(Invalid):
+                check_count("writes", count, 90)
