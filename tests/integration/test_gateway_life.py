@@ -81,10 +81,20 @@ def test_stopping_finishes_what_is_in_flight() -> None:
                 assert handlers.entered.acquire(timeout=PATIENCE)
             served.gateway.stop()
             assert idle.rest() == b"", "a connection without a request is closed at once"
+            assert eventually(lambda: _refuses(served)), "so that nobody takes it for ready"
+            assert not any(one.done() for one in gated)
             handlers.gate.set()
         assert [one.result(PATIENCE).status for one in gated] == [200] * 4
     with pytest.raises(ConnectionRefusedError), served.connect():
         pass
+
+
+def _refuses(served: Served) -> bool:
+    try:
+        with served.connect():
+            return False
+    except ConnectionError:
+        return True
 
 
 def test_a_request_that_does_not_end_is_given_up() -> None:
