@@ -276,6 +276,21 @@ class ChangeFeeds(Agreement[Feeding]):
         self.retrying.add(consumer)
         self.look(consumer=consumer)
 
+    @step(consumer=consumers, key=keys, letters=places, limit=batches)
+    def bury_again(self, consumer: str, key: str, letters: Sequence[int], limit: int) -> None:
+        """Two changes of a record die, and some of what is dead once more."""
+        for _ in range(2):
+            self.put(keys=[key])
+            self.bury(consumer=consumer, failing=key, limit=limit)
+        self.redrive(consumer=consumer, letters=letters)
+        self.bury(consumer=consumer, failing=key, limit=limit)
+
+    @step(consumer=consumers, key=keys, limit=batches)
+    def redrive_before_what_waits(self, consumer: str, key: str, limit: int) -> None:
+        self.put(keys=[key])
+        self.drain(consumer=consumer, failing=[key], limit=limit)
+        self.redrive(consumer=consumer, letters=[0])
+
     @step(consumer=consumers, letters=places)
     def drop(self, consumer: str, letters: Sequence[int]) -> None:
         self.both(

@@ -124,6 +124,23 @@ class DeadLettersContract(ChangeFeedSupport):
         assert feed.dead_letters(INDEXING) == []
 
     @final
+    def test_redriven_letters_of_a_record_come_in_the_order_of_its_changes(
+        self, store: RecordStore, feed: ChangeFeed, space: str, clock: ManualClock
+    ) -> None:
+        key = Key(space, "notes", "r")
+        versions = [put(store, key).version for _ in range(2)]
+        self.bury(feed, clock)
+        clock.advance(MANY)
+        first, _ = self.bury(feed, clock)
+        clock.advance(MANY)
+        feed.redrive(INDEXING, [first.id])
+        letters = self.bury(feed, clock)
+        assert feed.redrive(INDEXING, [letter.id for letter in letters]) == 2
+        consumer = Consumer()
+        self.drain(feed, consumer)
+        assert consumer.of(key) == versions
+
+    @final
     def test_a_dropped_letter_is_forgotten(
         self, store: RecordStore, feed: ChangeFeed, space: str, clock: ManualClock
     ) -> None:

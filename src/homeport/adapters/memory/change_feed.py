@@ -89,8 +89,14 @@ class MemoryChangeFeed:
         with self._lock:
             state = self._known(consumer)
             events = _take(state, ids)
-            # Before all that waits, so that older changes of a record come before newer ones.
-            state.waiting[:0] = [_Entry(event) for event in events]
+            now = self._clock.now()
+            redriven = {event.key for event in events}
+            for entry in state.waiting:
+                if entry.event.key in redriven:
+                    entry.due = _AT_ONCE  # what it waits for now is what comes before it
+            # Older changes of a record come before newer ones, whichever died first.
+            state.waiting += [_Entry(event, due=now) for event in events]
+            state.waiting.sort(key=lambda entry: entry.event.version)
         return len(events)
 
     def drop(self, consumer: str, ids: Sequence[str]) -> int:
