@@ -90,13 +90,15 @@ class MemoryChangeFeed:
             state = self._known(consumer)
             events = _take(state, ids)
             now = self._clock.now()
-            redriven = {event.key for event in events}
-            for entry in state.waiting:
-                if entry.event.key in redriven:
-                    entry.due = _AT_ONCE  # what it waits for now is what comes before it
             # Older changes of a record come before newer ones, whichever died first.
             state.waiting += [_Entry(event, due=now) for event in events]
             state.waiting.sort(key=lambda entry: entry.event.version)
+            redriven = {event.key for event in events}
+            first: set[Key] = set()
+            for entry in state.waiting:
+                if entry.event.key in first & redriven:
+                    entry.due = _AT_ONCE  # what it waits for now is what comes before it
+                first.add(entry.event.key)
         return len(events)
 
     def drop(self, consumer: str, ids: Sequence[str]) -> int:
