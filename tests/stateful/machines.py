@@ -44,6 +44,7 @@ def run(machine: type[Agreement[Any]], histories: int | None = None) -> None:
             derandomize=histories is not None or asked is None,
             database=None,
             deadline=None,
+            print_blob=False,  # the history is shorter, and runs without Hypothesis
             phases=[Phase.generate, Phase.shrink],
             report_multiple_bugs=False,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
