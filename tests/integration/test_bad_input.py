@@ -139,6 +139,12 @@ CASES = [
         },
     ),
     post("surrogate", b'{"a":"\\ud800"}', RULE, {"": "holds a lone surrogate, which is not text"}),
+    post(
+        "NaN under half a surrogate pair",
+        b'{"\\ud800":NaN}',
+        RULE,
+        {"/?": "NaN is not a JSON number"},
+    ),
     post("39 digits", b'{"a":%s}' % (b"1" * 39), RULE, {"/a": "a number of more than 38 digits"}),
     post("fraction", b'{"a":0.%s}' % (b"1" * 39), RULE, {"/a": "a number of more than 38 digits"}),
     post("huge", b'{"a":1e126}', RULE, {"/a": "a number outside 1e-130 to 9.99e125"}),

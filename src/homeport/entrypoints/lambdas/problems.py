@@ -80,7 +80,9 @@ def problem(error: errors.HomeportError, request_id: str, instance: str) -> Resu
     if error.faults:
         body["errors"] = [{"pointer": one.pointer, "detail": one.detail} for one in error.faults]
     headers = {"content-type": CONTENT_TYPE, "cache-control": "no-store", **_headers(error)}
-    return {"statusCode": int(status), "headers": headers, "body": encode(body)}
+    # A pointer or a detail may quote what was sent, and half of a surrogate pair is no UTF-8.
+    text = encode(body).encode("utf-8", "replace").decode()
+    return {"statusCode": int(status), "headers": headers, "body": text}
 
 
 def _headers(error: errors.HomeportError) -> dict[str, str]:

@@ -266,6 +266,9 @@ class BodyReader:
             body: bytes = done.value
             return body
         except Exception as exc:
+            # Granian keeps it, and its traceback would keep granian's awaitable: for ever, since
+            # Python's collector does not see through the one to the other.
+            exc.__traceback__ = None
             raise _incomplete("The connection ended before the body did.") from exc
         raise _incomplete("The body did not arrive.")
 
