@@ -9,8 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from homeport.definition import Definition
 from homeport.entrypoints.lambdas.problems import Result
 from homeport.entrypoints.local import greenlets
+from homeport.entrypoints.local.app import settings_of
 from homeport.entrypoints.local.listener import HEAD_BYTES
 from homeport.entrypoints.local.settings import GatewaySettings
 from tests.gateways import PATIENCE, Handlers, Served, eventually, running
@@ -24,6 +26,13 @@ class Large(Handlers):
 
     def hello(self, _: object, __: object) -> Result:
         return {"statusCode": 200, "body": "x" * 20_000_000}
+
+
+def test_the_definition_sets_the_times() -> None:
+    server = {"head_seconds": 1, "body_seconds": 2, "answer_seconds": 3, "max_requests": 4}
+    found = settings_of(Definition.model_validate({"server": server}))
+    assert (found.head_seconds, found.body_seconds, found.answer_seconds) == (1, 2, 3)
+    assert found.connections == 8
 
 
 @pytest.fixture(scope="module")

@@ -209,7 +209,8 @@ class TestMistakes:
                 (
                     "homeport.toml:3: server.prot: there is no such key. Did you mean port? "
                     "Allowed: host, port, cors_origins, access_log, max_waiting_writes, "
-                    "max_requests, compression, metrics."
+                    "max_requests, head_seconds, body_seconds, answer_seconds, compression, "
+                    "metrics."
                 ),
             ),
             (

@@ -166,7 +166,8 @@ class Adapters(_Table):
 class Server(_Table):
     """The local server. `port` 0 takes any free one; `access_log` is a line for each request,
     `auto` for people on a terminal and JSON otherwise. Beyond `max_waiting_writes`, or
-    `max_requests` at once, callers get 503."""
+    `max_requests` at once, callers get 503. A client has `head_seconds` for a request's line
+    and headers, `body_seconds` for its body, and ends after `answer_seconds` without reading."""
 
     host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     port: Annotated[_Whole, Field(ge=0, le=65535)] = 8090
@@ -174,6 +175,9 @@ class Server(_Table):
     access_log: Literal["auto", "json", "human", "off"] = "auto"
     max_waiting_writes: Annotated[_Whole, Field(ge=1, le=1_000_000)] = 1000
     max_requests: Annotated[_Whole, Field(ge=1, le=1_000_000)] = 512
+    head_seconds: Annotated[_Whole, Field(ge=1, le=3600)] = 30
+    body_seconds: Annotated[_Whole, Field(ge=1, le=3600)] = 20
+    answer_seconds: Annotated[_Whole, Field(ge=1, le=3600)] = 30
     compression: Annotated[bool, BeforeValidator(_typed), Strict()] = True
     metrics: Annotated[bool, BeforeValidator(_typed), Strict()] = True
 

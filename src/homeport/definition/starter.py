@@ -18,6 +18,9 @@ access_log = "auto"                # a line for each request: json, human, off, 
                                    # on a terminal, else json
 max_waiting_writes = 1000          # how many writes may wait, and how many requests may be in
 max_requests = 512                 # work, at once: beyond that callers are told to come back
+head_seconds = 30                  # for a request's line and headers to arrive, and for being idle
+body_seconds = 20                  # for its body
+answer_seconds = 30                # without reading the answer: slower clients are cut off
 compression = true                 # zstd or gzip, for clients that ask
 metrics = true                     # GET /metrics, for Prometheus
 

@@ -62,6 +62,9 @@ def settings_of(definition: Definition) -> GatewaySettings:
         metrics=server.metrics,
         concurrent_requests=server.max_requests,
         connections=2 * server.max_requests,
+        head_seconds=server.head_seconds,
+        body_seconds=server.body_seconds,
+        answer_seconds=server.answer_seconds,
     )
 
 
