@@ -33,8 +33,9 @@ QUIET: Final = 0.15
 PATIENCE: Final = 30.0
 FRESH: Final = 600.0
 """Seconds after which the senders get new tokens; they are valid for 15 minutes."""
-GROWTH: Final = 24 * 2**20
-"""Bytes that the server's own memory may grow by after the warm-up."""
+GROWTH: Final = 48 * 2**20
+"""Bytes that the server's own memory may grow by after the warm-up. What the index's writers take,
+they take in steps of about 20 MB, some of them late."""
 FAULTS: Final = 5
 """After so many the run ends: the rest would say the same."""
 
