@@ -11,13 +11,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from homeport.domain import limits
 from homeport.domain.access import readable_scopes
 from homeport.domain.dates import format_date
 from homeport.domain.document_builder import build_document
-from homeport.domain.errors import Fault, Invalid
+from homeport.domain.errors import Fault, Invalid, Unavailable
 from homeport.domain.filter_parser import (
     Condition,
     FieldRoles,
@@ -47,6 +47,8 @@ from homeport.domain.ports.record_store import RecordStore
 from homeport.domain.ports.search_index import SearchIndex
 from homeport.domain.query_parser import cut_words, parse_query
 from homeport.domain.search_cursor import cursor_after, cursor_at, resume
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +131,14 @@ class Search:
         """A page of what matches. Raises Invalid, naming each wrong parameter, and NotFound
         where `space` is not one that the caller can see."""
         space = principal.id if request.space == names.ME else request.space
-        reach = _Reach(principal, space, request.collection)
-        scopes = self._scopes(reach)
+        return self._within(
+            _Reach(principal, space, request.collection),
+            lambda scopes: self._search(request, space, scopes),
+        )
+
+    def _search(
+        self, request: SearchRequest, space: str | None, scopes: tuple[Scope, ...]
+    ) -> SearchResult:
         roles = FieldRoles(self._catalog, request.collection)
         query = SearchQuery(
             match=parse_query(request.q),
@@ -146,7 +154,7 @@ class Search:
         )
         query = resume(query, request.cursor, of)
         page, cursor = self._page(query, of)
-        found, looked_at = self._found(page.hits, reach, scopes)
+        found, looked_at = self._found(page.hits, scopes)
         if looked_at < len(page.hits):
             cursor = _cursor(query, page.hits[:looked_at], of)
         return SearchResult(
@@ -171,8 +179,6 @@ class Search:
         field of them, the most frequent first. Raises Invalid and NotFound as `search` does.
         """
         space = principal.id if space == names.ME else space
-        reach = _Reach(principal, space, collection)
-        scopes = self._scopes(reach)
         limit = _limit(limit, _SUGGESTIONS)
         parse_query(prefix, "prefix")
         if field is not None:
@@ -180,30 +186,44 @@ class Search:
             if FieldRole.TEXT not in roles.possible(check_field(field, "field")):
                 raise _invalid("field", f"{field} is not a text field")
         words = cut_words(prefix.lower())
-        if not words:
-            return []
-        query = SearchQuery(Prefix(words[-1], field), scopes, limit=limits.PAGE_ITEMS)
-        page, _ = self._page(query, "")
+        return self._within(
+            _Reach(principal, space, collection),
+            lambda scopes: self._suggest(words[-1], field, limit, scopes) if words else [],
+        )
+
+    def _suggest(
+        self, start: str, field: str | None, limit: int, scopes: tuple[Scope, ...]
+    ) -> list[Suggestion]:
+        page, _ = self._page(SearchQuery(Prefix(start, field), scopes, limit=limits.PAGE_ITEMS), "")
         counts: Counter[str] = Counter()
-        for found in self._found(page.hits, reach, scopes, _SUGGESTED_BYTES)[0]:
-            counts.update(self._words(found.record, words[-1], field))
+        for found in self._found(page.hits, scopes, _SUGGESTED_BYTES)[0]:
+            counts.update(self._words(found.record, start, field))
         best = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
         return [Suggestion(word, count) for word, count in best[:limit]]
 
-    def _scopes(self, reach: _Reach) -> tuple[Scope, ...]:
-        if reach.space is not None:
-            names.check_id("space", reach.space)
-        if reach.collection is not None:
-            names.check_collection(reach.collection)
-        self._pause()
-        return self._readable(reach)
+    def _within(self, reach: _Reach, ask: Callable[[tuple[Scope, ...]], T]) -> T:
+        """What `ask` finds within what the caller may read, from its first look to its last.
 
-    def _readable(self, reach: _Reach) -> tuple[Scope, ...]:
-        """What the caller may read at this moment. Raises NotFound as `readable_scopes`."""
+        Between the two somebody may have to leave a space in which things go on happening. What
+        was found is then asked for once more: nobody sees, or counts, what came after they left.
+        Raises Unavailable where memberships change at every look.
+        """
         principal, space, collection = reach
-        no_member = space in (principal.id, names.PUBLIC)
-        memberships = () if no_member else tuple(self._store.memberships(principal.id))
-        return readable_scopes(principal, self._catalog, memberships, space, collection)
+        if space is not None:
+            names.check_id("space", space)
+        if collection is not None:
+            names.check_collection(collection)
+        self._pause()
+        own = space in (principal.id, names.PUBLIC)
+        memberships = () if own else tuple(self._store.memberships(principal.id))
+        for _ in range(_LOOKS):
+            found = ask(readable_scopes(principal, self._catalog, memberships, space, collection))
+            if not memberships:
+                return found
+            before, memberships = memberships, tuple(self._store.memberships(principal.id))
+            if set(memberships) == set(before):
+                return found
+        raise Unavailable("Memberships change all the time. Try again in a moment.")
 
     def _page(self, query: SearchQuery, of: str) -> tuple[SearchPage, str | None]:
         """A page, and the cursor of the next one."""
@@ -223,11 +243,7 @@ class Search:
         return replace(page, hits=hits), _cursor(query, hits, of)
 
     def _found(
-        self,
-        hits: Sequence[Hit],
-        reach: _Reach,
-        scopes: tuple[Scope, ...],
-        most: int = limits.PAGE_BYTES,
+        self, hits: Sequence[Hit], scopes: Sequence[Scope], most: int = limits.PAGE_BYTES
     ) -> tuple[list[Found], int]:
         """The hits' records, until they fill `most` bytes; and how many hits were looked at."""
         if not hits:
@@ -237,10 +253,6 @@ class Search:
         size = 0
         self._pause()
         records = self._store.get_many([hit.key for hit in hits])
-        if _elsewhere(hits, reach.principal):
-            # These may be newer than the memberships by which they were found. Nobody sees what
-            # was written after they had to leave.
-            scopes = self._readable(reach)
         self._pause()
         for place, (hit, record) in enumerate(zip(hits, records, strict=True)):
             if record is None or record.data is None:
@@ -274,14 +286,6 @@ class _Reach(NamedTuple):
     principal: Principal
     space: str | None
     collection: str | None
-
-
-def _elsewhere(hits: Sequence[Hit], principal: Principal) -> bool:
-    """Whether a hit is not in the caller's own space."""
-    for hit in hits:  # noqa: SIM110 - any() with a generator takes four times as long
-        if hit.key.space != principal.id:
-            return True
-    return False
 
 
 def _covered(key: Key, scopes: Sequence[Scope]) -> bool:
@@ -384,6 +388,8 @@ def _invalid(parameter: str, detail: str) -> Invalid:
     return Invalid("The search cannot be done so.", (Fault(parameter, detail),))
 
 
+_LOOKS: Final = 3
+"""At the memberships of one caller, for one search."""
 _SUGGESTIONS: Final = 20
 _SUGGESTED_BYTES: Final = 500_000
 """Cutting more into words would hold everybody up."""

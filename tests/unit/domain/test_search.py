@@ -13,7 +13,7 @@ from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.memory.ids import SequentialIds
 from homeport.adapters.memory.record_store import MemoryRecordStore
 from homeport.adapters.memory.search_index import MemorySearchIndex
-from homeport.domain.errors import Invalid, NotFound
+from homeport.domain.errors import Invalid, NotFound, Unavailable
 from homeport.domain.indexing import Indexing
 from homeport.domain.model.collection import (
     Access,
@@ -411,12 +411,33 @@ def test_what_is_written_after_somebody_had_to_leave_is_not_shown() -> None:
 
     backend = Backend()
     backend.store.put_membership(Membership("club", "anna", Role.READER))
-    key = backend.put("club/books/one", title="a fox")
+    key = backend.put("club/books/one", title="a fox", kind="secret")
     own = backend.put("anna/books/two", title="a fox")
     backend.index = Farewell()
     Indexing(backend.store, backend.index, CATALOG).rebuild()
     service = Search(backend.store, backend.index, CATALOG)
-    shown = service.search(ANNA, SearchRequest("fox"))
+    shown = service.search(ANNA, SearchRequest("fox", facets=("kind",)))
     assert [one.record.key for one in shown.hits] == [own]
+    assert (shown.total, shown.facets) == (1, {"kind": ()})
     backend.store.put_membership(Membership("club", "anna", Role.READER))
     assert service.search(ANNA, SearchRequest("fox", space="club")).hits == ()
+
+
+def test_somebody_who_comes_and_goes_all_the_time_is_told_to_come_later() -> None:
+    store = Backend().store
+
+    class Restless(MemorySearchIndex):
+        def search(self, query: SearchQuery) -> SearchPage:
+            if store.membership("club", "anna") is None:
+                store.put_membership(Membership("club", "anna", Role.READER))
+            else:
+                store.remove_membership("club", "anna")
+            return super().search(query)
+
+    for space in ("club", "team"):
+        store.put_membership(Membership(space, "anna", Role.READER))
+    service = Search(store, Restless(), CATALOG)
+    with pytest.raises(Unavailable):
+        service.search(ANNA, SearchRequest("fox"))
+    with pytest.raises(Unavailable):
+        service.suggest(ANNA, "fox")
