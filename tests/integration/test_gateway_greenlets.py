@@ -215,5 +215,37 @@ def test_nobody_joins_a_cohort_that_is_under_way() -> None:
     assert happened == ["a", "b", "next", "late", "latest", "last"]
 
 
+def test_a_job_that_breaks_its_promise_not_to_raise_stops_no_other() -> None:
+    done: list[str] = []
+    complaints: list[object] = []
+
+    def breaks() -> None:
+        greenlets.pause()
+        raise SystemError("on purpose")
+
+    def job(name: str) -> Job:
+        def steps() -> None:
+            greenlets.pause()
+            greenlets.pause()
+            done.append(name)
+
+        return steps
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: complaints.append(context["exception"]))
+        pool: greenlets.Pool[Job] = greenlets.Pool(loop, _call, 2)
+        for one in (job("a"), breaks, job("b"), job("c")):
+            pool.submit(one)
+        async with asyncio.timeout(10):
+            while len(done) < 3:  # noqa: ASYNC110  # each turn of the loop may be the one
+                await asyncio.sleep(0)
+        pool.close()
+
+    asyncio.run(main())
+    assert sorted(done) == ["a", "b", "c"]
+    assert [str(one) for one in complaints] == ["on purpose"]
+
+
 def test_outside_of_a_pool_a_pause_is_none() -> None:
     greenlets.pause()

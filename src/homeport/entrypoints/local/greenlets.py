@@ -119,13 +119,18 @@ class Pool(Generic[Job]):
         else:
             # All have ended, or wait for something else: those that came meanwhile are next.
             cohort, self._joining = self._joining, []
+        going = iter(cohort)
         self._stepping = True
-        for worker in cohort:
-            worker.switch()
-        self._stepping = False
-        self._marching = bool(self._paused or self._joining)
-        if self._marching:
-            self.loop.call_soon(self._step)
+        try:
+            for worker in going:
+                worker.switch()
+        finally:
+            # Should one have raised, against its promise, those behind it still go on.
+            self._joining[:0] = going
+            self._stepping = False
+            self._marching = bool(self._paused or self._joining)
+            if self._marching:
+                self.loop.call_soon(self._step)
 
     def _work(self) -> None:
         """What a greenlet does all its life."""
