@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import json
+import os
 import signal
 import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +24,13 @@ from homeport.container import Backend, build
 from homeport.definition import load
 from homeport.domain import exporting
 from homeport.domain.events import RecordChanged
+from homeport.domain.exporting import entries
 from homeport.domain.interchange import LINE_BYTES
 from homeport.domain.model.data import Data
 from homeport.domain.model.membership import Membership, Role
 from homeport.domain.model.record import Key
 from homeport.domain.model.writes import Put
+from homeport.entrypoints.cli import export
 from homeport.entrypoints.cli.arguments import run
 from homeport.entrypoints.cli.exits import Exit
 from homeport.entrypoints.cli.lines import Line, lines
@@ -188,6 +192,40 @@ def test_what_a_file_to_export_to_must_be(folder: Path, capsys: pytest.CaptureFi
     told("mine", "--resume", "--force", code=Exit.USAGE)
     told("-", "--resume", code=Exit.USAGE)
     assert "cannot be written" in told("nowhere/a", code=Exit.FAILED)
+
+
+@pytest.mark.parametrize("end", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_what_is_to_be_replaced_stays_until_the_new_one_is_whole(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    end: BaseException,
+) -> None:
+    mine = folder / "mine"
+    mine.write_text("the export of yesterday")
+
+    def broken(*arguments: Any) -> Iterator[object]:
+        yield from itertools.islice(entries(*arguments), 3)
+        raise end
+
+    before = sorted(folder.iterdir())
+    monkeypatch.setattr(export, "entries", broken)
+    assert run(["export", "mine", "--force", "--data", "data"]) != Exit.OK
+    assert mine.read_text() == "the export of yesterday"
+    assert sorted(folder.iterdir()) == before
+    assert capsys.readouterr().err.count("homeport: ") == 1
+
+
+def test_an_export_goes_to_no_device_and_not_over_the_data(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(folder / "pipe")
+    (folder / "link").symlink_to(folder / "data" / "homeport.db")
+    for name in ("pipe", "data", "data/homeport.db", "data/new", "link"):
+        for option in ("--force", "--resume"):
+            assert run(["export", name, option, "--data", "data"]) == Exit.USAGE
+            assert "homeport: " in capsys.readouterr().err
+    assert run(["index", "status", "--data", "data"]) == Exit.OK
 
 
 def test_where_there_is_nothing_to_export(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

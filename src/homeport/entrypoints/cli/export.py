@@ -60,6 +60,7 @@ def run(arguments: Namespace) -> int:
             if name == STANDARD:
                 _export(backend, header, sys.stdout.buffer, _Written())
                 return Exit.OK
+            _check_place(Path(name), definition.data_folder)
             with _file(Path(name), header, arguments) as (file, written):
                 _export(backend, header, file, written)
         except HomeportError as error:
@@ -67,7 +68,8 @@ def run(arguments: Namespace) -> int:
         except KeyboardInterrupt:
             if name == STANDARD:
                 raise
-            raise Failure(Exit.INTERRUPTED, "interrupted. Go on with --resume.") from None
+            cure = f"{name} is as it was." if arguments.force else "Go on with --resume."
+            raise Failure(Exit.INTERRUPTED, f"interrupted. {cure}") from None
     _tell(Path(name), written, as_json=arguments.json)
     return Exit.OK
 
@@ -96,15 +98,26 @@ def _count(one: object, written: _Written, advance: Advance) -> None:
         advance(1)
 
 
+def _check_place(path: Path, data_folder: Path) -> None:
+    if data_folder.resolve() in path.resolve().parents:
+        fail(Exit.USAGE, f"{path} is in the data folder: choose a place outside.")
+    if path.exists() and not path.is_file():
+        fail(Exit.USAGE, f"{path} is not a file. The name - is standard output.")
+
+
 @contextmanager
 def _file(path: Path, header: Header, arguments: Namespace) -> Iterator[tuple[BinaryIO, _Written]]:
-    """The file to write, on disk at the end, and what stays of it."""
-    resumes = arguments.resume and path.exists()
+    """The file to write, on disk at the end, and what stays of it. One that is to be replaced
+    stays as it is until the new one is whole."""
+    exists = path.exists()
+    resumes, replaces = arguments.resume and exists, arguments.force and exists
+    path = path.resolve()
+    place = path.with_name(f".{path.name}.new") if replaces else path
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
     if not resumes:
-        flags |= os.O_TRUNC if arguments.force else os.O_EXCL
+        flags |= os.O_TRUNC if replaces else os.O_EXCL
     try:
-        with os.fdopen(os.open(path, flags, _MODE), "r+b") as file:
+        with os.fdopen(os.open(place, flags, _MODE), "r+b") as file:
             # A file that was there may be open to others.
             os.fchmod(file.fileno(), _MODE)
             written = _rest(file, path, header) if resumes else _Written()
@@ -113,6 +126,8 @@ def _file(path: Path, header: Header, arguments: Namespace) -> Iterator[tuple[Bi
             yield file, written
             file.flush()
             os.fsync(file.fileno())
+        if replaces:
+            place.replace(path)
     except FileExistsError as error:
         sentence = f"{path} exists. Go on with it by --resume, or replace it by --force."
         raise Failure(Exit.FAILED, sentence) from error
@@ -120,6 +135,9 @@ def _file(path: Path, header: Header, arguments: Namespace) -> Iterator[tuple[Bi
         raise
     except OSError as error:
         raise Failure(Exit.FAILED, f"{path} cannot be written: {error.strerror}.") from error
+    finally:
+        if replaces:
+            place.unlink(missing_ok=True)
 
 
 def _rest(file: BinaryIO, path: Path, header: Header) -> _Written:

@@ -127,7 +127,7 @@ def declare(commands: Commands) -> None:
     )
     imported.add_argument("file", metavar="FILE", help="the file to read; - is standard input")
     imported.add_argument(
-        "--replace", action="store_true", help="overwrite records that have other content"
+        "--replace", action="store_true", help="overwrite what has other content, roles as well"
     )
     imported.add_argument("--strict", action="store_true", help="stop at the first wrong line")
     imported.add_argument("--json", action="store_true", help="the summary for programs")
