@@ -10,6 +10,7 @@ import pytest
 
 from homeport.adapters.embedded import backups
 from homeport.adapters.embedded.database import Database
+from homeport.adapters.embedded.folder import FolderInUse
 from homeport.adapters.embedded.migrations import MIGRATIONS
 from homeport.domain.errors import Unavailable
 from homeport.entrypoints.cli.arguments import run
@@ -167,3 +168,22 @@ def test_where_there_is_no_data(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert run(["restore", missing, "--data", str(tmp_path / "data")]) == Exit.FAILED
     assert "is no backup" in capsys.readouterr().err
     assert entries(tmp_path) == ["empty"]
+
+
+def test_no_restore_takes_the_place_of_data_that_a_command_works_on(tmp_path: Path) -> None:
+    data, backup = made(tmp_path / "data", "old"), tmp_path / "backup"
+    backups.back_up(data, backup, 1)
+    command = Database(data, beside=True)
+    with pytest.raises(FolderInUse, match="in use by a command"):
+        backups.restore(backup, data, force=True)
+    write(command, "acknowledged")
+    command.close()
+    assert names_in(data) == ["acknowledged", "old"]
+
+    def meanwhile(_: int) -> None:
+        with pytest.raises(FolderInUse, match="being restored"):
+            Database(data, beside=True)
+
+    backups.restore(backup, data, force=True, progress=meanwhile)
+    assert names_in(data) == ["old"]
+    Database(data, beside=True).close()

@@ -23,7 +23,7 @@ import apsw
 
 from homeport import __version__
 from homeport.adapters.embedded import engine
-from homeport.adapters.embedded.folder import DATABASE, DataFolder, NewerSchema
+from homeport.adapters.embedded.folder import DATABASE, DataFolder, NewerSchema, without_guests
 from homeport.adapters.embedded.migrations import MIGRATIONS
 from homeport.domain.errors import Conflict, Invalid, Unavailable
 
@@ -132,7 +132,7 @@ def restore(
     aside = target.with_name(f".{target.name}.{os.getpid()}.before-restore")
     lock = DataFolder(target)  # no server may run on it, or start now
     try:
-        with draft(target, replaces=aside) as folder:
+        with without_guests(target), draft(target, replaces=aside) as folder:
             manifest = _restore_into(backup, folder, progress)
     finally:
         lock.close()

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -44,6 +45,7 @@ class DataFolder:
         if beside:
             if not self.database.is_file():
                 raise FolderUnusable(f"There is no database {self.database}.")
+            self._lock = _lock_itself(path, fcntl.LOCK_SH, "is being restored")
             return
         try:
             path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
@@ -91,3 +93,26 @@ class DataFolder:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+@contextlib.contextmanager
+def without_guests(path: Path) -> Iterator[None]:
+    """While nobody is in the folder beside the process that has it, nor comes into it: for who
+    puts another in its place. Raises FolderInUse."""
+    lock = _lock_itself(path, fcntl.LOCK_EX, "is in use by a command")
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def _lock_itself(path: Path, how: int, otherwise: str) -> int:
+    """Lock the folder itself, which those who only come beside share."""
+    lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, how | fcntl.LOCK_NB)
+    except OSError as exc:
+        os.close(lock)
+        detail = f"The data folder {path} {otherwise}. Wait until that has ended."
+        raise FolderInUse(detail) from exc
+    return lock
