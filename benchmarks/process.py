@@ -40,13 +40,15 @@ def running(
     command: Sequence[str], port: int, path: str, folder: Path, **settings: str
 ) -> Iterator[tuple[int, float]]:
     """Run a server; gives its process id and the seconds from its start to its first 200."""
+    # As pip installs it, compiled: where bytecode may not be kept, each start compiles our source.
+    inherited = {name: it for name, it in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     log = folder / "server.log"
     with log.open("ab") as output:
         started = time.perf_counter()
         process = subprocess.Popen(
             command,
             cwd=folder,
-            env={**os.environ, **settings},
+            env={**inherited, **settings},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
