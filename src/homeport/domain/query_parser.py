@@ -50,12 +50,12 @@ def split_words(text: str) -> list[str]:
         return [text]
     kept = "".join(c if c.isalnum() or c in _INSIDE or _is_mark(c) else " " for c in text)
     words = (run.strip(_INSIDE) for run in kept.split())
-    return [word for word in words if any(map(str.isalnum, word))]
+    return [word for word in words if _is_word(word)]
 
 
 def cut_words(text: str) -> list[str]:
     """The same, cut at the signs inside words too: as an index that cuts everywhere has them."""
-    return [word for run in split_words(text) for word in _SIGNS.split(run) if word]
+    return [word for run in split_words(text) for word in _SIGNS.split(run) if _is_word(word)]
 
 
 def _nodes(text: str) -> Iterator[Node]:
@@ -89,6 +89,11 @@ def _side_by_side(words: list[str]) -> Node | None:
     if not words:
         return None
     return Words(words[0]) if len(words) == 1 else Phrase(tuple(words))
+
+
+def _is_word(text: str) -> bool:
+    """Whether there is a letter or digit: marks alone, and signs, are none."""
+    return any(map(str.isalnum, text))
 
 
 def _is_mark(character: str) -> bool:

@@ -10,7 +10,7 @@ from homeport.domain.errors import Fault, Invalid
 from homeport.domain.model.query import All, Node, Not, Nothing, Phrase, Prefix, Words
 from homeport.domain.query_parser import cut_words, parse_query, split_words
 
-ODD = "ab-* \"'\u2019._@éß日न्ि🦊\x00\x1f\n\u202e\ud800\ufffe%_<>=;,#“”"
+ODD = "ab-* \"'\u2019._@éß日न्ि\u0300🦊\x00\x1f\n\u202e\ud800\ufffe%_<>=;,#“”"
 LUCENE = '+ - && || ! ( ) { } [ ] ^ " ~ * ? : \\ /'
 
 
@@ -35,6 +35,8 @@ LUCENE = '+ - && || ! ( ) { } [ ] ^ " ~ * ? : \\ /'
         ("don't", Words("don't")),
         ("anna@example.org.", Words("anna@example.org")),
         ("example.o*", All((Prefix("o"), Words("example")))),
+        ("ß.\u0300*", Prefix("ß")),
+        ("a.\u0300b*", All((Prefix("\u0300b"), Words("a")))),
         ("हिन्दी 日本", All((Words("हिन्दी"), Words("日本")))),
         ("(run)(fast)", All((Words("run"), Words("fast")))),
         ("run&&fast", All((Words("run"), Words("fast")))),
@@ -85,6 +87,11 @@ def test_no_text_raises_and_no_sign_gets_through(text: str) -> None:
 def test_words_are_cut() -> None:
     assert split_words("Don't, a.b x_y! (c)") == ["Don't", "a.b", "x_y", "c"]
     assert cut_words("Don't, a.b x_y! (c)") == ["Don", "t", "a", "b", "x", "y", "c"]
+
+
+def test_a_mark_alone_is_no_word() -> None:
+    assert split_words("\u0300 a.\u0300 e\u0301") == ["a.\u0300", "e\u0301"]
+    assert cut_words("\u0300 a.\u0300 e\u0301") == ["a", "e\u0301"]
 
 
 def _words(node: Node) -> list[str]:
