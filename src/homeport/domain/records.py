@@ -97,7 +97,8 @@ class Records:
         idempotency_key: str | None = None,
     ) -> Record:
         """Store a new record. With `idempotency_key`, a UUID that becomes its id, the same
-        call may be repeated: it answers with the record as it is by then.
+        call may be repeated: it answers with the record as it is by then, whatever the schema
+        has become since.
 
         Raises Mismatched where the key came before with other data, Conflict where the id is
         another author's, Gone where the record was deleted since.
@@ -114,7 +115,11 @@ class Records:
         try:
             return self._write(principal, [write], grant.guard)[0]
         except DataRefused as refused:
-            raise refused.invalid() from refused
+            # It may have fitted when it came first.
+            there = None if idempotency_key is None else self._read(principal, key, grant.guard)
+            if there is None:
+                raise refused.invalid() from refused
+            return _repeated(there, principal, first)
         except WriteRefused as refused:
             return _repeated(refused.current, principal, first)
 
@@ -296,10 +301,17 @@ class Records:
         try:
             return self._schemas.write(self._store, writes, guard)
         except GuardFailed as failed:
-            key = writes[0].key
-            raise access.refusal(
-                failed, principal, key.space, key.collection, self._catalog
-            ) from None
+            raise self._refused(failed, principal, writes[0].key) from None
+
+    def _read(self, principal: Principal, key: Key, guard: Guard | None) -> Record | None:
+        """What is there for somebody who may write it, a tombstone as well."""
+        try:
+            return self._store.get(key, guard)
+        except GuardFailed as failed:
+            raise self._refused(failed, principal, key) from None
+
+    def _refused(self, failed: GuardFailed, principal: Principal, key: Key) -> HomeportError:
+        return access.refusal(failed, principal, key.space, key.collection, self._catalog)
 
 
 def _space(principal: Principal, space: str) -> str:

@@ -10,7 +10,16 @@ from homeport.adapters.jsonschema.schema_validator import JsonSchemaValidator
 from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.memory.ids import SequentialIds
 from homeport.adapters.memory.record_store import MemoryRecordStore
-from homeport.domain.errors import Fault, Forbidden, Invalid, NotFound, Unavailable, VersionMismatch
+from homeport.domain.errors import (
+    Fault,
+    Forbidden,
+    Gone,
+    Invalid,
+    Mismatched,
+    NotFound,
+    Unavailable,
+    VersionMismatch,
+)
 from homeport.domain.model.collection import Catalog, Collection
 from homeport.domain.model.data import Data
 from homeport.domain.model.identity import Kind, Principal
@@ -92,6 +101,50 @@ def test_what_a_patch_leaves_is_checked_not_the_patch(made: Made) -> None:
     with pytest.raises(Invalid) as refused:
         made.records.patch(ANN, "me", "notes", "a", {"title": None})
     assert refused.value.faults == (Fault("", '"title" is a required property'),)
+
+
+class TestACreationThatIsRepeatedUnderAStricterSchema:
+    """The schema asked for nothing when the record was created."""
+
+    KEY = "6f1c0a52-54f5-4a39-9d8d-6a5f0f2f4a11"
+
+    @pytest.fixture
+    def made(self) -> Made:
+        made = Made()
+        lenient = Schemas(Catalog([Collection("notes")]), JsonSchemaValidator)
+        before = Records(made.store, CATALOG, lenient, SequentialIds(), ManualClock())
+        made.store.put_membership(Membership("club", "ann", Role.WRITER))
+        for space in ("me", "club"):
+            before.create(ANN, space, "notes", {"title": 1}, self.KEY)
+        return made
+
+    def test_it_answers_with_the_record_as_it_is(self, made: Made) -> None:
+        (there,) = made.records.page(ANN, "me", "notes").records
+        assert made.records.create(ANN, "me", "notes", {"title": 1}, self.KEY) == there
+        changed = made.records.put(ANN, "me", "notes", there.key.id, {"title": "Bread"})
+        assert made.records.create(ANN, "me", "notes", {"title": 1}, self.KEY) == changed
+
+    def test_one_that_came_with_other_data_is_told_so(self, made: Made) -> None:
+        with pytest.raises(Mismatched):
+            made.records.create(ANN, "me", "notes", {"title": 2}, self.KEY)
+
+    def test_one_whose_record_was_deleted_is_told_so(self, made: Made) -> None:
+        made.records.delete(ANN, "me", "notes", self.KEY)
+        with pytest.raises(Gone):
+            made.records.create(ANN, "me", "notes", {"title": 1}, self.KEY)
+
+    def test_a_new_key_is_checked(self, made: Made) -> None:
+        with pytest.raises(Invalid) as refused:
+            made.records.create(ANN, "me", "notes", {"title": 1}, f"{self.KEY[:-1]}2")
+        assert refused.value.faults == (Fault("/title", NOT_TEXT),)
+
+    def test_who_may_no_longer_write_is_refused(self, made: Made) -> None:
+        made.store.put_membership(Membership("club", "ann", Role.READER))
+        with pytest.raises(Forbidden):
+            made.records.create(ANN, "club", "notes", {"title": 1}, self.KEY)
+        made.store.remove_membership("club", "ann")
+        with pytest.raises(NotFound):
+            made.records.create(ANN, "club", "notes", {"title": 1}, self.KEY)
 
 
 def test_patches_in_a_batch_go_through(made: Made) -> None:
