@@ -128,8 +128,8 @@ class Search:
         self._pause = pause
 
     def search(self, principal: Principal, request: SearchRequest) -> SearchResult:
-        """A page of what matches. Raises Invalid, naming each wrong parameter, and NotFound
-        where `space` is not one that the caller can see."""
+        """A page of what matches. Raises Invalid, naming each wrong parameter (`filter/2` is the
+        third filter), and NotFound where `space` is not one that the caller can see."""
         space = principal.id if request.space == names.ME else request.space
         return self._within(
             _Reach(principal, space, request.collection),
@@ -306,9 +306,10 @@ def _filters(given: Sequence[str | Condition], roles: FieldRoles) -> tuple[Filte
     if len(given) > limits.FILTERS:
         raise _invalid("filter", f"at most {limits.FILTERS} filters")
     filters: list[Filter] = []
-    for one in given:
-        condition = parse_condition(one) if isinstance(one, str) else one
-        filters += to_filters(condition, roles)
+    for place, one in enumerate(given):
+        parameter = f"filter/{place}"
+        condition = parse_condition(one, parameter) if isinstance(one, str) else one
+        filters += to_filters(condition, roles, parameter)
     return tuple(filters)
 
 
@@ -318,12 +319,13 @@ def _facets(fields: Sequence[str], roles: FieldRoles) -> tuple[Facet, ...]:
         raise _invalid("facet", f"at most {limits.FACETS} facets")
     facets = []
     for field_name in dict.fromkeys(fields):
-        possible = roles.possible(check_field(field_name, "facet"))
+        parameter = f"facet/{fields.index(field_name)}"
+        possible = roles.possible(check_field(field_name, parameter))
         # A date that was inferred is a keyword too, and would be counted twice.
         counted = roles.declared(field_name) | {FieldRole.KEYWORD, FieldRole.NUMBER}
         found = [role for role in _COUNTED if role in possible & counted]
         if not found:
-            raise _invalid("facet", f"{field_name} is not a keyword, number or date field")
+            raise _invalid(parameter, f"{field_name} is not a keyword, number or date field")
         facets += [Facet(role, field_name, limits.FACET_VALUES) for role in found]
     return tuple(facets)
 
@@ -344,9 +346,9 @@ def _sort(text: str | None, roles: FieldRoles) -> Sort | None:
 
 
 def _highlight(fields: Sequence[str], roles: FieldRoles) -> tuple[str, ...]:
-    for field_name in fields:
+    for place, field_name in enumerate(fields):
         if FieldRole.TEXT not in roles.declared(field_name):
-            raise _invalid("highlight", f"{field_name} is not declared as a text field")
+            raise _invalid(f"highlight/{place}", f"{field_name} is not declared as a text field")
     return tuple(dict.fromkeys(fields))
 
 

@@ -69,6 +69,8 @@ def _batch_expectation(one: models.BatchItem, where: str) -> Expectation | None:
         raise
 
 
+SEARCH_NAMES: Final = {name: name for name in ("filter", "facet", "highlight")}
+"""The parameters of a search that may be repeated."""
 SEARCH_POINTERS: Final = {
     **{name: f"/{name}" for name in ("q", "space", "collection", "highlight", "sort", "limit")},
     "filter": "/filters",

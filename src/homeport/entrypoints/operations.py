@@ -142,6 +142,7 @@ OPERATIONS: Final = (
         answers.found,
         query=models.SearchParameters,
         transform=arguments.search_parameters,
+        pointers=arguments.SEARCH_NAMES,
         summary="Search",
         raises=(errors.NotFound,),
     ),

@@ -87,8 +87,15 @@ def body_model(event: Event, model: type[BaseModel]) -> BaseModel:
 
 
 def pointed(faults: tuple[Fault, ...], pointers: Mapping[str, str]) -> tuple[Fault, ...]:
-    """The faults of parameters that came in the body, where they stand there."""
-    return tuple(Fault(pointers.get(one.pointer, one.pointer), one.detail) for one in faults)
+    """The faults of parameters where `pointers` say that these stand. One of several values
+    (`filter/2`) has a place of its own in a body; in a query string only its name."""
+    told = []
+    for one in faults:
+        name, _, item = one.pointer.partition("/")
+        place = pointers.get(name, one.pointer)
+        several = item and name in pointers and place.startswith("/")
+        told.append(Fault(f"{place}/{item}" if several else place, one.detail))
+    return tuple(told)
 
 
 @lru_cache(1024)
