@@ -243,10 +243,57 @@ class TestCommand:
 
     @pytest.mark.parametrize(
         "arguments",
-        [("list", "1"), ("show",), ("redrive",), ("drop", "1", "--all")],
+        [
+            ("list", "1"),
+            ("show",),
+            ("redrive",),
+            ("drop", "1", "--all"),
+            ("forget",),
+            ("forget", "--all"),
+            ("forget", "subscriber:app", "--source", "subscriber:app"),
+        ],
     )
     def test_what_is_typed_wrong(self, folder: Path, arguments: tuple[str, ...]) -> None:
         assert self.run(folder, *arguments) == Exit.USAGE
+
+    @pytest.mark.parametrize("beside", [False, True])
+    def test_a_subscriber_that_is_gone_is_told_of_and_forgotten(
+        self,
+        folder: Path,
+        app: App,
+        opened: Callable[[], Backend],
+        capsys: pytest.CaptureFixture[str],
+        beside: bool,
+    ) -> None:
+        backend = opened()
+        dead(backend, app, "x")
+        for name in ("y", "z"):
+            put(backend, name)
+        assert self.run(folder, "forget", "subscriber:app") == Exit.FAILED
+        assert "subscriber:app is in use." in capsys.readouterr().err
+        backend.close()
+        (folder / "homeport.toml").write_text('data_folder = "data"\n')
+
+        assert self.told(folder, capsys) == [
+            "subscriber:app is not in the definition, but its place is kept: 2 changes."
+        ]
+        if beside:
+            _ = opened().database
+        names = ("subscriber:app", "subscriber:other")
+        assert self.run(folder, "forget", *names) == Exit.FAILED
+        assert "To be forgotten there are: subscriber:app." in capsys.readouterr().err
+        assert self.run(folder, "forget", *names[:1], "--json") == Exit.OK
+        forgotten = {"forgotten": ["subscriber:app"], "dropped": 1}
+        assert json.loads(capsys.readouterr().out) == forgotten
+        assert self.run(folder, "forget", *names[:1]) == Exit.FAILED
+        assert "there are: none." in capsys.readouterr().err
+        assert self.told(folder, capsys) == []
+
+    def told(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
+        """What doctor has to say of subscribers."""
+        run(["doctor", "--json", "--definition", str(folder)])
+        found = json.loads(capsys.readouterr().out)["checks"]
+        return [one["detail"] for one in found if one["name"] == "subscribers"]
 
     def test_without_a_folder(self, folder: Path) -> None:
         assert self.run(folder, "list") == Exit.FOLDER

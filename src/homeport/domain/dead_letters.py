@@ -39,6 +39,12 @@ class DeadLetters:
         """All that may have dead letters."""
         return (QUEUE, *self._served, *self._others)
 
+    @property
+    def abandoned(self) -> tuple[str, ...]:
+        """Consumers that the backend no longer delivers to, but that the feed keeps a place or
+        dead letters for."""
+        return self._others
+
     def letters(self, source: str | None = None) -> list[DeadLetter]:
         """All of `source`, or of every source, oldest first. NotFound for an unknown source."""
         if source is not None and source not in self.sources:

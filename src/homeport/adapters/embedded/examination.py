@@ -28,6 +28,9 @@ _COUNTS: Final = {
 _BEHIND: Final = """
     SELECT count(*) FROM change_log
     WHERE version > (SELECT position FROM consumers WHERE name = 'indexing')"""
+_PLACES: Final = """
+    SELECT name, (SELECT count(*) FROM change_log WHERE version > position) FROM consumers
+    ORDER BY name"""
 _DEAD: Final = "SELECT source, count(*) FROM dead_letters GROUP BY source ORDER BY source"
 _LINES: Final = 5
 """Of what is wrong with a damaged database: the first few tell enough."""
@@ -37,7 +40,8 @@ _LINES: Final = 5
 class DatabaseState:
     """`damage` is what SQLite finds wrong, empty where nothing is. Of a schema other than
     `KNOWN_SCHEMA`, and of a damaged database, nothing is counted. `behind` is how many changes
-    the index has not had yet, `dead` the number of dead letters by source."""
+    the index has not had yet, `dead` the number of dead letters by source, `places` how many
+    changes are still to be looked at, by consumer."""
 
     schema: int
     bytes: int
@@ -47,6 +51,7 @@ class DatabaseState:
     behind: int = 0
     dead: tuple[tuple[str, int], ...] = ()
     has_key: bool = True
+    places: tuple[tuple[str, int], ...] = ()
 
 
 def holder(folder: Path) -> str | None:
@@ -91,6 +96,9 @@ def examine_database(folder: Path, *, served: bool) -> DatabaseState:
                 behind=int(connection.execute(_BEHIND).get),
                 dead=tuple((str(name), int(number)) for name, number in connection.execute(_DEAD)),
                 has_key=_has_key(connection),
+                places=tuple(
+                    (str(name), int(count)) for name, count in connection.execute(_PLACES)
+                ),
             )
     except engine.TROUBLE as exc:
         raise Unavailable(str(engine.translated(exc))) from exc

@@ -79,8 +79,9 @@ def disk(place: Path) -> Iterator[Finding]:
         yield ok("disk", detail)
 
 
-def database(place: Path, *, served: bool) -> Iterator[Finding]:
-    """Whether the database is whole, and what waits in it."""
+def database(place: Path, found: Definition | None, *, served: bool) -> Iterator[Finding]:
+    """Whether the database is whole, and what waits in it. Without a definition nobody knows
+    which subscribers are gone."""
     from homeport.adapters.embedded.examination import KNOWN_SCHEMA, examine_database
     from homeport.adapters.embedded.folder import DATABASE
 
@@ -100,6 +101,8 @@ def database(place: Path, *, served: bool) -> Iterator[Finding]:
         yield ok("database", f"of schema {state.schema}: the next start migrates it")
     else:
         yield from _contents(state, served=served)
+        if found is not None:
+            yield from _abandoned(state, found)
 
 
 def _contents(state: DatabaseState, *, served: bool) -> Iterator[Finding]:
@@ -122,6 +125,18 @@ def _contents(state: DatabaseState, *, served: bool) -> Iterator[Finding]:
     for source, number in state.dead:
         cure = f"See why, and redrive or drop them: homeport dead-letters list --source {source}"
         yield warning("dead letters", f"{number:,} of {source}.", cure)
+
+
+def _abandoned(state: DatabaseState, found: Definition) -> Iterator[Finding]:
+    """Subscribers that were taken out of the definition, and what is kept for them."""
+    from homeport.domain.subscribers import PREFIX, consumer_of
+
+    served = {consumer_of(one.name) for one in found.subscribers}
+    for name, kept in state.places:
+        if name.startswith(PREFIX) and name not in served:
+            detail = f"{name} is not in the definition, but its place is kept: {kept:,} changes."
+            cure = f"Put it back; or, if it stays out: homeport dead-letters forget {name}"
+            yield warning("subscribers", detail, cure)
 
 
 def index(place: Path, found: Definition) -> Iterator[Finding]:

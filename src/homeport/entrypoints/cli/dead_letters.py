@@ -1,4 +1,4 @@
-"""`homeport dead-letters list|show|redrive|drop`, also while the server runs."""
+"""`homeport dead-letters list|show|redrive|drop|forget`, also while the server runs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from homeport.entrypoints.cli.opening import definition_of, opened_anyway
 from homeport.entrypoints.cli.report import table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from homeport.container import Backend
     from homeport.domain.dead_letters import DeadLetters
     from homeport.domain.ports.deliveries import DeadLetter
 
@@ -21,6 +24,8 @@ _WIDTH = 60
 def run(arguments: Namespace) -> int:
     _check(arguments)
     with opened_anyway(definition_of(arguments), "record_store", "message_queue") as backend:
+        if arguments.action == "forget":
+            return _forget(backend, arguments)
         return _ACTIONS[arguments.action](backend.undelivered, arguments)
 
 
@@ -32,6 +37,8 @@ def _check(arguments: Namespace) -> None:
         fail(Exit.USAGE, "show takes the ids of dead letters, which list prints.")
     if action in ("redrive", "drop") and bool(arguments.ids) == arguments.all:
         fail(Exit.USAGE, f"{action} takes either the ids of dead letters or --all.")
+    if action == "forget" and (arguments.all or arguments.source or not arguments.ids):
+        fail(Exit.USAGE, "forget takes the names of sources, as list and doctor print them.")
 
 
 def _list(letters: DeadLetters, arguments: Namespace) -> int:
@@ -72,6 +79,29 @@ def _redrive(letters: DeadLetters, arguments: Namespace) -> int:
 def _drop(letters: DeadLetters, arguments: Namespace) -> int:
     count = letters.drop(_chosen(letters, arguments))
     print(json.dumps({"dropped": count}) if arguments.json else f"Dropped: {count:,}.")
+    return Exit.OK
+
+
+def _forget(backend: Backend, arguments: Namespace) -> int:
+    """Keep nothing more for consumers that are gone: neither their place nor dead letters."""
+    letters, names = backend.undelivered, dict.fromkeys(arguments.ids)
+    for name in names:
+        if name in letters.abandoned:
+            continue
+        if name in letters.sources:
+            cure = "Only what was taken out of the definition can be forgotten."
+            fail(Exit.FAILED, f"{name} is in use. {cure}")
+        there = ", ".join(letters.abandoned) or "none"
+        fail(Exit.FAILED, f"Nothing is kept for {name}. To be forgotten there are: {there}.")
+    count = sum(len(letters.letters(name)) for name in names)
+    # Whatever keeps something for those that are gone can forget them as well.
+    forget: Callable[[str], None] = getattr(backend.feed, "forget")  # noqa: B009 - not of the port
+    for name in names:
+        forget(name)
+    if arguments.json:
+        print(json.dumps({"forgotten": list(names), "dropped": count}))
+    else:
+        print(f"Forgotten: {', '.join(names)}, with dead letters: {count:,}.")
     return Exit.OK
 
 

@@ -64,7 +64,9 @@ def _examine(arguments: Namespace) -> Iterator[Finding]:
     yield from _guarded("folder", lambda: data_checks.folder(place))
     yield from _guarded("disk", lambda: data_checks.disk(place))
     held_by = _holder(place)
-    yield from _guarded("database", lambda: data_checks.database(place, served=held_by is not None))
+    served = held_by is not None
+    settings = found if known else None
+    yield from _guarded("database", lambda: data_checks.database(place, settings, served=served))
     if known:
         yield from _guarded("index", lambda: data_checks.index(place, found))
         yield from _guarded("server", lambda: data_checks.server(found, held_by))

@@ -42,18 +42,23 @@ def declare(commands: Commands) -> None:
     letters = command(
         commands,
         "dead-letters",
-        "look at, redrive or drop what could not be delivered",
+        "look at, redrive or drop what could not be delivered, or forget who is gone",
         "Work on dead letters, also while the backend runs: changes and messages that the index, "
         "the messages or a subscriber could not take after all their attempts. redrive "
-        "makes them due again, with the record as it is by then; drop forgets them.",
+        "makes them due again, with the record as it is by then; drop deletes them. forget is "
+        "for a subscriber that was taken out of the definition and stays out: it ends the place "
+        "that is kept for it, which keeps the log of changes growing, and its dead letters.",
         "homeport dead-letters list",
         "homeport dead-letters list --source subscriber:welcome --json",
         "homeport dead-letters show 7",
         "homeport dead-letters redrive --all",
         "homeport dead-letters drop 7 8",
+        "homeport dead-letters forget subscriber:welcome",
     )
-    letters.add_argument("action", choices=("list", "show", "redrive", "drop"))
-    letters.add_argument("ids", nargs="*", metavar="ID", help="as list prints them")
+    letters.add_argument("action", choices=("list", "show", "redrive", "drop", "forget"))
+    letters.add_argument(
+        "ids", nargs="*", metavar="ID", help="as list prints them; forget takes sources"
+    )
     letters.add_argument("--all", action="store_true", help="redrive or drop all, or all of one")
     letters.add_argument("--source", help="only those of this source, as list prints it")
     machine_readable(letters)

@@ -114,7 +114,10 @@ def _ready_subscribers(backend: Backend) -> None:
     known = getattr(backend.feed, "consumers", list)
     for name in known():
         if name.startswith("subscriber:") and name not in served:
-            complain(f"{name} is not in the definition; its place in the changes is kept.")
+            complain(
+                f"{name} is not in the definition; its place is kept, and with it every change "
+                f"since. If it stays out: homeport dead-letters forget {name}"
+            )
 
 
 def _ready_index(backend: Backend) -> None:
