@@ -48,7 +48,9 @@ def split_words(text: str) -> list[str]:
     """The words in `text`, as typed, without anything that stands between words."""
     if text.isalnum():
         return [text]
-    kept = "".join(c if c.isalnum() or c in _INSIDE or _is_mark(c) else " " for c in text)
+    kept = _BETWEEN.sub(" ", text)
+    if not kept.isascii():
+        kept = _UNUSUAL.sub(_mark_or_space, kept)
     words = (run.strip(_INSIDE) for run in kept.split())
     return [word for word in words if _is_word(word)]
 
@@ -96,13 +98,16 @@ def _is_word(text: str) -> bool:
     return any(map(str.isalnum, text))
 
 
-def _is_mark(character: str) -> bool:
-    return unicodedata.category(character).startswith("M")
+def _mark_or_space(found: re.Match[str]) -> str:
+    return found[0] if unicodedata.category(found[0]).startswith("M") else " "
 
 
 _INSIDE: Final = "._'\u2019@"
 """Signs that may stand inside a word: engines differ in whether they cut there."""
 _SIGNS: Final = re.compile(f"[{_INSIDE}]+")
+_BETWEEN: Final = re.compile(rf"[^\w{_INSIDE}\x80-\U0010ffff]+")
+"""ASCII that stands between words; \\w is what isalnum() says, and the sign _."""
+_UNUSUAL: Final = re.compile(rf"[^\w{_INSIDE}\x00-\x7f]")
 _PIECE: Final = re.compile(r'(-?)(?:"([^"]*)"|([^\s"]+))')
 _PART: Final = re.compile(r"[^*!(){}\[\]^~?\\&|,;<>=]+\*?")
 _PLAIN_QUOTES: Final = str.maketrans("“”„", '"""')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pytest
 
@@ -12,8 +13,8 @@ _SENTENCE = re.compile(r"[A-Z].*[a-z].*\.", re.DOTALL)
 _PHRASE = re.compile(r"(?!\w*[A-Z]{2}[a-z]).*[a-z].*", re.DOTALL)
 
 
-@pytest.fixture(autouse=True)
-def _errors_are_told_in_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="module")
+def _errors_are_told_in_sentences() -> Iterator[None]:
     """Each error that is made says a sentence, and each fault where it is and what it is."""
     make_error, make_fault = HomeportError.__init__, Fault.__init__
 
@@ -29,5 +30,7 @@ def _errors_are_told_in_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
         assert isinstance(detail, str) and _PHRASE.fullmatch(detail), detail
         make_fault(self, pointer, detail)
 
-    monkeypatch.setattr(HomeportError, "__init__", error)
-    monkeypatch.setattr(Fault, "__init__", fault)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(HomeportError, "__init__", error)
+        patch.setattr(Fault, "__init__", fault)
+        yield
