@@ -10,6 +10,9 @@ RUNNING := $(VENV)/.installed-run
 DEVELOPING := $(VENV)/.installed-dev
 MUTATING := $(VENV)/.installed-mutate
 
+# Where the environment forbids bytecode, each of the tests' many processes compiles all anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run test check lint imports types pyright mutate bench docs lock clean
@@ -57,7 +60,7 @@ docs: $(DEVELOPING)  ## build the documentation into build/docs; a warning fails
 lock: $(DEVELOPING)  ## write requirements/*.txt anew (UPGRADE=1 for the newest versions)
 	$(LOCK) -o requirements/run.txt --extra local --build-deps-for editable pyproject.toml
 	$(LOCK) -o requirements/core.txt -c requirements/run.txt pyproject.toml
-	$(LOCK) -o requirements/dev.txt -c requirements/run.txt --extra local --extra testing \
+	$(LOCK) -o requirements/dev.txt -c requirements/run.txt --extra local --extra aws --extra testing \
 		pyproject.toml requirements/dev.in
 	$(LOCK) -o requirements/mutate.txt -c requirements/dev.txt requirements/mutate.in
 
