@@ -11,18 +11,17 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from sybil.evaluators.python import PythonEvaluator
 from sybil.example import Example
 from sybil.parsers.markdown import CodeBlockParser
 
 from homeport.definition import load
 from tests.servers import serving
+from tests.tools import needs
 
 _TEST = re.compile(r"^(def test_|class Test)", re.MULTILINE)
 _ADDRESS = "127.0.0.1:8090"
@@ -68,8 +67,7 @@ def shell(example: Example) -> str | None:
     script = str(example.parsed)
     if _ADDRESS not in script:
         return None
-    if shutil.which("curl") is None:
-        pytest.skip("curl is not on this machine")
+    needs("the examples for curl", "curl")
     folder: Path = example.namespace["tmp_path"]
     with serving(folder / "data") as server:
         done = subprocess.run(

@@ -19,6 +19,7 @@ import pytest
 from homeport.adapters.embedded.migrations import MIGRATIONS
 from homeport.entrypoints.cli.exits import Exit
 from tests.servers import HOMEPORT, Server, free_port, start
+from tests.tools import needs
 
 _SECONDS = 60
 
@@ -75,8 +76,8 @@ class TestServe:
         assert lines[1].split(maxsplit=1) == ["data", str(server.log.with_suffix(""))]
         assert "built in, with a collection `notes`" in lines[2]
 
-    @pytest.mark.skipif(shutil.which("curl") is None, reason="the lines to try are curl's")
     def test_the_lines_to_try_work_as_they_are_printed(self, server: Server) -> None:
+        needs("the lines to try", "curl")
         lines = server.log.read_text().splitlines()
         tries = [line.strip() for line in lines if "curl" in line]
         assert len(tries) == 3

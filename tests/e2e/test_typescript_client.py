@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import serving
+from tests.tools import needs
 
 _SOURCES = Path(__file__).with_name("typescript")
 _CACHE = Path(__file__).parents[2] / ".cache" / "typescript"
@@ -57,10 +57,7 @@ def installed() -> Path:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """The story's sources beside what they need."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("the TypeScript client needs Node and npm, and they are not here")
-        pytest.skip("LEFT OUT: the TypeScript client; Node and npm are not here")
+    needs("the TypeScript client", "node", "npm")
     folder = tmp_path / "client"
     folder.mkdir()
     for name in ("package.json", "tsconfig.json", "story.ts"):
