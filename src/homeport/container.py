@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 _MEMORY: Final = "homeport.adapters.memory"
 _EMBEDDED: Final = "homeport.adapters.embedded"
+_AWS: Final = "homeport.adapters.aws"
 
 CONSUMERS: Final = ("indexing", "messaging")
 """The backend's own consumers of the change feed."""
@@ -94,7 +95,10 @@ def _own(adapter: Adapter, **parts: Any) -> Any:
 
 
 def _which(adapter: Adapter) -> str:
-    return adapter.use if adapter.built_in else "own"
+    """The name of the argument of `_port` that makes this adapter."""
+    if not adapter.built_in:
+        return "own"
+    return adapter.use if adapter.use in ("memory", "embedded") else "aws"
 
 
 def _port(
@@ -104,6 +108,7 @@ def _port(
     *,
     memory: providers.Provider[Any],
     embedded: providers.Provider[Any],
+    aws: providers.Provider[Any],
     **parts: providers.Provider[Any],
 ) -> Any:
     """A port's adapter as the definition chooses it; `parts` are what one's own may ask for."""
@@ -112,6 +117,7 @@ def _port(
         providers.Callable(_which, adapter),
         memory=memory,
         embedded=embedded,
+        aws=aws,
         own=_once(_opened, closing, _own, adapter, **parts),
     )
 
@@ -147,6 +153,16 @@ class Container(containers.DeclarativeContainer):
         max_waiting=providers.Callable(lambda one: one.server.max_waiting_writes, definition),
         beside=beside,
     )
+    aws = providers.Callable(lambda one: one.aws, definition)
+    clients = _once(_late(f"{_AWS}.clients:Clients"), aws.provided.region)
+    parked = _once(
+        _late(f"{_AWS}.parked_letters:ParkedLetters"),
+        clients,
+        clock,
+        queue=aws.provided.parked_queue,
+        redriven=aws.provided.redriven_queue,
+        failed_batches=aws.provided.failed_batches,
+    )
 
     record_store: providers.Provider[RecordStore] = _port(
         definition,
@@ -155,6 +171,14 @@ class Container(containers.DeclarativeContainer):
         memory=_once(_late(f"{_MEMORY}.record_store:MemoryRecordStore"), clock, ids),
         embedded=_once(
             _late(f"{_EMBEDDED}.record_store:EmbeddedRecordStore"), database, clock, ids
+        ),
+        aws=_once(
+            _late(f"{_AWS}.record_store:DynamoDBRecordStore"),
+            clients,
+            clock,
+            ids,
+            catalog,
+            table=aws.provided.table,
         ),
         clock=clock,
         ids=ids,
@@ -168,6 +192,14 @@ class Container(containers.DeclarativeContainer):
         memory=_once(_late(f"{_MEMORY}.change_feed:MemoryChangeFeed"), record_store, clock, retry),
         embedded=_once(
             _late(f"{_EMBEDDED}.change_feed:EmbeddedChangeFeed"), database, clock, retry
+        ),
+        aws=_once(
+            _late(f"{_AWS}.change_feed:DynamoDBChangeFeed"),
+            clients,
+            clock,
+            retry,
+            parked,
+            table=aws.provided.table,
         ),
         store=record_store,
         clock=clock,
@@ -187,6 +219,15 @@ class Container(containers.DeclarativeContainer):
             catalog,
             language,
         ),
+        aws=_once(
+            _late(f"{_AWS}.search_index:CloudSearchIndex"),
+            clients,
+            clock,
+            catalog,
+            record_store.provider,
+            search_endpoint=aws.provided.search_endpoint,
+            document_endpoint=aws.provided.document_endpoint,
+        ),
         clock=clock,
         catalog=catalog,
         language=language,
@@ -198,6 +239,13 @@ class Container(containers.DeclarativeContainer):
         "push_gateway",
         memory=_once(_late(f"{_MEMORY}.push_gateway:MemoryPushGateway")),
         embedded=_once(_late(f"{_EMBEDDED}.push_gateway:EmbeddedPushGateway"), database, clock),
+        aws=_once(
+            _late(f"{_AWS}.push_gateway:SNSPushGateway"),
+            clients,
+            applications=providers.Callable(
+                lambda one: one.aws.push_applications.arns(), definition
+            ),
+        ),
         clock=clock,
         data_folder=folder,
     )
@@ -208,6 +256,14 @@ class Container(containers.DeclarativeContainer):
         memory=_once(_late(f"{_MEMORY}.message_queue:MemoryMessageQueue"), clock, retry),
         embedded=_once(
             _late(f"{_EMBEDDED}.message_queue:EmbeddedMessageQueue"), database, clock, retry
+        ),
+        aws=_once(
+            _late(f"{_AWS}.message_queue:SQSMessageQueue"),
+            clients,
+            clock,
+            retry,
+            queue=aws.provided.messages_queue,
+            dead_queue=aws.provided.messages_dead_queue,
         ),
         clock=clock,
         retry=retry,
@@ -223,6 +279,14 @@ class Container(containers.DeclarativeContainer):
             database,
             clock,
             ids,
+            offload=offload,
+        ),
+        aws=_once(
+            _late(f"{_AWS}.identity_provider:DynamoDBIdentityProvider"),
+            clients,
+            clock,
+            ids,
+            table=aws.provided.table,
             offload=offload,
         ),
         clock=clock,

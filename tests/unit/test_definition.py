@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from homeport.definition import STARTER, Definition, DefinitionError, load, locate
+from homeport.definition import BUILT_IN, STARTER, Definition, DefinitionError, load, locate
 from homeport.domain.model.collection import Access, FieldDeclaration, FieldRole
 
 Complain = Callable[..., list[str]]
@@ -116,6 +116,25 @@ class TestWhatItSays:
         found = Definition.model_validate({"adapters": {"record_store": "memory"}})
         assert found.adapters.change_feed.use == "memory"
 
+    def test_a_profile_chooses_what_is_not_named(self, tmp_path: Path) -> None:
+        write(tmp_path, 'profile = "memory"\n[adapters]\npush_gateway = "embedded"')
+        adapters = load(tmp_path, {}).adapters
+        assert (adapters.record_store.use, adapters.push_gateway.use) == ("memory", "embedded")
+        aws = load(tmp_path, {"HOMEPORT_PROFILE": "aws"}).adapters
+        chosen = {port: getattr(aws, port).use for port in BUILT_IN}
+        assert chosen == {
+            "record_store": "dynamodb",
+            "change_feed": "dynamodb",
+            "search_index": "cloudsearch",
+            "push_gateway": "embedded",
+            "message_queue": "sqs",
+            "identity_provider": "dynamodb",
+        }
+
+    def test_the_feed_follows_a_store_that_is_named_over_the_profile(self, tmp_path: Path) -> None:
+        write(tmp_path, 'profile = "aws"\n[adapters]\nrecord_store = "memory"')
+        assert load(tmp_path, {}).adapters.change_feed.use == "memory"
+
     def test_it_is_frozen(self) -> None:
         with pytest.raises(ValueError, match="frozen"):
             Definition().server.port = 1
@@ -162,9 +181,9 @@ class TestTheEnvironmentWins:
                 {"HOMEPORT_PORT": "1"},
                 (
                     "HOMEPORT_PORT: there is no such setting. Did you mean HOMEPORT_SERVER__PORT? "
-                    "Allowed: HOMEPORT_DATA_FOLDER, HOMEPORT_UNDECLARED_COLLECTIONS, "
+                    "Allowed: HOMEPORT_PROFILE, HOMEPORT_DATA_FOLDER, HOMEPORT_UNDECLARED_COLLECTIONS, "
                     "HOMEPORT_ADAPTERS, HOMEPORT_SERVER, HOMEPORT_LIMITS, HOMEPORT_SEARCH, "
-                    "HOMEPORT_COLLECTIONS, HOMEPORT_SUBSCRIBERS."
+                    "HOMEPORT_COLLECTIONS, HOMEPORT_SUBSCRIBERS, HOMEPORT_AWS."
                 ),
             ),
             ({"HOMEPORT_SERVER__PORT": "x"}, 'HOMEPORT_SERVER__PORT: "x" should be a whole number'),
@@ -181,7 +200,7 @@ class TestTheEnvironmentWins:
                 {"HOMEPORT_ADAPTERS__SEARCH_INDEX": "solr"},
                 (
                     'HOMEPORT_ADAPTERS__SEARCH_INDEX: "solr" is not an adapter of this release. '
-                    'Allowed: memory, embedded, or your own as "package.module:Class".'
+                    'Allowed: memory, embedded, cloudsearch, or your own as "package.module:Class".'
                 ),
             ),
         ],
@@ -217,8 +236,8 @@ class TestMistakes:
                 "port = 1",
                 (
                     "homeport.toml:1: port: there is no such key. Did you mean server.port? "
-                    "Allowed: data_folder, undeclared_collections, adapters, server, limits, "
-                    "search, collections, subscribers."
+                    "Allowed: profile, data_folder, undeclared_collections, adapters, server, limits, "
+                    "search, collections, subscribers, aws."
                 ),
             ),
             ("server.port = true", "homeport.toml:1: server.port: true should be a whole number"),
@@ -262,7 +281,7 @@ class TestMistakes:
                 '[adapters]\nsearch_index = "dynamodb"',
                 (
                     'homeport.toml:2: adapters.search_index: "dynamodb" is not an adapter of this '
-                    'release. Allowed: memory, embedded, or your own as "package.module:Class".'
+                    'release. Allowed: memory, embedded, cloudsearch, or your own as "package.module:Class".'
                 ),
             ),
             (

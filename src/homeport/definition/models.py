@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -14,10 +15,12 @@ from pydantic import (
     ConfigDict,
     Field,
     Strict,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
+from homeport.definition.aws import AwsSettings
 from homeport.definition.subscribers import SubscriberSettings, check_declared, told_apart
 from homeport.domain import limits
 from homeport.domain.errors import Invalid
@@ -31,8 +34,23 @@ from homeport.domain.model.collection import (
 )
 from homeport.domain.model.data import Data
 
-BUILT_IN: Final = ("memory", "embedded")
-"""The adapters that every port has under a short name."""
+_EVERYWHERE: Final = ("memory", "embedded")
+BUILT_IN: Final[Mapping[str, tuple[str, ...]]] = {
+    "record_store": (*_EVERYWHERE, "dynamodb"),
+    "change_feed": (*_EVERYWHERE, "dynamodb"),
+    "search_index": (*_EVERYWHERE, "cloudsearch"),
+    "push_gateway": (*_EVERYWHERE, "sns"),
+    "message_queue": (*_EVERYWHERE, "sqs"),
+    "identity_provider": (*_EVERYWHERE, "dynamodb"),
+}
+"""The adapters that each port has under a short name."""
+
+PROFILES: Final[Mapping[str, Mapping[str, str]]] = {
+    "memory": dict.fromkeys(BUILT_IN, "memory"),
+    "embedded": dict.fromkeys(BUILT_IN, "embedded"),
+    "aws": {port: names[-1] for port, names in BUILT_IN.items()},
+}
+"""Which adapters a profile stands for, where none is named for the port itself."""
 
 _OWN_ADAPTER = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s?#]+")
@@ -98,24 +116,13 @@ class Adapter(_Table):
     arguments. Built-in adapters take none.
     """
 
-    use: str
+    use: Annotated[str, AfterValidator(str)]
     options: Annotated[dict[str, Any], BeforeValidator(_typed)] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
     def _short(cls, value: object) -> object:
         return {"use": value} if isinstance(value, str) else value
-
-    @field_validator("use")
-    @classmethod
-    def _known(cls, use: str) -> str:
-        if use not in BUILT_IN and not _OWN_ADAPTER.fullmatch(use):
-            allowed = ", ".join(BUILT_IN)
-            raise ValueError(
-                f'"{use}" is not an adapter of this release. '
-                f'Allowed: {allowed}, or your own as "package.module:Class".'
-            )
-        return str(use)
 
     @model_validator(mode="after")
     def _options_fit(self) -> Adapter:
@@ -125,7 +132,7 @@ class Adapter(_Table):
 
     @property
     def built_in(self) -> bool:
-        return self.use in BUILT_IN
+        return _OWN_ADAPTER.fullmatch(self.use) is None
 
 
 def _embedded() -> Adapter:
@@ -148,9 +155,20 @@ class Adapters(_Table):
         if isinstance(value, dict) and "record_store" in value and "change_feed" not in value:
             store = value["record_store"]
             use = store.get("use") if isinstance(store, dict) else store
-            if use in BUILT_IN:
+            if use in BUILT_IN["change_feed"]:
                 return {**value, "change_feed": store}
         return value
+
+    @field_validator("*")
+    @classmethod
+    def _known(cls, adapter: Adapter, info: ValidationInfo) -> Adapter:
+        built_in = BUILT_IN[str(info.field_name)]
+        if adapter.built_in and adapter.use not in built_in:
+            raise ValueError(
+                f'"{adapter.use}" is not an adapter of this release. '
+                f'Allowed: {", ".join(built_in)}, or your own as "package.module:Class".'
+            )
+        return adapter
 
     @model_validator(mode="after")
     def _feed_fits_store(self) -> Adapters:
@@ -259,8 +277,10 @@ class CollectionSettings(_Table):
 
 
 class Definition(_Table):
-    """A whole definition; every key has a default. `load` makes `data_folder` absolute."""
+    """A whole definition; every key has a default. `load` makes `data_folder` absolute.
+    `profile` chooses the adapters of all ports that `adapters` does not name."""
 
+    profile: Literal["memory", "embedded", "aws"] = "embedded"
     data_folder: Path = Path("homeport-data")
     undeclared_collections: Literal["allow", "refuse"] = "allow"
     adapters: Adapters = Field(default_factory=Adapters)
@@ -273,6 +293,20 @@ class Definition(_Table):
     subscribers: Annotated[
         tuple[SubscriberSettings, ...], BeforeValidator(_typed), AfterValidator(told_apart)
     ] = ()
+    aws: AwsSettings = Field(default_factory=AwsSettings)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _profile_chooses(cls, value: object) -> object:
+        """Name the profile's adapters; the feed stays unnamed, since it follows the store."""
+        if not isinstance(value, dict):
+            return value
+        chosen = PROFILES.get(value.get("profile", ""))
+        adapters = value.get("adapters", {})
+        if chosen is None or not isinstance(adapters, dict):
+            return value
+        unnamed = {port: use for port, use in chosen.items() if port != "change_feed"}
+        return {**value, "adapters": {**unnamed, **adapters}}
 
     @model_validator(mode="after")
     def _subscribers_fit(self) -> Definition:

@@ -1,0 +1,88 @@
+"""Clients of AWS services, made once each, from one session."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, Final, Literal, overload
+
+from homeport.domain.errors import Unavailable
+
+if TYPE_CHECKING:
+    import boto3
+    from mypy_boto3_cloudsearchdomain import CloudSearchDomainClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
+
+CONNECT_SECONDS: Final = 1
+READ_SECONDS: Final = 3
+"""One attempt: with what clocks may differ by, it stays within the window in which a change may
+appear behind a later one."""
+
+# What may be sent again as it is, is retried by botocore. Writes to the table are not: each
+# attempt is stamped anew, which only the store can do.
+_OWN_RETRIES: Final = frozenset({"dynamodb"})
+
+
+class Clients:
+    """A client for each service, built when it is first asked for, safe to share.
+
+    Region, credentials and endpoints are AWS's own settings (`AWS_REGION`, `AWS_ENDPOINT_URL`
+    and so on); `region` wins over them. A `session` that is given is used as it is.
+    """
+
+    def __init__(self, region: str | None = None, session: boto3.Session | None = None) -> None:
+        self._region = region
+        self._session = session
+        self._made: dict[tuple[str, str | None], Any] = {}
+        self._lock = threading.Lock()
+
+    @overload
+    def get(self, service: Literal["dynamodb"]) -> DynamoDBClient: ...
+    @overload
+    def get(self, service: Literal["dynamodbstreams"]) -> DynamoDBStreamsClient: ...
+    @overload
+    def get(self, service: Literal["sqs"]) -> SQSClient: ...
+    @overload
+    def get(self, service: Literal["sns"]) -> SNSClient: ...
+    @overload
+    def get(self, service: Literal["s3"]) -> S3Client: ...
+    @overload
+    def get(
+        self, service: Literal["cloudsearchdomain"], endpoint: str
+    ) -> CloudSearchDomainClient: ...
+    def get(self, service: str, endpoint: str | None = None) -> Any:
+        """The client. Raises Unavailable, saying what to set, where there is no region."""
+        found = self._made.get((service, endpoint))
+        if found is not None:
+            return found
+        with self._lock:  # sessions are not safe to share while they make clients
+            found = self._made.get((service, endpoint))
+            if found is None:
+                found = self._made[service, endpoint] = self._make(service, endpoint)
+        return found
+
+    def _make(self, service: str, endpoint: str | None) -> Any:
+        from botocore.config import Config
+        from botocore.exceptions import NoRegionError
+
+        retries: Any = {"mode": "standard"}
+        if service in _OWN_RETRIES:
+            retries = {"total_max_attempts": 1, "mode": "standard"}
+        config = Config(
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            retries=retries,
+            tcp_keepalive=True,
+        )
+        if self._session is None:
+            import boto3
+
+            self._session = boto3.Session(region_name=self._region)
+        make: Any = self._session.client
+        try:
+            return make(service, endpoint_url=endpoint, config=config)
+        except NoRegionError as exc:
+            raise Unavailable("No AWS region is set: set AWS_REGION, or aws.region.") from exc
