@@ -181,8 +181,8 @@ class TestTheEnvironmentWins:
                 {"HOMEPORT_PORT": "1"},
                 (
                     "HOMEPORT_PORT: there is no such setting. Did you mean HOMEPORT_SERVER__PORT? "
-                    "Allowed: HOMEPORT_PROFILE, HOMEPORT_DATA_FOLDER, HOMEPORT_UNDECLARED_COLLECTIONS, "
-                    "HOMEPORT_ADAPTERS, HOMEPORT_SERVER, HOMEPORT_LIMITS, HOMEPORT_SEARCH, "
+                    "Allowed: HOMEPORT_PROFILE, HOMEPORT_DATA_FOLDER, "
+                    "HOMEPORT_UNDECLARED_COLLECTIONS, HOMEPORT_ADAPTERS, HOMEPORT_SERVER, HOMEPORT_LIMITS, HOMEPORT_SEARCH, "
                     "HOMEPORT_COLLECTIONS, HOMEPORT_SUBSCRIBERS, HOMEPORT_AWS."
                 ),
             ),
@@ -236,8 +236,8 @@ class TestMistakes:
                 "port = 1",
                 (
                     "homeport.toml:1: port: there is no such key. Did you mean server.port? "
-                    "Allowed: profile, data_folder, undeclared_collections, adapters, server, limits, "
-                    "search, collections, subscribers, aws."
+                    "Allowed: profile, data_folder, undeclared_collections, adapters, server, "
+                    "limits, search, collections, subscribers, aws."
                 ),
             ),
             ("server.port = true", "homeport.toml:1: server.port: true should be a whole number"),
@@ -281,7 +281,8 @@ class TestMistakes:
                 '[adapters]\nsearch_index = "dynamodb"',
                 (
                     'homeport.toml:2: adapters.search_index: "dynamodb" is not an adapter of this '
-                    'release. Allowed: memory, embedded, cloudsearch, or your own as "package.module:Class".'
+                    "release. Allowed: memory, embedded, cloudsearch, or your own as "
+                    '"package.module:Class".'
                 ),
             ),
             (
