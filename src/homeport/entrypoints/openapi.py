@@ -183,7 +183,7 @@ def _body(one: Operation) -> Schema:
     if isinstance(one.body, Document):
         kind = one.body
         if kind is Document.MERGE_PATCH:
-            name = "MessagePatch" if one.function == "messaging" else "RecordPatch"
+            name = "MessagePatch" if one.function == "messages" else "RecordPatch"
     elif one.body is not None:
         name = one.body.__name__
     content: Schema = {"schema": schemas.reference(name)}

@@ -6,9 +6,9 @@ from homeport.entrypoints import operations
 from homeport.entrypoints.local.routes import Router
 
 ROUTES = {
-    "GET /v1/devices": "messaging",
-    "POST /v1/devices": "messaging",
-    "PUT /v1/devices/{device}": "messaging",
+    "GET /v1/devices": "messages",
+    "POST /v1/devices": "messages",
+    "PUT /v1/devices/{device}": "messages",
     "GET /v1/records/{space}/{collection}": "records",
     "GET /v1/records/{space}/{collection}/{id}": "records",
     "GET /v1/records/{space}/tasks/open": "tasks",
@@ -94,4 +94,4 @@ def test_every_operation_has_its_route() -> None:
 
 def test_a_malformed_key_is_refused() -> None:
     with pytest.raises(ValueError, match="not a route key"):
-        Router({"$default": "health", "/v1/devices": "messaging"})
+        Router({"$default": "health", "/v1/devices": "messages"})

@@ -1,4 +1,4 @@
-"""The function `messaging`: takes messages, and keeps devices and blocks."""
+"""The function `messages`: takes messages, and keeps devices and blocks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from homeport.entrypoints.lambdas.http import Handler, at_first_event, handler_f
 if TYPE_CHECKING:
     from homeport.container import Backend
 
-FUNCTION = "messaging"
+FUNCTION = "messages"
 
 
 def build(backend: Backend) -> Handler:
