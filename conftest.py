@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sybil import Sybil
 
-from tests.documents import PARSERS
+from tests.documents import PARSERS, PATTERNS
 
 # A project of its own, with its own settings: tests/integration/test_example_app.py runs it.
 collect_ignore = ["docs/example-app"]
@@ -13,6 +13,6 @@ pytest_plugins = ["homeport.testing.backend"]
 
 pytest_collect_file = Sybil(
     parsers=PARSERS,
-    patterns=["README.md", "CONTRIBUTING.md", "docs/*.md"],
+    patterns=PATTERNS,
     fixtures=["tmp_path"],
 ).pytest()

@@ -3,8 +3,10 @@
 python     runs, with the names of the document's earlier examples; tests run under pytest
 toml       is a definition that loads
 json       parses, `...` allowed
-sh         what calls the server on 127.0.0.1:8090 runs against one that is started for it
-console, text   are shown, not run
+sh         runs: what calls the server on 127.0.0.1:8090 against one that is started for it, all
+           else in a folder of its own (see commands.py, which lists the few that do not run)
+console    the same, for the lines after `$ `; what stands between them is what they print
+text       is shown; right below `sh` it is what that prints, `...` allowed
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from sybil.example import Example
 from sybil.parsers.markdown import CodeBlockParser
 
 from homeport.definition import load
+from tests import commands
 from tests.servers import serving
 from tests.tools import needs
 
@@ -64,38 +67,60 @@ def json_text(example: Example) -> None:
 
 
 def shell(example: Example) -> str | None:
-    script = str(example.parsed)
-    if _ADDRESS not in script:
-        return None
-    needs("the examples for curl", "curl")
+    return _run(example, str(example.parsed))
+
+
+def console(example: Example) -> str | None:
+    lines = str(example.parsed).splitlines()
+    typed = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+    shown = "".join(line for line in lines if not line.startswith("$ "))
+    if not typed:
+        return "no line is a command: those begin with `$ `"
+    return _run(example, "\n".join(typed)) or _compare(shown, example.namespace["printed"][1])
+
+
+def _run(example: Example, script: str) -> str | None:
+    """Run a block's commands, and keep what they print with the place where the block ends."""
     folder: Path = example.namespace["tmp_path"]
-    with serving(folder / "data") as server:
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script.replace(_ADDRESS, server.address)],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if done.returncode != 0 or "urn:homeport:problem" in done.stdout:
-        return f"{done.stdout}\n{done.stderr}"
-    example.namespace["output"] = done.stdout
+    printed = ""
+    if _ADDRESS in script:
+        needs("the examples for curl", "curl")
+        with serving(folder / "data") as server:
+            done = subprocess.run(
+                ["bash", "-euo", "pipefail", "-c", script.replace(_ADDRESS, server.address)],
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        printed = done.stdout
+        if done.returncode != 0 or "urn:homeport:problem" in printed:
+            return f"{printed}\n{done.stderr}"
+    elif not commands.not_run(script.splitlines()):
+        printed = commands.run(script, folder / "commands")
+    example.namespace["printed"] = (example.region.end, printed)
     return None
 
 
 def output(example: Example) -> str | None:
-    printed: str | None = example.namespace.pop("output", None)
-    if printed is None:
+    end, printed = example.namespace.get("printed", (0, ""))
+    between = example.document.text[end : example.region.start]
+    if not end or between.strip():
         return None
-    shown = "".join(str(example.parsed).splitlines())
+    return _compare("".join(str(example.parsed).splitlines()), printed)
+
+
+def _compare(shown: str, printed: str) -> str | None:
     expected = re.escape(shown).replace(re.escape("..."), ".*")
     return None if re.search(expected, printed, re.DOTALL) else f"it prints:\n{printed}"
 
 
+PATTERNS = ["README.md", "CONTRIBUTING.md", "docs/*.md", "docs/decisions/*.md"]
 PARSERS = [
     CodeBlockParser("python", python),
     CodeBlockParser("toml", toml),
     CodeBlockParser("json", json_text),
     CodeBlockParser("sh", shell),
+    CodeBlockParser("console", console),
     CodeBlockParser("text", output),
 ]

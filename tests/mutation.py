@@ -58,12 +58,16 @@ def _changes(name: str) -> Iterable[str]:
             yield f"    {line}"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the mutants, print the scores and the survivors. Fails only where mutmut fails."""
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make mutate", description=__doc__)
     parser.add_argument("modules", nargs="*")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    given = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the mutants, print the scores and the survivors. Fails only where mutmut fails."""
+    given = parsed(arguments)
     patterns = [pattern_of(path) for path in given.modules]
     # What an earlier run knew of the tests and the code may no longer be true.
     shutil.rmtree(_WORK, ignore_errors=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from homeport.entrypoints.lambdas import problems
 from homeport.entrypoints.local.listener import BodyIncomplete
 from homeport.entrypoints.operation import PREFIX
 from homeport.entrypoints.operations import OPERATIONS
+from tests import commands
+from tests.documents import PATTERNS
 
 REPOSITORY = Path(__file__).parents[2]
 DOCUMENTS = [
@@ -22,6 +25,65 @@ DOCUMENTS = [
     REPOSITORY / "CONTRIBUTING.md",
     *sorted((REPOSITORY / "docs").rglob("*.md")),
 ]
+
+
+_BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+_COMMAND = re.compile(r"^(\$ |(homeport|make|pip|curl|git|python3?|\S*/python) )", re.MULTILINE)
+
+
+def blocks() -> list[tuple[str, str]]:
+    """The language and the text of every block of every document."""
+    return [block for document in DOCUMENTS for block in _BLOCK.findall(document.read_text())]
+
+
+def test_every_block_is_of_a_kind_that_is_tested() -> None:
+    assert {language for language, _ in blocks()} == {
+        "python", "toml", "json", "sh", "console", "text",
+    }  # fmt: skip
+    commands_as_text = [
+        text for language, text in blocks() if language == "text" and _COMMAND.search(text)
+    ]
+    assert commands_as_text == []
+
+
+def test_every_document_with_blocks_is_collected() -> None:
+    settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    chosen = settings["tool"]["pytest"]["ini_options"]["testpaths"]
+    for document in DOCUMENTS:
+        path = document.relative_to(REPOSITORY)
+        if not _BLOCK.search(document.read_text()):
+            continue
+        assert {path.parts[0], str(path)} & set(chosen), path
+        assert any(path.match(pattern) for pattern in PATTERNS), path
+
+
+def test_commands_that_do_not_run_are_in_the_documents() -> None:
+    lines = {line for language, text in blocks() if language == "sh" for line in text.splitlines()}
+    assert set(commands.NOT_RUN) - lines == set()
+    assert all(reason for reason, _ in commands.NOT_RUN.values())
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "homeport no-such-command",
+        "homeport index status --no-such-option",
+        "homeport records get public recipes nothing",
+        "homeport identity show nobody | cat\nhomeport version",
+        "homeport serve --no-such-option",
+        "make no-such-target",
+    ],
+)
+def test_a_command_that_fails_is_noticed(script: str, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError):
+        commands.run(script, tmp_path / "folder")
+
+
+@pytest.mark.parametrize(
+    "line", ["make mutated ARGS=src/homeport/domain/access.py", "make bench", "homeport version"]
+)
+def test_what_is_not_listed_runs(line: str) -> None:
+    assert not commands.not_run([line, *commands.NOT_RUN])
 
 
 def test_the_api_page_has_every_operation_and_no_other() -> None:
@@ -81,7 +143,7 @@ def test_commands_exist(document: Path) -> None:
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
     assert set(re.findall(r"(?:`|\$ )make ([a-z]+)", text)) <= targets
     for command in re.findall(r"^homeport (.+?)(?: *#.*)?$", text, re.MULTILINE):
-        parser().parse_args(command.split())
+        parser().parse_args(command.partition(" < ")[0].split())
     for command in re.findall(r"`homeport ([a-z]+)", text):
         assert command in parser().format_help()
 
