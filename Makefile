@@ -9,6 +9,7 @@ LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsa
 RUNNING := $(VENV)/.installed-run
 DEVELOPING := $(VENV)/.installed-dev
 MUTATING := $(VENV)/.installed-mutate
+EMULATING := $(VENV)/.installed-ministack
 
 # Where the environment forbids bytecode, each of the tests' many processes compiles all anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -23,7 +24,7 @@ help:  ## show this
 run: $(RUNNING)  ## start the backend on 127.0.0.1:8090 (ARGS="..." go to `homeport serve`)
 	@exec $(BIN)/homeport serve $(ARGS)
 
-test: check  ## check, then run every test (ARGS=tests/unit/domain for the domain alone)
+test: check $(EMULATING)  ## check, then run every test (ARGS=tests/unit/domain for the domain alone)
 	$(BIN)/python -m pytest $(ARGS)
 
 check: lint imports types pyright  ## style, architecture and types
@@ -63,6 +64,7 @@ lock: $(DEVELOPING)  ## write requirements/*.txt anew (UPGRADE=1 for the newest 
 	$(LOCK) -o requirements/dev.txt -c requirements/run.txt --extra local --extra aws --extra testing \
 		pyproject.toml requirements/dev.in
 	$(LOCK) -o requirements/mutate.txt -c requirements/dev.txt requirements/mutate.in
+	$(LOCK) -o requirements/ministack.txt requirements/ministack.in
 
 clean:  ## remove the environment, caches and built files; data folders stay
 	rm -rf $(VENV) build dist mutants .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .cache
@@ -89,3 +91,15 @@ $(MUTATING): requirements/mutate.txt $(DEVELOPING)
 	@echo "Adding what mutation testing needs ..."
 	@$(PIP) install --require-hashes -r requirements/mutate.txt
 	@touch $@
+
+# It holds botocore to another version than ours, hence an environment of its own.
+$(EMULATING): requirements/ministack.txt | $(BIN)/python
+	@echo "Adding the emulator of AWS ..."
+	@if $(BIN)/python -m venv $(VENV)/ministack && $(VENV)/ministack/bin/python -m pip \
+		--disable-pip-version-check --quiet install --require-hashes -r requirements/ministack.txt; then \
+		touch $@; \
+	elif [ "$$CI" = true ]; then \
+		echo "ministack cannot be installed here" >&2; exit 1; \
+	else \
+		echo "LEFT OUT: ministack cannot be installed here; the tests that need it say so"; \
+	fi
