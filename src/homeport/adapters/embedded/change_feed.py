@@ -164,7 +164,7 @@ class EmbeddedChangeFeed:
         def redrive(connection: apsw.Connection) -> int:
             bodies = _take_dead_letters(connection, consumer, ids)
             for body in bodies:
-                event = _event_of(body)
+                event = RecordChanged.from_json(body)
                 connection.execute(_HOLD, (*_row(event), consumer, 0, None))
                 _line_up(connection, consumer, event.key, now)
             return len(bodies)
@@ -337,7 +337,7 @@ def _bury(
     attempts: int,
     now: int,
 ) -> None:
-    letter = (_source(consumer), _body(event), cause, attempts, now, "/".join(event.key))
+    letter = (_source(consumer), event.to_json(), cause, attempts, now, "/".join(event.key))
     connection.execute(_BURY, letter)
 
 
@@ -359,29 +359,3 @@ def _event(row: Sequence[Any]) -> RecordChanged:
     version, space, collection, record_id, previous, author, deleted = row
     key = Key(space, collection, record_id)
     return RecordChanged(key, version, previous, author, bool(deleted))
-
-
-def _body(event: RecordChanged) -> str:
-    """The event as JSON, its versions as text: they are over what a JavaScript number holds."""
-    previous = None if event.previous is None else versions.to_text(event.previous)
-    return json.dumps(
-        {
-            **event.key._asdict(),
-            "version": versions.to_text(event.version),
-            "previous": previous,
-            "author": event.author,
-            "deleted": event.deleted,
-        }
-    )
-
-
-def _event_of(body: str) -> RecordChanged:
-    fields = json.loads(body)
-    previous = fields["previous"]
-    return RecordChanged(
-        Key(fields["space"], fields["collection"], fields["id"]),
-        int(fields["version"], 16),
-        None if previous is None else int(previous, 16),
-        fields["author"],
-        fields["deleted"],
-    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,6 @@ from typing import Final
 
 from homeport.adapters.memory.record_store import MemoryRecordStore
 from homeport.domain.events import RecordChanged
-from homeport.domain.model import versions
 from homeport.domain.model.record import Key
 from homeport.domain.ports.change_feed import Consume
 from homeport.domain.ports.clock import Clock
@@ -167,7 +165,7 @@ class MemoryChangeFeed:
             done.add(id(entry))
             number = str(next(self._numbers))
             letter = DeadLetter(
-                number, name, _body(entry.event), failed[place], entry.attempts, now
+                number, name, entry.event.to_json(), failed[place], entry.attempts, now
             )
             state.dead[number] = (letter, entry.event)
         state.waiting = [entry for entry in state.waiting if id(entry) not in done]
@@ -190,18 +188,3 @@ def _take(state: _Consumer, ids: Sequence[str]) -> list[RecordChanged]:
     wanted = set(ids)
     found = [number for number in state.dead if number in wanted]
     return [state.dead.pop(number)[1] for number in found]
-
-
-def _body(event: RecordChanged) -> str:
-    previous = None if event.previous is None else versions.to_text(event.previous)
-    return json.dumps(
-        {
-            "space": event.key.space,
-            "collection": event.key.collection,
-            "id": event.key.id,
-            "version": versions.to_text(event.version),
-            "previous": previous,
-            "author": event.author,
-            "deleted": event.deleted,
-        }
-    )
