@@ -1,0 +1,75 @@
+"""What stands in for AWS: moto within this process, ministack beside it, or any endpoint."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from moto.core.botocore_stubber import BotocoreStubber
+
+from homeport.adapters.aws.clients import Clients
+from tests.aws.ministack import Ministack
+from tests.aws.ministack import ministack as run_ministack
+from tests.aws.resources import REGION, EndpointSession, create_table, delete_table
+
+
+@pytest.fixture
+def moto_session(monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.Session]:
+    """AWS within this process, empty at the start of each test.
+
+    moto is not safe to share among threads (its transactions tear): one request at a time gets
+    through, as it would with an engine that keeps them apart.
+    """
+    lock = threading.Lock()
+    answer = BotocoreStubber.__call__
+
+    def one_at_a_time(stubber: BotocoreStubber, *args: Any, **kwargs: Any) -> Any:
+        with lock:
+            return answer(stubber, *args, **kwargs)
+
+    monkeypatch.setattr(BotocoreStubber, "__call__", one_at_a_time)
+    with mock_aws():
+        yield boto3.Session(
+            aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION
+        )
+
+
+@pytest.fixture(scope="session")
+def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ministack]:
+    """AWS as a process of its own, one for all tests; they use names that are new."""
+    with run_ministack(tmp_path_factory.mktemp("ministack")) as running:
+        yield running
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A DynamoDB that answers, and a table of ours in it."""
+
+    session: boto3.Session
+    clients: Clients
+    table: str
+
+
+@pytest.fixture(scope="session")
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """The real DynamoDB of the caller's own account with HOMEPORT_TEST_AWS=1, the one at
+    HOMEPORT_TEST_DYNAMODB_ENDPOINT if that is set, otherwise ministack's. All tests share one
+    table, which is removed in the end."""
+    endpoint = os.environ.get("HOMEPORT_TEST_DYNAMODB_ENDPOINT")
+    session: boto3.Session
+    if os.environ.get("HOMEPORT_TEST_AWS") == "1":
+        session = boto3.Session()
+    elif endpoint:
+        session = EndpointSession(endpoint)
+    else:
+        session = request.getfixturevalue("ministack").session
+    clients = Clients(session=session)
+    name = create_table(clients)
+    yield Engine(session, clients, name)
+    delete_table(clients, name)
