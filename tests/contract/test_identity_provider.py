@@ -12,7 +12,7 @@ import jwt
 import pytest
 from argon2 import PasswordHasher
 
-from homeport.adapters.embedded import access_tokens, passwords
+from homeport.adapters.credentials import access_tokens, passwords
 from homeport.adapters.embedded.database import Database
 from homeport.adapters.embedded.identity_provider import EmbeddedIdentityProvider
 from homeport.adapters.memory.clock import ManualClock
@@ -206,7 +206,7 @@ class TestEmbeddedIdentityProvider(Ours):
     def claims_and_key(provider: EmbeddedIdentityProvider) -> tuple[dict[str, Any], bytes]:
         token = provider.guest().access_token
         claims = jwt.decode(token, options={"verify_signature": False})
-        key = provider._access_tokens._key()
+        key = provider._access_tokens._keys.current().secret
         assert len(key) == 32
         return claims, key
 

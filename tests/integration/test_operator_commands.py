@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from homeport.adapters.embedded import passwords
+from homeport.adapters.credentials import passwords
 from homeport.container import Backend, build
 from homeport.definition import load
 from homeport.domain.errors import Unauthenticated

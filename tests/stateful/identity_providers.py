@@ -13,7 +13,7 @@ from unittest import mock
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, multiple
 
-from homeport.adapters.embedded import passwords
+from homeport.adapters.credentials import passwords
 from homeport.adapters.embedded.database import Database
 from homeport.adapters.embedded.identity_provider import EmbeddedIdentityProvider
 from homeport.adapters.memory.identity_provider import MemoryIdentityProvider

@@ -14,9 +14,9 @@ from urllib.parse import quote
 import apsw
 
 from homeport.adapters.embedded import engine
-from homeport.adapters.embedded.access_tokens import KEY_SETTING
 from homeport.adapters.embedded.folder import DATABASE, LOCK
 from homeport.adapters.embedded.migrations import MIGRATIONS
+from homeport.adapters.embedded.signing_key import KEY_SETTING
 from homeport.domain.errors import Unavailable
 
 KNOWN_SCHEMA: Final = len(MIGRATIONS)

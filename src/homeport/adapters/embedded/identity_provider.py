@@ -8,9 +8,10 @@ from typing import Any, Final
 
 import apsw
 
-from homeport.adapters.embedded.access_tokens import AccessTokens
+from homeport.adapters.credentials.access_tokens import AccessTokens
+from homeport.adapters.credentials.passwords import check_password, hash_password
 from homeport.adapters.embedded.database import Database
-from homeport.adapters.embedded.passwords import check_password, hash_password
+from homeport.adapters.embedded.signing_key import EmbeddedSigningKey
 from homeport.domain import identity as rules
 from homeport.domain.model.data import encode, parse_json
 from homeport.domain.model.identity import Identity, Kind, Session, VerifiedToken
@@ -55,7 +56,7 @@ class EmbeddedIdentityProvider:
         self._clock = clock
         self._ids = ids
         self._offload = offload
-        self._access_tokens = AccessTokens(database, clock)
+        self._access_tokens = AccessTokens(EmbeddedSigningKey(database), clock)
 
     def guest(self) -> Session:
         guest = Identity(self._ids.identity_id(), Kind.GUEST, self._clock.now())

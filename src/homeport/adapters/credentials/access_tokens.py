@@ -1,14 +1,11 @@
-"""Access tokens as signed JWTs (RFC 9068's claims, HS256 with a key of the data file's own)."""
+"""Access tokens as signed JWTs: RFC 9068's claims, HS256 with a key of the provider's own."""
 
 from __future__ import annotations
 
 import re
-import secrets
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
 
-import apsw
-
-from homeport.adapters.embedded.database import Database
 from homeport.domain import identity as rules
 from homeport.domain.model.identity import Identity, Kind, Principal, VerifiedToken
 from homeport.domain.ports.clock import Clock
@@ -17,23 +14,43 @@ ISSUER: Final = "homeport"
 AUDIENCE: Final = "homeport"
 TYPE: Final = "at+jwt"
 ALGORITHM: Final = "HS256"
-KEY_SETTING: Final = "access_token_key"
+KEY_BYTES: Final = 32
+"""How many random bytes a key has."""
 
 _LONGEST = 8192
 _is_jws = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+\Z", re.ASCII).match
 _REQUIRED = ["iss", "aud", "sub", "iat", "exp", "kind"]
 
 
-class AccessTokens:
-    """Makes and checks access tokens. The key, 256 random bits, is made at first use.
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """`id` is the `kid` of the tokens that the key signs; with "" they have none."""
 
-    The library is imported at first use too: starting a server need not wait for it.
+    id: str
+    secret: bytes = field(repr=False)
+
+
+class SigningKeys(Protocol):
+    """Where the keys are. Both methods are called for every token: keep what was read."""
+
+    def current(self) -> SigningKey:
+        """The key that signs from now on, made at first use."""
+        ...
+
+    def find(self, id: str) -> SigningKey | None:
+        """The key with this id, None where there is none, or where it is no longer good."""
+        ...
+
+
+class AccessTokens:
+    """Makes and checks access tokens.
+
+    The library is imported at first use: starting a server need not wait for it.
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._database = database
+    def __init__(self, keys: SigningKeys, clock: Clock) -> None:
+        self._keys = keys
         self._clock = clock
-        self._known_key: bytes | None = None
 
     def issue(self, identity: Identity) -> str:
         import jwt
@@ -48,7 +65,9 @@ class AccessTokens:
             "kind": identity.kind.value,
             "groups": list(identity.groups),
         }
-        return jwt.encode(claims, self._key(), ALGORITHM, headers={"typ": TYPE})
+        key = self._keys.current()
+        headers = {"typ": TYPE, "kid": key.id} if key.id else {"typ": TYPE}
+        return jwt.encode(claims, key.secret, ALGORITHM, headers=headers)
 
     def verify(self, token: str) -> VerifiedToken:
         """Whose token it is. The time comes from our own clock, not from the library's."""
@@ -57,9 +76,12 @@ class AccessTokens:
         if len(token) > _LONGEST or _is_jws(token) is None:
             raise rules.bad_access_token()
         try:
+            key = self._keys.find(jwt.get_unverified_header(token).get("kid", ""))
+            if key is None:
+                raise rules.bad_access_token()
             decoded = jwt.decode_complete(
                 token,
-                self._key(),
+                key.secret,
                 algorithms=[ALGORITHM],
                 audience=AUDIENCE,
                 issuer=ISSUER,
@@ -84,22 +106,3 @@ class AccessTokens:
             raise rules.expired_access_token()
         groups = tuple(claims.get("groups", ()))
         return VerifiedToken(Principal(claims["sub"], Kind(claims["kind"]), groups), expires)
-
-    def _key(self) -> bytes:
-        if self._known_key is None:
-            made = secrets.token_hex(32)
-
-            def make(connection: apsw.Connection) -> str:
-                connection.execute(
-                    "INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING",
-                    (KEY_SETTING, made),
-                )
-                rows = connection.execute(
-                    "SELECT value FROM settings WHERE name = ?", (KEY_SETTING,)
-                ).fetchall()
-                return str(rows[0][0])
-
-            rows = self._database.read("SELECT value FROM settings WHERE name = ?", (KEY_SETTING,))
-            text = rows[0][0] if rows else self._database.write(make)
-            self._known_key = bytes.fromhex(text)
-        return self._known_key

@@ -1,0 +1,1 @@
+"""What identity providers share that keep passwords and sign access tokens themselves."""
