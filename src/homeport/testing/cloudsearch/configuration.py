@@ -52,10 +52,12 @@ class Configuration:
         """Seconds until indexing is done, or 0."""
         return max(0.0, self._indexed_at - now) if self._deploying else 0.0
 
-    def progress(self, now: float) -> None:
-        """Deploy what was indexed, where the time for it has passed."""
-        if self._deploying and now >= self._indexed_at:
-            self.deployed, self._deploying = self._deploying, None
+    def progress(self, now: float) -> bool:
+        """Deploy what was indexed, where the time for it has passed. True when that happened."""
+        if self._deploying is None or now < self._indexed_at:
+            return False
+        self.deployed, self._deploying = self._deploying, None
+        return True
 
     def index_documents(self, index: Index, now: float) -> None:
         """Begin to index. It fails where documents hold what a new type does not take."""
@@ -69,7 +71,6 @@ class Configuration:
         if not self._failed:
             self._deploying = schema
             self._indexed_at = now + self._indexing_time
-            self.progress(now)
 
     def answer(self, request: Request, index: Callable[[], None], now: float) -> Reply:
         """Answer an action. `index` begins to index the domain."""
@@ -130,14 +131,13 @@ class Configuration:
         deployed = given.get("Deployed") == "true"
         fields = self.deployed.fields if deployed else self.defined.fields
         found = (
-            f"<member>{self._described(name)}</member>"
+            f"<member>{self._described(name, fields[name])}</member>"
             for name in sorted(fields)
             if not wanted or name in wanted
         )
         return f"<IndexFields>{''.join(found)}</IndexFields>"
 
-    def _described(self, name: str) -> str:
-        field = self.defined.fields[name]
+    def _described(self, name: str, field: Field) -> str:
         state = "Active"
         if self.deployed.fields.get(name) != field:
             in_work = self._deploying and self._deploying.fields.get(name) == field
@@ -179,7 +179,7 @@ class Configuration:
             limit = "at most" in str(exc)
             code = "LimitExceeded" if limit else "ValidationException"
             raise ConfigurationRefused(code, str(exc), 409 if limit else 400) from exc
-        return self._described(name)
+        return self._described(name, field)
 
 
 def _field(plain: Field, options: Given) -> Field:

@@ -46,6 +46,8 @@ def read(request: Request, schema: Schema) -> list[Change]:
     """The changes of a batch that the front let through. Raises `BatchRefused`."""
     if request.headers.get_content_type() == "application/xml":
         raise BatchRefused("The emulator does not speak this: batches in XML")
+    if request.headers.get("Accept", "").strip() == "application/xml":
+        raise BatchRefused("The emulator does not speak this: replies in XML")
     assert request.body is not None
     try:
         text = request.body.decode(_CHARSETS[_charset(request)])

@@ -130,13 +130,17 @@ class CloudSearchEmulator:
         """Move the domain's clock, which goes on from there."""
         with self._guard:
             self._ahead += seconds
+            self._progress()
 
     def settle(self) -> None:
-        """Move the clock until all is visible, indexing is done and another second has begun."""
+        """Move the clock until all is visible, indexing is done and another second has begun.
+
+        It moves by whole seconds, so that they go on beginning when those of `clock` do.
+        """
         with self._guard:
-            now = self.now
-            wait = max(self._index.lag, self.configuration.remaining(now), math.ceil(now) - now)
-            self._ahead += wait + 0.001
+            wait = max(self._index.lag, self.configuration.remaining(self.now))
+            self._ahead += math.floor(wait) + 1
+            self._progress()
 
     def documents(self) -> dict[str, dict[str, list[str]]]:
         """What the first replica shows by now: id -> field -> values, as replies write them."""
@@ -150,6 +154,10 @@ class CloudSearchEmulator:
         """Index the domain, as `IndexDocuments` does: suggesters see what is there now."""
         with self._guard:
             self.configuration.index_documents(self._index, self.now)
+            self._progress()
+
+    def _progress(self) -> None:
+        if self.configuration.progress(self.now):
             self._suggesters.build(self._index.visible(self.now))
 
     @property
@@ -197,7 +205,7 @@ class CloudSearchEmulator:
 
     def _serve(self, service: Service | None, request: Request) -> Reply:
         now = self.now
-        self.configuration.progress(now)
+        self._progress()
         match service:
             case None:
                 return front_refusal(404, "IncorrectPath", f"There is no {request.path}")

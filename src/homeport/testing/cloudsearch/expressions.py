@@ -63,7 +63,10 @@ def read_all(sources: Mapping[str, object], schema: Schema, now: float) -> dict[
             raise SearchRefused(f"{name!r} is no name for an expression")
         if not isinstance(source, str) or len(source.encode()) > MAX_SIZE:
             raise SearchRefused(f"Expression ({name}) is no text of at most {MAX_SIZE} bytes")
-        made[name] = Expression(_Parser(source, schema, now).whole())
+        try:
+            made[name] = Expression(_Parser(source, schema, now).whole())
+        except RecursionError as exc:
+            raise NotEmulated(f"the depth of expression {name}") from exc
     return made
 
 

@@ -63,7 +63,7 @@ def _marker(name: str, scheme: AnalysisScheme, query: Query | None) -> Callable[
     prefixes: list[str] = []
     for kind, text in words_of(query, name) if query else ():
         if kind == "prefix":
-            prefixes.append(text)
+            prefixes.append(text.lower())
         else:
             terms.update(token.term for token in analyze(text, scheme))
 

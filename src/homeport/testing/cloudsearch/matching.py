@@ -37,6 +37,7 @@ from homeport.testing.cloudsearch.query import (
     Query,
     Range,
     Term,
+    Words,
 )
 from homeport.testing.cloudsearch.schema import Field, Schema
 from homeport.testing.cloudsearch.values import Value, from_text
@@ -85,10 +86,9 @@ class Binder:
             case _:
                 return _boosted(self._in_fields(query), query.boost)
 
-    def _in_fields(self, query: Term | Phrase | Near | Prefix | Fuzzy) -> Matcher | None:
+    def _in_fields(self, query: Words) -> Matcher | None:
         """The best of the fields that are searched."""
-        field = None if isinstance(query, Fuzzy) else query.field
-        fields = self._defaults.fields if field is None else {field: 1.0}
+        fields = self._defaults.fields if query.field is None else {query.field: 1.0}
         found = ((self._in_field(query, name), weight) for name, weight in fields.items())
         bound = [(matcher, weight) for matcher, weight in found if matcher]
         if not bound:
@@ -104,13 +104,14 @@ class Binder:
 
         return best
 
-    def _in_field(self, query: Term | Phrase | Near | Prefix | Fuzzy, name: str) -> Matcher | None:
+    def _in_field(self, query: Words, name: str) -> Matcher | None:
         field = self.searchable(name)
         if field.base != "text":
             return self._whole(query, name, field)
         scheme = self._schema.scheme_of(field)
         if isinstance(query, Prefix):
-            return self._words(name, scheme, lambda term: term.startswith(query.text))
+            start = query.text.lower()
+            return self._words(name, scheme, lambda term: term.startswith(start))
         if isinstance(query, Fuzzy):
             wanted = normalize(query.text)
             return self._words(name, scheme, lambda term: within_edits(term, wanted, query.edits))
@@ -130,24 +131,28 @@ class Binder:
             raise SearchRefused(f"Field ({name}) is not search enabled.")
         return field
 
-    def _whole(
-        self, query: Term | Phrase | Near | Prefix | Fuzzy, name: str, field: Field
-    ) -> Matcher:
+    def _whole(self, query: Words, name: str, field: Field) -> Matcher:
         """Matches of whole values: in fields of every type but text."""
-        if isinstance(query, Prefix) and field.base == "literal":
-            return _where(name, lambda value: str(value).startswith(query.text))
-        if isinstance(query, Fuzzy) and field.base == "literal":
-            return _where(name, lambda value: within_edits(str(value), query.text, query.edits))
-        if not isinstance(query, Term):
-            operator = type(query).__name__.lower()
-            raise SearchRefused(f"{operator} does not search {name}, which is {field.type}")
-        if query.field is None and field.base not in {"literal", "text"}:
-            return self._by_default(query.value.text, name, field)
-        wanted = value_of(query.value, name, field)
-        return _where(name, lambda value: value == wanted)
+        literal = field.base == "literal"
+        match query:
+            case Prefix() if literal:
+                return _where(name, lambda value: str(value).startswith(query.text))
+            case Fuzzy() if literal:
+                return _where(name, lambda value: within_edits(str(value), query.text, query.edits))
+            case Term() if query.field is not None:
+                wanted = value_of(query.value, name, field)
+                return _where(name, lambda value: value == wanted)
+            case Term():
+                return self._by_default(query.value.text, name, field)
+            case Phrase() | Near() if query.field is None:
+                return self._by_default(query.text, name, field)
+            case _ if query.field is None:
+                return lambda _: None
+        operator = type(query).__name__.lower()
+        raise SearchRefused(f"{operator} does not search {name}, which is {field.type}")
 
     def _by_default(self, text: str, name: str, field: Field) -> Matcher:
-        """A word in a field of numbers that `q.options` names: no match if it is no number."""
+        """A word in a field that only `q.options` names: no match where it is no value of it."""
         try:
             wanted = from_text(field.base, text)
         except ValueError:

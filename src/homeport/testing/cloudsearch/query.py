@@ -87,6 +87,7 @@ class Fuzzy:
 
     text: str
     edits: int
+    field: str | None = None
     boost: float = 1.0
 
 
@@ -97,4 +98,7 @@ class Range:
     boost: float = 1.0
 
 
-Query = MatchAll | And | Or | Not | Term | Phrase | Near | Prefix | Fuzzy | Range
+Words = Term | Phrase | Near | Prefix | Fuzzy
+"""What is looked for in a field, or in several."""
+
+Query = MatchAll | And | Or | Not | Words | Range

@@ -160,7 +160,7 @@ def _number(given: Mapping[str, str], name: str, default: int) -> int:
 def _object(text: str, what: str) -> dict[str, object]:
     try:
         found = json.loads(text)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise SearchRefused(f"{what} is no JSON: {exc}") from exc
     if not isinstance(found, dict):
         raise SearchRefused(f"{what} is a JSON object")
