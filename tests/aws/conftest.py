@@ -34,6 +34,8 @@ def moto_session(monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.Session]:
             return answer(stubber, *args, **kwargs)
 
     monkeypatch.setattr(BotocoreStubber, "__call__", one_at_a_time)
+    # Streams would be asked for at a host named after the account, which emulators do not know.
+    monkeypatch.setenv("AWS_ACCOUNT_ID_ENDPOINT_MODE", "disabled")
     with mock_aws():
         yield boto3.Session(
             aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION
