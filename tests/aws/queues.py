@@ -1,0 +1,33 @@
+"""Queues for the tests, and a moto whose time is the tests' own."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+
+import moto.sqs.models
+import pytest
+
+from homeport.adapters.aws.clients import Clients
+from homeport.adapters.memory.clock import ManualClock
+
+
+def create_queue(clients: Clients, kind: str = "queue", **attributes: str) -> str:
+    """A queue under a name that nobody used before; returns the name."""
+    name = f"homeport-{kind}-{uuid.uuid4().hex}"
+    if attributes.get("FifoQueue") == "true":
+        name += ".fifo"
+    clients.get("sqs").create_queue(QueueName=name, Attributes=attributes)  # type: ignore[arg-type]  # any names: the tests know them
+    return name
+
+
+def follow(monkeypatch: pytest.MonkeyPatch, clock: ManualClock) -> None:
+    """Let moto's SQS take its time from `clock`. Each look at the time moves it on by a
+    microsecond, as for moto nothing is over before a moment later."""
+    looks = itertools.count()
+
+    def seconds() -> float:
+        return (clock.now() + next(looks)) / 1_000_000
+
+    monkeypatch.setattr(moto.sqs.models, "unix_time", seconds)
+    monkeypatch.setattr(moto.sqs.models, "unix_time_millis", lambda: seconds() * 1000)
