@@ -130,9 +130,7 @@ def _without_answer(exc: BotoCoreError, doing: str) -> HomeportError:
         return Unavailable("No AWS region is set: set AWS_REGION, or aws.region.")
     if isinstance(
         exc,
-        exceptions.CredentialRetrievalError
-        | exceptions.TokenRetrievalError
-        | exceptions.SSOError,
+        exceptions.CredentialRetrievalError | exceptions.TokenRetrievalError | exceptions.SSOError,
     ):
         return Unavailable(
             f"The AWS credentials cannot be fetched while {doing}: sign in again (aws sso login)."
