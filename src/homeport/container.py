@@ -23,6 +23,8 @@ from homeport.domain.model.collection import FieldRole
 from homeport.domain.ports.deliveries import Retry
 
 if TYPE_CHECKING:
+    from homeport.adapters.aws.parked_letters import ParkedLetters
+    from homeport.adapters.aws.subscriber_queue import SubscriberQueue
     from homeport.domain.dead_letters import DeadLetters
     from homeport.domain.devices import Blocks, Devices
     from homeport.domain.health import Health
@@ -155,13 +157,20 @@ class Container(containers.DeclarativeContainer):
     )
     aws = providers.Callable(lambda one: one.aws, definition)
     clients = _once(_late(f"{_AWS}.clients:Clients"), aws.provided.region)
-    parked = _once(
+    parked: providers.Provider[ParkedLetters] = _once(
         _late(f"{_AWS}.parked_letters:ParkedLetters"),
         clients,
         clock,
         queue=aws.provided.parked_queue,
         redriven=aws.provided.redriven_queue,
         failed_batches=aws.provided.failed_batches,
+    )
+    subscriber_queue: providers.Provider[SubscriberQueue] = _once(
+        _late(f"{_AWS}.subscriber_queue:SubscriberQueue"),
+        clients,
+        retry,
+        parked,
+        queue=aws.provided.subscribers_queue,
     )
 
     record_store: providers.Provider[RecordStore] = _port(
@@ -433,6 +442,16 @@ class Backend:
     @cached_property
     def identity_provider(self) -> IdentityProvider:
         return self._container.identity_provider()
+
+    @cached_property
+    def parked(self) -> ParkedLetters:
+        """Where functions on AWS park what can never be done; for the AWS adapters alone."""
+        return self._container.parked()
+
+    @cached_property
+    def subscriber_queue(self) -> SubscriberQueue:
+        """The way from the stream to an app's own functions on AWS."""
+        return self._container.subscriber_queue()
 
     @cached_property
     def database(self) -> Any:

@@ -143,12 +143,17 @@ class Queue:
                 self._sleep(pause)
         raise Unavailable(f"SQS did not finish {doing} ({len(waiting)} messages are left).")
 
+    def url(self) -> str:
+        """Asked for once, where a name was given. Raises as boto3 does."""
+        if not self._url:
+            found = self._clients.get("sqs").get_queue_url(QueueName=self._name)
+            self._url = found["QueueUrl"]
+        return self._url
+
     def _call(self, operation: str, doing: str, **arguments: Any) -> Any:
         client = self._clients.get("sqs")
         try:
-            if not self._url:
-                self._url = client.get_queue_url(QueueName=self._name)["QueueUrl"]
-            return getattr(client, operation)(QueueUrl=self._url, **arguments)
+            return getattr(client, operation)(QueueUrl=self.url(), **arguments)
         except ClientError as exc:
             error = exc.response.get("Error", {})
             if "must be shorter than" in error.get("Message", ""):

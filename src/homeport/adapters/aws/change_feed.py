@@ -1,0 +1,275 @@
+"""The change feed over the table's stream, for a process that reads the stream itself.
+
+On AWS the event source mappings read it, and call functions (see entrypoints/lambdas). This
+feed is what one process uses against the same table: a laptop, a test, an operator's command.
+Both park what cannot be delivered in the same place.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from homeport.adapters.aws.errors import translated
+from homeport.adapters.aws.feed_state import DONE, FeedState, Held, Position
+from homeport.adapters.aws.stream_events import change_in, current_of
+from homeport.adapters.aws.stream_reader import PositionLost, StreamReader
+from homeport.domain.events import RecordChanged
+from homeport.domain.model import versions
+from homeport.domain.model.record import Key
+from homeport.domain.ports.change_feed import Consume
+from homeport.domain.ports.clock import Clock
+from homeport.domain.ports.deliveries import DeadLetter, Retry
+
+if TYPE_CHECKING:
+    from homeport.adapters.aws.clients import Clients
+    from homeport.adapters.aws.parked_letters import ParkedLetters
+
+REMEMBERED: Final = 23 * 3600
+"""Seconds for which the stream certainly has a change: it keeps 24 hours."""
+_SECOND: Final = 1_000_000
+_LOOKED_AT: Final = 1000
+"""Records of the stream that one call looks at."""
+
+
+class DynamoDBChangeFeed:
+    """Deliver to one consumer from one thread, of one process, at a time.
+
+    A consumer that is new, or that was away for longer than the stream remembers, is first given
+    each older record as it is by then. `quiet` are the seconds for which an empty shard is left
+    alone.
+    """
+
+    def __init__(
+        self,
+        clients: Clients,
+        clock: Clock,
+        retry: Retry,
+        parked: ParkedLetters,
+        *,
+        table: str,
+        quiet: float = 0.5,
+    ) -> None:
+        self._clients = clients
+        self._clock = clock
+        self._retry = retry
+        self._parked = parked
+        self._table = table
+        self._quiet = quiet
+        self._sources: dict[str, _Source] = {}
+
+    def deliver(
+        self,
+        consumer: str,
+        consume: Consume,
+        limit: int = 100,
+        collections: Collection[str] | None = None,
+    ) -> int:
+        self._bring_back()
+        state = self._state(consumer)
+        while True:
+            held = list(state.held())
+            due = self._due(held)[:limit]
+            source = self._source(consumer, state)
+            waiting = {one.event.key for one in held}
+            fresh, looked_at = source.wanted(limit - len(due), collections)
+            free = [event for event in fresh if event.key not in waiting]
+            batch = [*due, *(Held(event) for event in free)]
+            failed = _outcome(consume, [one.event for one in batch]) if batch else {}
+            for event in fresh:
+                if event.key in waiting:
+                    state.hold(Held(event))
+            kept = self._kept(consumer, batch, failed)
+            for one in kept:
+                if one is not None:
+                    state.hold(one)
+            if looked_at:
+                source.settle(looked_at)
+                state.move(source.position)
+            for done, again in zip(due, kept, strict=False):
+                if again is None:
+                    state.release(done.event)
+            if batch:
+                return len(batch)
+            if not looked_at:
+                return 0
+
+    def next_due(self, consumer: str, collections: Collection[str] | None = None) -> float | None:
+        self._bring_back()
+        state = self._state(consumer)
+        held = list(state.held())
+        waiting = {one.event.key for one in held}
+        fresh, _ = self._source(consumer, state).wanted(_LOOKED_AT, collections)
+        if any(event.key not in waiting for event in fresh):
+            return 0.0
+        if not held:
+            return None
+        firsts = {one.event.key: one.due for one in reversed(held)}
+        return max(0.0, (min(firsts.values()) - self._clock.now()) / _SECOND)
+
+    def dead_letters(self, consumer: str) -> list[DeadLetter]:
+        return self._parked.letters(consumer)
+
+    def redrive(self, consumer: str, ids: Sequence[str]) -> int:
+        return self._parked.redrive(consumer, ids)
+
+    def drop(self, consumer: str, ids: Sequence[str]) -> int:
+        return self._parked.drop(consumer, ids)
+
+    def _state(self, consumer: str) -> FeedState:
+        return FeedState(self._clients, self._table, consumer)
+
+    def _source(self, consumer: str, state: FeedState) -> _Source:
+        source = self._sources.get(consumer)
+        if source is None:
+            position = state.position()
+            if position is None:
+                position = Position()
+                state.move(position)
+            source = self._sources[consumer] = _Source(
+                self._clients, self._table, position, self._clock, self._quiet
+            )
+        return source
+
+    def _bring_back(self) -> None:
+        """What was redriven waits again, whoever it is for."""
+        for consumer, event in self._parked.redriven():
+            self._state(consumer).hold(Held(event, due=self._clock.now()))
+
+    def _due(self, held: Sequence[Held]) -> list[Held]:
+        """Of each record only what no earlier event of it holds back."""
+        now = self._clock.now()
+        held_back: set[Key] = set()
+        due = []
+        for one in held:
+            if one.due > now:
+                held_back.add(one.event.key)
+            elif one.event.key not in held_back:
+                due.append(one)
+        return due
+
+    def _kept(
+        self, consumer: str, batch: Sequence[Held], failed: Mapping[int, str]
+    ) -> list[Held | None]:
+        """What goes on waiting of each of a batch; None where it is done, or has been parked."""
+        now = self._clock.now()
+        kept: list[Held | None] = []
+        failing: set[Key] = set()
+        for place, one in enumerate(batch):
+            attempts = one.attempts + 1
+            if one.event.key in failing:
+                # It comes once more even if it succeeded; if it failed that was no attempt.
+                kept.append(one)
+            elif place not in failed:
+                kept.append(None)
+            elif attempts < self._retry.attempts:
+                due = now + round(self._retry.wait(attempts) * _SECOND)
+                kept.append(Held(one.event, attempts, due))
+                failing.add(one.event.key)
+            else:
+                self._parked.park(consumer, one.event.to_json(), failed[place], attempts)
+                kept.append(None)
+        return kept
+
+
+class _Source:
+    """What one consumer has not seen yet: older records first, then the stream."""
+
+    def __init__(
+        self, clients: Clients, table: str, position: Position, clock: Clock, quiet: float
+    ) -> None:
+        self._clients = clients
+        self._table = table
+        self._clock = clock
+        self._quiet = quiet
+        self._replay = position.replay
+        self._older: list[tuple[str, RecordChanged]] = []
+        self._reader = StreamReader(clients, table, position.shards, quiet=quiet)
+
+    @property
+    def position(self) -> Position:
+        return Position(self._replay, self._reader.positions)
+
+    def wanted(
+        self, limit: int, collections: Collection[str] | None
+    ) -> tuple[list[RecordChanged], int]:
+        """Up to `limit` next events in `collections`, and how many were looked at for them.
+        The same ones come again until they are settled."""
+        if limit < 1:
+            return [], 0
+        found: list[RecordChanged] = []
+        looked_at = 0
+        for event in self._events(_LOOKED_AT):
+            looked_at += 1
+            if event is not None and (collections is None or event.key.collection in collections):
+                found.append(event)
+                if len(found) == limit:
+                    break
+        return found, looked_at
+
+    def settle(self, looked_at: int) -> None:
+        if self._older:
+            self._replay = self._older[looked_at - 1][0]
+            del self._older[:looked_at]
+        else:
+            self._reader.settle(self._reader.peek(looked_at))
+
+    def _events(self, most: int) -> Iterator[RecordChanged | None]:
+        if self._replay != DONE and not self._older:
+            self._older = list(self._records())
+            if not self._older:
+                self._replay = DONE
+        if self._older:
+            yield from (event for _, event in self._older)
+            return
+        try:
+            records = self._reader.peek(most)
+        except PositionLost:
+            # Whatever was missed stands in the table, as it is by now.
+            self._replay, self._reader = (
+                "",
+                StreamReader(self._clients, self._table, quiet=self._quiet),
+            )
+            yield from self._events(most)
+            return
+        for record in records:
+            change = change_in(record.content)
+            yield None if change is None else change.event
+
+    def _records(self) -> Iterator[tuple[str, RecordChanged]]:
+        """The next page of records from before what the stream remembers, with its place."""
+        oldest = versions.earliest(self._clock.now() - REMEMBERED * _SECOND)
+        start: Any = {"ExclusiveStartKey": json.loads(self._replay)} if self._replay else {}
+        while True:
+            try:
+                page = self._clients.get("dynamodb").scan(
+                    TableName=self._table,
+                    FilterExpression="attribute_exists(lk) AND v < :oldest",
+                    ExpressionAttributeValues={":oldest": {"N": str(max(0, oldest))}},
+                    ConsistentRead=True,
+                    **start,
+                )
+            except (ClientError, BotoCoreError) as exc:
+                raise translated(exc, "reading the table", setting="aws.table") from exc
+            for item in page["Items"]:
+                place = json.dumps({"pk": item["pk"], "sk": item["sk"]})
+                yield place, current_of(item)
+            last = page.get("LastEvaluatedKey")
+            if page["Items"] or not last:
+                return
+            start = {"ExclusiveStartKey": last}
+
+
+def _outcome(consume: Consume, events: list[RecordChanged]) -> Mapping[int, str]:
+    """What failed. A place that is none of the batch's fails it whole, as Lambda does it."""
+    try:
+        failed = consume(events)
+        if all(0 <= place < len(events) for place in failed):
+            return failed
+        cause = "the consumer failed an event that it was not given"
+    except Exception as exc:  # noqa: BLE001 - whatever it is, the batch is tried again
+        cause = f"{type(exc).__name__}: {exc}"
+    return dict.fromkeys(range(len(events)), cause)

@@ -1,0 +1,173 @@
+"""The function `indexing`: keeps up with what changes.
+
+The table's stream calls it with batches of changes, and the queue of what an operator has
+redriven with single ones. It brings the search index up to date, hands changes on to the app's
+own subscribers, and looks after messages that are still on their way.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from homeport.domain.errors import Unavailable
+from homeport.domain.events import RecordChanged
+from homeport.domain.model import names
+from homeport.entrypoints.lambdas.functions import QUEUE, STREAM, Failures, failing, records_of
+from homeport.entrypoints.lambdas.http import at_first_event
+
+if TYPE_CHECKING:
+    from homeport.adapters.aws.stream_events import Change
+    from homeport.adapters.aws.subscriber_queue import Addressed
+    from homeport.container import Backend
+
+FUNCTION: Final = "indexing"
+INDEXING, MESSAGING = "indexing", "messaging"
+
+Causes: TypeAlias = dict[int, str]
+"""What failed for now: a change's place in the batch -> the cause."""
+
+log: Final = logging.getLogger("homeport.indexing")
+
+
+def build(backend: Backend) -> Callable[[Any, object], Failures]:
+    """Takes events of the stream and of the queue; answers which records are to come again."""
+    function = Indexing(backend)
+
+    def handler(event: Any, context: object = None) -> Failures:
+        source, records = records_of(event, STREAM, QUEUE)
+        return function.stream(records) if source == STREAM else function.redriven(records)
+
+    return handler
+
+
+class Indexing:
+    """The work itself."""
+
+    def __init__(self, backend: Backend) -> None:
+        from homeport.domain.subscribers import consumer_of
+
+        self._backend = backend
+        self._wanted = {
+            consumer_of(one.name): frozenset(one.on) for one in backend.definition.subscribers
+        }
+
+    def stream(self, records: Sequence[Any]) -> Failures:
+        """Everything is done with each change, and what fails for now comes again: from the
+        first such change on, since a stream only knows how to go back to a place.
+
+        What the index will never take is parked with its cause, and holds up nothing.
+        """
+        from homeport.adapters.aws.stream_events import change_in
+
+        found = [change_in(one) for one in records]
+        changes = [one for one in found if one is not None]
+        if not changes:
+            return failing([])
+        self._restamp_late(changes)
+        events = [one.event for one in changes]
+        failed: Causes = {}
+        # Each is tried even where another fails: a subscriber's queue that is down must not
+        # keep the index waiting within this batch, nor the other way round.
+        for step in (self._index, self._watch, self._hand_on):
+            for place, cause in attempt(step, events).items():
+                failed.setdefault(place, cause)
+        if not failed:
+            return failing([])
+        first = min(failed)
+        log.warning("%d of %d changes come again: %s", len(failed), len(events), failed[first])
+        return failing([changes[first].sequence])
+
+    def redriven(self, records: Sequence[Any]) -> Failures:
+        """What an operator sent back goes to who gave it up, as the record is by now."""
+        from homeport.adapters.aws.parked_letters import read_redriven
+
+        failed: list[str] = []
+        for record in records:
+            consumer, event = read_redriven(record["body"])
+            message = record["messageId"]
+            steps = {INDEXING: self._index, MESSAGING: self._watch}
+            step = steps.get(consumer, partial(self._again, consumer, message))
+            causes = attempt(step, [event])
+            if causes:
+                log.warning("a redriven change comes again: %s", causes[0])
+                failed.append(message)
+        return failing(failed)
+
+    def _index(self, events: Sequence[RecordChanged]) -> Causes:
+        """Park what the index would not take; all else it has now."""
+        for place, cause in self._backend.indexing.consume(events).items():
+            self._backend.parked.park(INDEXING, events[place].to_json(), cause, 1)
+        return {}
+
+    def _watch(self, events: Sequence[RecordChanged]) -> Causes:
+        sent = [place for place, one in enumerate(events) if one.key.collection == names.SENT]
+        if not sent:
+            return {}
+        failed = self._backend.messages.watch([events[place] for place in sent])
+        return {sent[place]: cause for place, cause in failed.items()}
+
+    def _hand_on(self, events: Sequence[RecordChanged]) -> Causes:
+        from homeport.adapters.aws.subscriber_queue import addressed
+
+        visible = ((place, one) for place, one in enumerate(events) if _is_visible(one))
+        places, letters = _unzipped(
+            (place, letter)
+            for place, event in visible
+            for _, letter in addressed([event], self._wanted)
+        )
+        if not letters:
+            return {}
+        failed = self._backend.subscriber_queue.send(letters)
+        return {places[number]: cause for number, cause in failed.items()}
+
+    def _again(self, consumer: str, message: str, events: Sequence[RecordChanged]) -> Causes:
+        from homeport.adapters.aws.subscriber_queue import Addressed
+
+        letters = [Addressed(consumer, one) for one in events]
+        return dict(self._backend.subscriber_queue.send(letters, again=message))
+
+    def _restamp_late(self, changes: Iterable[Change]) -> None:
+        """A change that the table took later than a reader waits for gets a new version.
+
+        Whoever pulled in between has gone past its old one. The new version is a change of its
+        own, and comes down the stream as one.
+        """
+        from homeport.adapters.aws.record_store import WINDOW
+
+        store: Any = self._backend.store
+        for one in changes:
+            if one.behind > WINDOW * 1_000_000 - _ROUNDING:
+                again = store.restamp(one.event.key, one.event.version)
+                log.error(
+                    "a change was committed %.1f s after its stamp, and %s",
+                    one.behind / 1_000_000,
+                    "has moved on since" if again is None else "was stamped anew",
+                )
+
+
+def attempt(
+    step: Callable[[Sequence[RecordChanged]], Causes], events: Sequence[RecordChanged]
+) -> Causes:
+    """What a step fails for now: all of it where what it needs does not answer."""
+    try:
+        return step(events)
+    except Unavailable as exc:
+        return dict.fromkeys(range(len(events)), exc.detail)
+
+
+def _is_visible(event: RecordChanged) -> bool:
+    return not names.is_hidden(event.key.space)
+
+
+def _unzipped(pairs: Iterable[tuple[int, Addressed]]) -> tuple[list[int], list[Addressed]]:
+    both = list(pairs)
+    return [place for place, _ in both], [letter for _, letter in both]
+
+
+_ROUNDING: Final = 1_000_000
+"""The stream tells when something was committed to the second, rounded down."""
+
+handler = at_first_event(FUNCTION)
