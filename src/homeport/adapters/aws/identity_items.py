@@ -1,0 +1,267 @@
+"""How identities stand in the table: their keys, and what is in each item.
+
+| what | `pk` | `sk` | holds |
+|---|---|---|---|
+| an identity | `#identity#NN` | its id | who it is, the hash of its password |
+| a login | `#login#DIGEST` | `#` | the id of its account |
+| a session | `#session#IDENTITY` | its id | its newest refresh token, and the one before |
+| a used refresh token | `#session#IDENTITY` | `session#DIGEST` | when it was used |
+| a key of access tokens | `#signing-keys` | its number | the key |
+
+No space begins with `#`, so nothing of a user's stands among these; without `v` and `lk` no scan
+for records and no index finds them. Digests are SHA-256 in hexadecimal: neither tokens nor
+logins stand in keys, which AWS writes into its logs. What has an end has it in `ttl` as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zlib
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from homeport.adapters.aws.identity_table import Item, Write, conditional
+from homeport.adapters.aws.table import TTL, item_key
+from homeport.domain import identity as rules
+from homeport.domain.model.identity import Identity, Kind
+
+SECOND: Final = 1_000_000
+BUCKETS: Final = 32
+"""Identities are spread over so many partitions, for good: each takes 1,000 writes and 3,000
+reads a second and holds 10 GB."""
+SHOWN: Final = ("sk", "kind", "created", "login", "groups", "disabled", "ended")
+"""An identity's attributes but for the password's hash."""
+
+_SESSION: Final = "#session#"
+_REMEMBERED: Final = rules.REFRESH_SECONDS * SECOND
+_is_token = re.compile(r"[A-Za-z0-9_.-]{1,128}\.[\w-]{1,128}\.[\w-]{1,128}\Z", re.ASCII).match
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def bucket_of(identity: str) -> int:
+    return zlib.crc32(identity.encode()) % BUCKETS
+
+
+def bucket(number: int) -> str:
+    return f"#identity#{number:02d}"
+
+
+def identity_key(identity: str) -> Item:
+    return item_key(bucket(bucket_of(identity)), identity)
+
+
+def login_key(login: str) -> Item:
+    return item_key(f"#login#{digest(login)}", "#")
+
+
+def session_key(identity: str, session: str) -> Item:
+    return item_key(_SESSION + identity, session)
+
+
+def used_key(identity: str, session: str, token_digest: str) -> Item:
+    return item_key(_SESSION + identity, f"{session}#{token_digest}")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An identity and what only its provider knows. `ended` counts how often all its sessions
+    were ended: one that began under another count is over."""
+
+    identity: Identity
+    password_hash: str | None = field(default=None, repr=False)
+    ended: int = 0
+
+    def item(self) -> Item:
+        who = self.identity
+        item = identity_key(who.id) | {
+            "kind": {"S": who.kind.value},
+            "created": number(who.created),
+            "groups": groups(who.groups),
+            "ended": number(self.ended),
+        }
+        if who.login:
+            item["login"] = {"S": who.login}
+        if self.password_hash is not None:
+            item["password_hash"] = {"S": self.password_hash}
+        return item
+
+    def still_so(self) -> Write:
+        """The part of a transaction that holds it to an identity which may have sessions, none
+        of which have been ended meanwhile."""
+        return {
+            "ConditionCheck": {
+                "Key": identity_key(self.identity.id),
+                **conditional(
+                    "#ended = :ended AND attribute_not_exists(#disabled)",
+                    {":ended": number(self.ended)},
+                ),
+            }
+        }
+
+
+def account(item: Item) -> Account:
+    who = Identity(
+        id=item["sk"]["S"],
+        kind=Kind(item["kind"]["S"]),
+        created=int(item["created"]["N"]),
+        login=item["login"]["S"] if "login" in item else "",
+        groups=tuple(one["S"] for one in item["groups"]["L"]),
+        disabled="disabled" in item,
+    )
+    kept = item["password_hash"]["S"] if "password_hash" in item else None
+    return Account(who, kept, int(item["ended"]["N"]))
+
+
+def groups(names: tuple[str, ...]) -> Item:
+    return {"L": [{"S": one} for one in names]}
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshToken:
+    """`identity.session.secret`: what it is looked up by, and what nobody can guess."""
+
+    identity: str
+    session: str
+    secret: str = field(repr=False)
+
+    @classmethod
+    def read(cls, text: str) -> RefreshToken | None:
+        """The token that this is; None for what cannot be one."""
+        return cls(*text.rsplit(".", 2)) if _is_token(text) else None
+
+    @property
+    def text(self) -> str:
+        return f"{self.identity}.{self.session}.{self.secret}"
+
+    @property
+    def digest(self) -> str:
+        return digest(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A refresh token as a session keeps it: its digest, and its end in microseconds since 1970,
+    None for a guest's, which does not end."""
+
+    digest: str
+    expires: int | None
+
+    def expired(self, now: int) -> bool:
+        return self.expires is not None and self.expires <= now
+
+
+def issued(token: RefreshToken, kind: Kind, now: int) -> Issued:
+    guest = kind is Kind.GUEST
+    return Issued(token.digest, None if guest else now + rules.REFRESH_SECONDS * SECOND)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSession:
+    """All that came of one sign-in, times in microseconds since 1970. `used` is the token that
+    brought `newest`, first used at `used_at`; `refreshed_at` is when `newest` was made. `ended`
+    is the account's count when the session began."""
+
+    identity: str
+    id: str
+    ended: int
+    newest: Issued
+    refreshed_at: int
+    used: Issued | None = None
+    used_at: int = 0
+
+    def rotated(self, newer: Issued, now: int) -> StoredSession:
+        """As it is once its newest token has brought `newer`."""
+        return replace(self, newest=newer, refreshed_at=now, used=self.newest, used_at=now)
+
+    def taken_back(self, newer: Issued, now: int) -> StoredSession:
+        """As it is once the used token has brought `newer` in place of the newest."""
+        return replace(self, newest=newer, refreshed_at=now)
+
+    def good_again(self, now: int) -> bool:
+        """Whether the used token still works, for who never got the answer."""
+        return self.used_at + rules.REUSE_SECONDS * SECOND >= now
+
+    @property
+    def key(self) -> Item:
+        return session_key(self.identity, self.id)
+
+    def item(self) -> Item:
+        item = self.key | {
+            "ended": number(self.ended),
+            "refreshed_at": number(self.refreshed_at),
+            **_issued_item("newest", self.newest),
+        }
+        if self.used is not None:
+            item |= _issued_item("used", self.used) | {"used_at": number(self.used_at)}
+        if self.newest.expires is not None:
+            item[TTL] = seconds(self.newest.expires)
+        return item
+
+    def follows(self, before: StoredSession) -> Write:
+        """The part of a transaction that writes it in place of `before`, if that is still so:
+        each state of a session has a newest token of its own."""
+        return {
+            "Put": {
+                "Item": self.item(),
+                **conditional("#newest = :newest", {":newest": {"S": before.newest.digest}}),
+            }
+        }
+
+    def used_up(self, now: int) -> list[Write]:
+        """The part of a transaction that keeps the used token to tell theft by, once what it
+        brought is used too; none where there is no use in that."""
+        if self.used is None or self.used.expired(now) or self.used_at < now - _REMEMBERED:
+            return []
+        # A guest's, which does not expire, could otherwise be kept for ever.
+        until = self.used.expires or self.used_at + 2 * _REMEMBERED
+        item = used_key(self.identity, self.id, self.used.digest) | {
+            "used_at": number(self.used_at),
+            **_issued_item("used", self.used),
+            TTL: seconds(until),
+        }
+        return [{"Put": {"Item": item}}]
+
+    def tells_theft(self, used_up: Item, now: int) -> bool:
+        """Whether a token that comes back, kept as `used_up`, is a copy in other hands: it is
+        not, where it had an end of its own, or is older than what sessions remember."""
+        if _issued("used", used_up).expired(now):
+            return False
+        return int(used_up["used_at"]["N"]) >= self.refreshed_at - _REMEMBERED
+
+
+def session(item: Item) -> StoredSession:
+    used = _issued("used", item) if "used" in item else None
+    return StoredSession(
+        identity=item["pk"]["S"].removeprefix(_SESSION),
+        id=item["sk"]["S"],
+        ended=int(item["ended"]["N"]),
+        newest=_issued("newest", item),
+        refreshed_at=int(item["refreshed_at"]["N"]),
+        used=used,
+        used_at=int(item["used_at"]["N"]) if used else 0,
+    )
+
+
+def number(value: int) -> Item:
+    return {"N": str(value)}
+
+
+def seconds(moment: int) -> Item:
+    """The first whole second at or after a moment in microseconds: what time to live takes."""
+    return number(-(-moment // SECOND))
+
+
+def _issued_item(name: str, token: Issued) -> Item:
+    item: Item = {name: {"S": token.digest}}
+    if token.expires is not None:
+        item[f"{name}_expires"] = number(token.expires)
+    return item
+
+
+def _issued(name: str, item: Item) -> Issued:
+    expires = item.get(f"{name}_expires")
+    return Issued(item[name]["S"], None if expires is None else int(expires["N"]))
