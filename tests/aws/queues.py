@@ -21,6 +21,14 @@ def create_queue(clients: Clients, kind: str = "queue", **attributes: str) -> st
     return name
 
 
+def url_of(clients: Clients, name: str) -> str:
+    return clients.get("sqs").get_queue_url(QueueName=name)["QueueUrl"]
+
+
+def delete_queue(clients: Clients, name: str) -> None:
+    clients.get("sqs").delete_queue(QueueUrl=url_of(clients, name))
+
+
 def follow(monkeypatch: pytest.MonkeyPatch, clock: ManualClock) -> None:
     """Let moto's SQS take its time from `clock`. Each look at the time moves it on by a
     microsecond, as for moto nothing is over before a moment later."""
@@ -31,3 +39,13 @@ def follow(monkeypatch: pytest.MonkeyPatch, clock: ManualClock) -> None:
 
     monkeypatch.setattr(moto.sqs.models, "unix_time", seconds)
     monkeypatch.setattr(moto.sqs.models, "unix_time_millis", lambda: seconds() * 1000)
+
+
+def bodies_in(clients: Clients, name: str) -> list[str]:
+    """What can be received from a queue now, sorted. It stays there, hidden for a while."""
+    sqs = clients.get("sqs")
+    url = url_of(clients, name)
+    found: list[str] = []
+    while some := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        found += (one["Body"] for one in some)
+    return sorted(found)

@@ -46,19 +46,18 @@ def attempt(messages: Sequence[Received], work: Work, retry: Retry) -> Outcome:
         Dead(one, _NEVER_ENDED, retry.attempts) for one in messages if one.receives > retry.attempts
     )
     failed = _failures(fresh, work) if fresh else {}
-    held_up: dict[str, int] = {}
+    held_up: set[str] = set()
     for one in fresh:
         cause = failed.get(one.id)
         if one.group in held_up:
-            outcome.again.append((one, held_up[one.group]))
+            outcome.again.append((one, 0))  # SQS holds it back as long as the failed one
         elif cause is None:
             outcome.done.append(one)
         elif one.receives < retry.attempts:
             # In whole seconds: rather late than early.
-            wait = math.ceil(retry.wait(one.receives))
-            outcome.again.append((one, wait))
+            outcome.again.append((one, math.ceil(retry.wait(one.receives))))
             if one.group:
-                held_up[one.group] = wait
+                held_up.add(one.group)
         else:
             outcome.dead.append(Dead(one, cause, one.receives))
     return outcome

@@ -1,0 +1,132 @@
+"""What the consumers of the table's stream gave up, wherever that was parked."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Collection, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from homeport.adapters.aws.failed_batches import CONSUMER, FailedBatches
+from homeport.adapters.aws.letter_queue import LetterQueue
+from homeport.adapters.aws.sqs_queue import BATCH, Queue
+from homeport.domain.errors import Invalid
+from homeport.domain.events import RecordChanged
+from homeport.domain.ports.clock import Clock
+from homeport.domain.ports.deliveries import DeadLetter
+
+if TYPE_CHECKING:
+    from homeport.adapters.aws.clients import Clients
+
+log: Final = logging.getLogger("homeport.queues")
+
+_TAKEN_SECONDS: Final = 60
+"""For how long what was redriven is hidden from others while one brings it back."""
+
+
+class ParkedLetters:
+    """A consumer parks single events in the queue `queue`. What the indexing function could not
+    do in time comes from Lambda itself, a batch at a time, in the bucket `failed_batches`.
+
+    Redriven events go through the queue `redriven`, to whoever delivers to the consumer: a
+    function on AWS, or the change feed of one process. `wait` is how many seconds a look into
+    the end of a queue takes: without it, SQS may not have looked everywhere.
+    """
+
+    def __init__(
+        self,
+        clients: Clients,
+        clock: Clock,
+        *,
+        queue: str,
+        redriven: str,
+        failed_batches: str | None = None,
+        wait: int = 1,
+    ) -> None:
+        self._parked = LetterQueue(Queue(clients, queue, "aws.parked_queue", wait=wait), clock)
+        self._redriven = Queue(clients, redriven, "aws.redriven_queue", wait=wait)
+        self._batches = None if failed_batches is None else FailedBatches(clients, failed_batches)
+
+    def park(self, consumer: str, body: str, cause: str, attempts: int) -> None:
+        """Keep an event, as `RecordChanged.to_json` writes it, that dies now."""
+        self._parked.put(consumer, body, cause, attempts)
+
+    def letters(self, consumer: str) -> list[DeadLetter]:
+        """All of one consumer, oldest first. Those from the bucket stand for a batch each: their
+        body is `{"events": [...]}`."""
+        letters = self._parked.letters(consumer)
+        if self._batches is not None and consumer == CONSUMER:
+            letters += self._batches.letters()
+        return sorted(letters, key=lambda letter: letter.died)
+
+    def take(self, consumer: str, ids: Sequence[str]) -> list[DeadLetter]:
+        """Remove letters, and return those that there were, oldest first."""
+        with self._taking(consumer, ids) as letters:
+            return letters
+
+    def redrive(self, consumer: str, ids: Sequence[str]) -> int:
+        """Send the events of these letters on their way again. Returns how many letters there
+        were; a crash in between sends some twice. Raises Invalid, and does nothing, where one
+        cannot be read."""
+        with self._taking(consumer, ids) as letters:
+            self._redriven.send_all(
+                [_addressed(consumer, event) for one in letters for event in _events(one)]
+            )
+        return len(letters)
+
+    def drop(self, consumer: str, ids: Sequence[str]) -> int:
+        """Forget letters. Returns how many there were."""
+        return len(self.take(consumer, ids))
+
+    def redriven(self) -> Generator[tuple[str, RecordChanged], None, None]:
+        """What was redriven, each with its consumer. It is forgotten once the next one is asked
+        for: keep it before that. What somebody else put into the queue stays there."""
+        while some := self._redriven.receive(BATCH, _TAKEN_SECONDS, wait=False):
+            for one in some:
+                try:
+                    found = read_redriven(one.body)
+                except Invalid:
+                    log.exception("message %s of the redriven queue is left there", one.id)
+                    continue
+                yield found
+                self._redriven.delete([one])
+
+    @contextmanager
+    def _taking(self, consumer: str, ids: Collection[str]) -> Iterator[list[DeadLetter]]:
+        """These letters; they are gone once the block has ended, and stay where it raises."""
+        batched: list[DeadLetter] = []
+        if self._batches is not None and consumer == CONSUMER:
+            batched = self._batches.find(ids)
+        rest = set(ids) - {one.id for one in batched}
+        with self._parked.taking(consumer, rest) as parked:
+            yield sorted([*parked, *batched], key=lambda letter: letter.died)
+            if self._batches is not None:
+                self._batches.remove(one.id for one in batched)
+
+
+def read_redriven(body: str) -> tuple[str, RecordChanged]:
+    """Whose event this is that came through the queue of what was redriven, and the event.
+    Raises Invalid for what is none."""
+    try:
+        return str(json.loads(body)["consumer"]), RecordChanged.from_json(body)
+    except (ValueError, KeyError, TypeError) as exc:
+        raise Invalid(f"This is no redriven event: {exc!r}.") from exc
+
+
+def _events(letter: DeadLetter) -> list[RecordChanged]:
+    try:
+        content = json.loads(letter.body)
+        several = content.get("events")
+        if several is None:
+            return [RecordChanged.from_json(letter.body)]
+        return [RecordChanged.from_json(json.dumps(one)) for one in several]
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise Invalid(
+            f"The dead letter {letter.id} holds no events that can be read: drop it, and "
+            "rebuild what it was for."
+        ) from exc
+
+
+def _addressed(consumer: str, event: RecordChanged) -> str:
+    return json.dumps({"consumer": consumer, **json.loads(event.to_json())})
