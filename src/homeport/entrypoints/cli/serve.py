@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 def run(arguments: Namespace) -> int:
     definition = definition_of(arguments)
     from homeport.entrypoints.local.greenlets import offload, pause
+    from homeport.entrypoints.local.memory import share_arena
 
+    share_arena()  # before there are threads
     # The address comes first: where it cannot be had, nothing is to be written.
     with (
         _listening(definition) as listening,

@@ -12,6 +12,7 @@ handler and turns its result back into HTTP. Pumps stand in for the event source
     authorizer.py    token -> authorizer context, cached
     cors.py, limits.py, compression.py, access_log.py
     metrics.py       what is counted, for Prometheus
+    memory.py        gives memory back in quiet moments
     pumps.py         change feed and queue -> consumers
     local_routes.py  what only the local gateway offers
 """

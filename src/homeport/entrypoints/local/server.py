@@ -30,6 +30,7 @@ from homeport.entrypoints.local.cors import Cors
 from homeport.entrypoints.local.exchange import Exchanges, Handler
 from homeport.entrypoints.local.limits import RateLimiter
 from homeport.entrypoints.local.listener import BodyReader, Incoming, Listener, Patience, bind
+from homeport.entrypoints.local.memory import QuietTrim, give_back
 from homeport.entrypoints.local.metrics import Metrics
 from homeport.entrypoints.local.pumps import Pump, Pumps
 from homeport.entrypoints.local.routes import Router
@@ -157,6 +158,7 @@ class Gateway:
         if database is not None:
             database.attach(loop, greenlets.wait)
             database.listeners.append(self.pumps.wake)
+        trim = QuietTrim(loop, pool.threads, give_back, time.process_time)
         address = _address(listening)
         patience = Patience(settings.head_seconds, settings.answer_seconds)
         listener = Listener(listening, loop, pool.submit, settings.connections, patience)
@@ -170,6 +172,7 @@ class Gateway:
             if not self._stop_asked:
                 await self._stop.wait()
         finally:
+            trim.stop()
             await self._finish(listener, pool)
             if database is not None:
                 database.listeners.remove(self.pumps.wake)
