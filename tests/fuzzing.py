@@ -6,6 +6,9 @@
 No answer is a 5xx, each is well-formed HTTP, errors are problem documents, nothing that another
 user stored, sent or knows comes out in an answer or the log, memory and open files stay flat, and
 the server serves as before in the end. What the HTTP layer itself refuses has no body.
+
+Memory is compared at rest: the senders pause after 40 % of the requests, when caches are warm,
+until the server has done its work and given back what it does not use; and again in the end.
 """
 
 from __future__ import annotations
@@ -14,15 +17,19 @@ import argparse
 import asyncio
 import json
 import re
+import sqlite3
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from homeport.adapters.embedded.folder import DATABASE
+from homeport.entrypoints.local.memory import LOOK_SECONDS
 from tests.clients import Client, new_guest
 from tests.fuzz_requests import Maker, Request, World
 from tests.servers import Server, serving
@@ -33,9 +40,20 @@ QUIET: Final = 0.15
 PATIENCE: Final = 30.0
 FRESH: Final = 600.0
 """Seconds after which the senders get new tokens; they are valid for 15 minutes."""
-GROWTH: Final = 48 * 2**20
-"""Bytes that the server's own memory may grow by after the warm-up. What the index's writers take,
-they take in steps of about 20 MB, some of them late."""
+WARM: Final = 0.4
+"""The share of the requests after which caches are warm, and memory is to be flat."""
+MARKS: Final = (WARM, 1.0)
+"""The shares of the requests after which memory is measured, where nothing else is asked for."""
+GROWTH: Final = 4 * 2**20
+"""Bytes that memory may grow by meanwhile: a leak of 100 bytes a request comes to 5.7 MiB in the
+last 60,000 of 100,000. Caches of a fixed number of entries go on filling for a while."""
+CACHES: Final = 2
+"""How often the server may hold what the database has grown by: in the writer's cache and in the
+one that requests read through. Both are bounded."""
+ENOUGH: Final = 5_000
+"""Requests below which nothing is said of memory: fewer do not warm the caches."""
+REST: Final = 2.5 * LOOK_SECONDS
+"""Seconds in which a server that has nothing to do gives memory back."""
 FAULTS: Final = 5
 """After so many the run ends: the rest would say the same."""
 
@@ -66,23 +84,51 @@ class Fault:
         return f"request {sent.number} ({sent.operation}): {self.what}\n  sent: {sent.data!r}"
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A server at rest after so many requests: its own memory and its database, in bytes."""
+
+    requests: int
+    memory: int
+    stored: int
+
+    def __str__(self) -> str:
+        return f"{self.memory / 2**20:.1f} MiB after {self.requests:,}"
+
+
+def grown(marks: Sequence[Mark]) -> str | None:
+    """How memory has grown from the end of the warm-up to the last mark, if it is by too much."""
+    last = marks[-1]
+    first = next(mark for mark in marks if mark.requests >= WARM * last.requests)
+    allowed = GROWTH + CACHES * max(0, last.stored - first.stored)
+    if last.memory - first.memory <= allowed:
+        return None
+    sent = max(1, last.requests - first.requests)
+    each = (last.memory - first.memory) / sent
+    return f"memory grew from {first} to {last} requests, {each:.0f} bytes with each of them"
+
+
 @dataclass
 class Report:
-    """What a run came to. Memory in bytes: `before` after the warm-up, `after` in the end."""
+    """What a run came to."""
 
     requests: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
     faults: list[Fault] = field(default_factory=list)
-    before: int = 0
-    after: int = 0
+    marks: list[Mark] = field(default_factory=list)
     seconds: float = 0.0
 
     def __str__(self) -> str:
-        counts = ", ".join(f"{status} {count:,}" for status, count in sorted(self.statuses.items()))
-        grown = (self.after - self.before) / 2**20
+        def told(counter: Counter[str]) -> str:
+            return ", ".join(f"{name} {count:,}" for name, count in sorted(counter.items()))
+
+        memory = ", ".join(map(str, self.marks))
+        stored = [mark.stored / 2**20 for mark in self.marks] or [0.0]
         return (
-            f"{self.requests:,} requests in {self.seconds:.0f} s; answers: {counts}; "
-            f"memory {self.before / 2**20:.1f} to {self.after / 2**20:.1f} MiB ({grown:+.1f})"
+            f"{self.requests:,} requests ({told(self.kinds)}) in {self.seconds:.0f} s; "
+            f"answers: {told(self.statuses)}; memory at rest {memory}; "
+            f"database {stored[0]:.1f} to {stored[-1]:.1f} MiB"
         )
 
 
@@ -189,14 +235,19 @@ def _signed_up(api: Client, account: Mapping[str, str]) -> dict[str, Any]:
 
 
 class Run:
-    """Sends the requests `first` to `first + count` of `seed` to `server`."""
+    """Sends the requests `first` to `first + count` of `seed` to `server`.
 
-    def __init__(self, server: Server, seed: int, first: int, count: int) -> None:
+    `marks` are the shares of them after which memory is measured, the last of them 1.
+    """
+
+    def __init__(
+        self, server: Server, seed: int, first: int, count: int, marks: Sequence[float] = MARKS
+    ) -> None:
         self._server = server
         self._host, _, port = server.address.partition(":")
         self._port = int(port)
-        self._numbers = iter(range(first, first + count))
-        self._warm = first + count // 4
+        ends = [first, *(first + round(count * share) for share in marks)]
+        self._parts = [range(*ends[place : place + 2]) for place in range(len(marks))]
         self._seed = seed
         self.report: Final = Report()
         with Client(server.address) as api:
@@ -207,7 +258,9 @@ class Run:
     def run(self) -> Report:
         began = time.monotonic()
         files = self._files()
-        asyncio.run(self._send_all())
+        for numbers in self._parts:
+            asyncio.run(self._send_all(iter(numbers)))
+            self.report.marks.append(self._mark())
         self.report.seconds = time.monotonic() - began
         self._look_after(files)
         return self.report
@@ -215,21 +268,20 @@ class Run:
     def _fail(self, what: str, request: Request | None = None) -> None:
         self.report.faults.append(Fault(what, request))
 
-    async def _send_all(self) -> None:
-        await asyncio.gather(*(self._send_some() for _ in range(SENDERS)))
+    async def _send_all(self, numbers: Iterator[int]) -> None:
+        await asyncio.gather(*(self._send_some(numbers) for _ in range(SENDERS)))
 
-    async def _send_some(self) -> None:
+    async def _send_some(self, numbers: Iterator[int]) -> None:
         """One sender's requests, whole ones on one connection for as long as it is kept."""
         kept: _Connection | None = None
-        for number in self._numbers:
+        for number in numbers:
             if len(self.report.faults) >= FAULTS:
                 break
-            if number == self._warm:
-                self.report.before = self._memory()
             if time.monotonic() > self._fresh_until:
                 self._freshen()
             request = self.maker.request(number)
             self.report.requests += 1
+            self.report.kinds["broken" if request.raw else "whole"] += 1
             if request.raw or kept is None:
                 connection = await _Connection.open(self._host, self._port)
             else:
@@ -304,15 +356,30 @@ class Run:
             time.sleep(0.05)
         if self._files() > files + 8:
             self._fail(f"open files: {files} before, {self._files()} after")
-        report.after = self._memory()
-        if report.before and report.after - report.before > GROWTH:
-            self._fail(f"memory grew: {report}")
+        if report.requests >= ENOUGH and (growth := grown(report.marks)) is not None:
+            self._fail(growth)
         log = self._server.log.read_bytes()
         for name, secret in victim.secrets.items():
             if secret in log:
                 self._fail(f"the log shows another user's {name}")
         if (place := log.find(b"Traceback")) >= 0:
             self._fail(f"the log holds {log[place - 300 : place + 3000].decode()}")
+
+    def _mark(self) -> Mark:
+        """Memory once the server has been at rest for long enough, and what is stored."""
+        with Client(self._server.address) as api:
+            api.settle()
+        memory = self._memory()
+        until = time.monotonic() + REST
+        while time.monotonic() < until:
+            time.sleep(0.05)
+            memory = min(memory, self._memory())
+        database = self._server.log.with_suffix("") / DATABASE
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+            ((stored,),) = connection.execute(
+                "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+            )
+        return Mark(self.report.requests, memory, stored)
 
     def _memory(self) -> int:
         """Resident memory but for files mapped into it, which the system takes back as it likes."""
@@ -373,6 +440,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--first", type=int, default=0, help="number of the first request")
     parser.add_argument("--requests", type=int, default=10_000)
+    parser.add_argument("--marks", type=int, default=0, help="measure memory so often, evenly")
     parser.add_argument("--show", action="store_true", help="print the requests' bytes too")
     given = parser.parse_args()
     _say(f"seed {given.seed}")
@@ -380,7 +448,8 @@ def main() -> int:
         tempfile.TemporaryDirectory(prefix="homeport-fuzz-") as folder,
         serving(Path(folder) / "data") as server,
     ):
-        run = Run(server, given.seed, given.first, given.requests)
+        marks = [number / given.marks for number in range(1, given.marks + 1)] or MARKS
+        run = Run(server, given.seed, given.first, given.requests, marks)
         if given.show:
             for number in range(given.first, given.first + given.requests):
                 _say(repr(run.maker.request(number).data))

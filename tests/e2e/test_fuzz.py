@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.fuzz_requests import Maker, World
-from tests.fuzzing import Malformed, Reply, Run, fault_of, take
+from tests.fuzzing import ENOUGH, Malformed, Mark, Reply, Run, fault_of, grown, take
 from tests.servers import serving
 
-REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "8000"))
+REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "6000"))
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
 SECRETS = {"record": b"hush"}
 PROBLEM = {"server": "homeport", "content-type": "application/problem+json"}
@@ -25,7 +25,7 @@ def test_hostile_requests_do_no_harm(tmp_path: Path, figures: Callable[[str], No
     figures(f"seed {SEED}: {report}")
     shown = "\n".join(str(fault) for fault in report.faults)
     assert not report.faults, f"seed {SEED}: {report}\n{shown}"
-    assert report.requests == REQUESTS
+    assert report.requests == REQUESTS >= ENOUGH
     # It got behind the doors: much was done, and every kind of refusal was met.
     assert {"200", "201", "202", "204", "400", "401", "404", "405", "413"} <= set(report.statuses)
     assert report.statuses["400 (HTTP layer)"] > REQUESTS // 20
@@ -37,6 +37,33 @@ def test_a_request_is_made_again_from_its_number_alone() -> None:
     maker = Maker(3, world)
     assert [maker.request(number) for number in reversed(range(200))] == together[::-1]
     assert Maker(4, world).request(0) != together[0]
+
+
+MIB = 2**20
+
+
+def test_a_leak_of_a_hundred_bytes_a_request_is_seen() -> None:
+    warm, most = Mark(40_000, 60 * MIB, 3 * MIB), Mark(70_000, 64 * MIB, 3 * MIB)
+    leaked = Mark(100_000, 60 * MIB + 60_000 * 100, 3 * MIB)
+    assert "100 bytes with each" in (grown([warm, most, leaked]) or "")
+
+
+def test_what_is_stored_may_be_held_in_the_database_s_two_caches() -> None:
+    warm = Mark(40_000, 60 * MIB, 3 * MIB)
+    assert grown([warm, Mark(100_000, 64 * MIB, 3 * MIB)]) is None
+    assert grown([warm, Mark(100_000, 68 * MIB, 5 * MIB)]) is None
+    assert grown([warm, Mark(100_000, 69 * MIB, 5 * MIB)]) is not None
+
+
+def test_the_warm_up_is_no_leak() -> None:
+    cold, warm = Mark(10_000, 40 * MIB, 0), Mark(40_000, 60 * MIB, 0)
+    assert grown([cold, warm, Mark(100_000, 61 * MIB, 0)]) is None
+    assert grown([cold, warm, Mark(100_000, 65 * MIB, 0)]) is not None
+
+
+def test_memory_that_came_and_went_is_no_leak() -> None:
+    marks = [Mark(40_000, 60 * MIB, 0), Mark(60_000, 90 * MIB, 0), Mark(100_000, 61 * MIB, 0)]
+    assert grown(marks) is None
 
 
 @pytest.mark.parametrize(
