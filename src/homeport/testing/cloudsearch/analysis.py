@@ -112,6 +112,8 @@ def stem(word: str) -> str:
     if len(word) < 3 or not word.isascii() or not word.isalpha():
         return word
     word = _without_plural(word)
+    if len(word) > 6:
+        word = word.removesuffix("ness")
     for suffix in ("ing", "ed"):
         trunk = word.removesuffix(suffix)
         if trunk != word and len(trunk) > 1 and _VOWELS & set(trunk):

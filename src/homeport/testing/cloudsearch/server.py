@@ -28,7 +28,7 @@ class Server(ThreadingHTTPServer):
         self._connections: set[socket.socket] = set()
         self._guard = threading.Lock()
         self._thread = threading.Thread(
-            target=self.serve_forever, kwargs={"poll_interval": 0.05}, name="cloudsearch"
+            target=self.serve_forever, kwargs={"poll_interval": 0.02}, name="cloudsearch"
         )
         self._thread.start()
 
@@ -65,6 +65,7 @@ class Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # the head and the body of a reply are sent one by one
     raw_requestline: bytes
 
     def _handle(self) -> None:

@@ -87,7 +87,7 @@ class _Parser:
         sign = ""
         while self._at < len(self._text):
             char = self._text[self._at]
-            if char.isspace():
+            if char.isspace() or (char == "\\" and not self._enabled("escape")):
                 self._at += 1
             elif char in _SIGNS:
                 sign = char if self._enabled(_SIGNS[char]) else sign
