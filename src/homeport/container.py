@@ -133,6 +133,10 @@ def go_on() -> None:
     """The pause of what is done in one go."""
 
 
+def ignore(call: str) -> None:
+    """What becomes of the names of AWS's operations that are called, where nobody counts them."""
+
+
 class Container(containers.DeclarativeContainer):
     """Every part, by name. Tests and entrypoints override parts, not this."""
 
@@ -156,7 +160,8 @@ class Container(containers.DeclarativeContainer):
         beside=beside,
     )
     aws = providers.Callable(lambda one: one.aws, definition)
-    clients = _once(_late(f"{_AWS}.clients:Clients"), aws.provided.region)
+    on_aws_call = providers.Object(ignore)
+    clients = _once(_late(f"{_AWS}.clients:Clients"), aws.provided.region, on_call=on_aws_call)
     parked: providers.Provider[ParkedLetters] = _once(
         _late(f"{_AWS}.parked_letters:ParkedLetters"),
         clients,
@@ -443,6 +448,10 @@ class Backend:
     def identity_provider(self) -> IdentityProvider:
         return self._container.identity_provider()
 
+    def client(self, service: str, endpoint: str | None = None) -> object:
+        """A client of AWS, made now where there is none yet; for functions on AWS alone."""
+        return self._container.clients().get(service, endpoint)
+
     @cached_property
     def parked(self) -> ParkedLetters:
         """Where functions on AWS park what can never be done; for the AWS adapters alone."""
@@ -508,8 +517,8 @@ class Backend:
 
 def assemble(definition: Definition, **overrides: Any) -> Container:
     """The parts of a backend as `definition` describes it. `overrides` replace parts by name:
-    `clock`, `ids`, `retry`, `offload`, `pause`, or a port's adapter. With `beside` set to True
-    another process has the data folder (see Database)."""
+    `clock`, `ids`, `retry`, `offload`, `pause`, `on_aws_call`, or a port's adapter. With `beside`
+    set to True another process has the data folder (see Database)."""
     container = Container(definition=definition)
     for name, part in overrides.items():
         getattr(container, name).override(providers.Object(part))

@@ -11,7 +11,7 @@ import pytest
 
 from homeport.definition import Adapters
 from homeport.entrypoints import operations
-from homeport.entrypoints.lambdas.http import at_first_event
+from homeport.entrypoints.lambdas.runtime import at_first_request
 
 
 def event(route: str, **changes: Any) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def test_every_function_has_a_module_with_a_handler(function: str) -> None:
 
 
 def test_the_backend_is_built_once_when_the_first_event_comes(deployed: Path) -> None:
-    handler = at_first_event("identity")
+    handler = at_first_request("identity")
     guest = handler(event("POST /v1/identity/guest"), None)
     assert guest["statusCode"] == 201
     session = json.loads(guest["body"])
@@ -66,14 +66,14 @@ def test_the_backend_is_built_once_when_the_first_event_comes(deployed: Path) ->
 
 
 def test_what_no_route_matches_is_answered_by_the_catch_all(deployed: Path) -> None:
-    handler = at_first_event(operations.CATCH_ALL_FUNCTION)
+    handler = at_first_request(operations.CATCH_ALL_FUNCTION)
     known = handler(event("$default", rawPath="/v1/identity/guest"), None)
     assert (known["statusCode"], known["headers"]["allow"]) == (405, "POST")
     assert handler(event("$default", rawPath="/v1/nothing"), None)["statusCode"] == 404
 
 
 def test_without_a_token_the_handler_itself_says_401(deployed: Path) -> None:
-    answer = at_first_event("identity")(event("GET /v1/identity"), None)
+    answer = at_first_request("identity")(event("GET /v1/identity"), None)
     assert answer["statusCode"] == 401
     assert answer["headers"]["www-authenticate"] == 'Bearer realm="homeport"'
     assert json.loads(answer["body"])["request_id"] == "r-1"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 from homeport.domain.errors import Unavailable
@@ -21,6 +22,8 @@ READ_SECONDS: Final = 3
 """One attempt: with what clocks may differ by, it stays within the window in which a change may
 appear behind a later one."""
 
+_SENDING: Final = "before-send."
+
 # What may be sent again as it is, is retried by botocore. Writes to the table are not: each
 # attempt is stamped anew, which only the store can do.
 _OWN_RETRIES: Final = frozenset({"dynamodb"})
@@ -30,12 +33,20 @@ class Clients:
     """A client for each service, built when it is first asked for, safe to share.
 
     Region, credentials and endpoints are AWS's own settings (`AWS_REGION`, `AWS_ENDPOINT_URL`
-    and so on); `region` wins over them. A `session` that is given is used as it is.
+    and so on); `region` wins over them. A `session` that is given is used as it is. `on_call`
+    hears of each request that is sent, attempts included, as `dynamodb.GetItem`.
     """
 
-    def __init__(self, region: str | None = None, session: boto3.Session | None = None) -> None:
+    def __init__(
+        self,
+        region: str | None = None,
+        session: boto3.Session | None = None,
+        *,
+        on_call: Callable[[str], None] | None = None,
+    ) -> None:
         self._region = region
         self._session = session
+        self._on_call = on_call
         self._made: dict[tuple[str, str | None], Any] = {}
         self._lock = threading.Lock()
 
@@ -83,6 +94,14 @@ class Clients:
             self._session = boto3.Session(region_name=self._region)
         make: Any = self._session.client
         try:
-            return make(service, endpoint_url=endpoint, config=config)
+            client = make(service, endpoint_url=endpoint, config=config)
         except NoRegionError as exc:
             raise Unavailable("No AWS region is set: set AWS_REGION, or aws.region.") from exc
+        on_call = self._on_call
+        if on_call is not None:
+
+            def sent(event_name: str, **_: Any) -> None:
+                on_call(event_name.removeprefix(_SENDING))
+
+            client.meta.events.register_first("before-send", sent)
+        return client

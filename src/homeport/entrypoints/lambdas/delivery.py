@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from homeport.entrypoints.lambdas.functions import QUEUE, records_of
-from homeport.entrypoints.lambdas.http import at_first_event
+from homeport.entrypoints.lambdas.runtime import at_first_event
 
 if TYPE_CHECKING:
     from homeport.container import Backend

@@ -7,10 +7,8 @@ costs a dictionary look-up by `routeKey`, the parsing of what the operation take
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Mapping
 from operator import attrgetter
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from homeport.domain.errors import HomeportError, NotFound
@@ -29,17 +27,12 @@ log = logging.getLogger("homeport.requests")
 
 
 def handler_for(function: str, backend: Any, clock: Clock) -> Handler:
-    """The handler of one function: all of its operations, and the catch-all route."""
-    calls: Mapping[str, Callable[[Event], Result]] = {
-        one.route_key: _bind(one, backend, clock)
-        for one in operations.OPERATIONS
-        if one.function == function
-    }
+    """The handler of one function, whose every error is an answer."""
+    dispatch = dispatch_for(function, backend, clock)
 
     def handler(event: Event, context: object = None) -> Result:
         try:
-            call = calls.get(event["routeKey"])
-            return _no_route(event) if call is None else call(event)
+            return dispatch(event)
         except HomeportError as error:
             return problem(error, event["requestContext"]["requestId"], event["rawPath"])
         except Exception:
@@ -50,26 +43,31 @@ def handler_for(function: str, backend: Any, clock: Clock) -> Handler:
     return handler
 
 
-def at_first_event(function: str) -> Handler:
-    """What AWS Lambda loads: builds the backend when the first event comes, so that importing
-    does nothing. The definition is the one beside the code, under the environment's."""
-    made: list[Handler] = []
+def dispatch_for(
+    function: str, backend: Any, clock: Clock, *, at_once: bool = False
+) -> Callable[[Event], Result]:
+    """All operations of one function, and the catch-all route; raises what they raise.
 
-    def handler(event: Event, context: object = None) -> Result:
-        if not made:
-            from homeport.container import build
-            from homeport.definition import load
+    With `at_once` their services are built now, not when each is first called.
+    """
+    calls: Mapping[str, Callable[[Event], Result]] = {
+        one.route_key: _bind(one, backend, clock, at_once=at_once)
+        for one in operations.OPERATIONS
+        if one.function == function
+    }
 
-            backend = build(load(Path.cwd(), os.environ))
-            made.append(handler_for(function, backend, backend.clock))
-        return made[0](event, context)
+    def dispatch(event: Event) -> Result:
+        call = calls.get(event["routeKey"])
+        return _no_route(event) if call is None else call(event)
 
-    return handler
+    return dispatch
 
 
-def _bind(operation: Operation, backend: Any, clock: Clock) -> Callable[[Event], Result]:
+def _bind(
+    operation: Operation, backend: Any, clock: Clock, *, at_once: bool
+) -> Callable[[Event], Result]:
     find = _finder(operation.calls)
-    method: Callable[..., Any] | None = None
+    method: Callable[..., Any] | None = find(backend) if at_once else None
     answer = operation.answer
     known_caller = operation.caller is Caller.IDENTITY
     path = tuple(operation.path_parameters)

@@ -16,7 +16,7 @@ from homeport.domain.errors import Unavailable
 from homeport.domain.events import RecordChanged
 from homeport.domain.model import names
 from homeport.entrypoints.lambdas.functions import QUEUE, STREAM, Failures, failing, records_of
-from homeport.entrypoints.lambdas.http import at_first_event
+from homeport.entrypoints.lambdas.runtime import at_first_event
 
 if TYPE_CHECKING:
     from homeport.adapters.aws.stream_events import Change

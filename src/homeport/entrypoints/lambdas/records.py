@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from homeport.entrypoints.lambdas.http import Handler, at_first_event, handler_for
+from homeport.entrypoints.lambdas.http import Handler, handler_for
+from homeport.entrypoints.lambdas.runtime import at_first_request
 
 if TYPE_CHECKING:
     from homeport.container import Backend
@@ -16,4 +17,4 @@ def build(backend: Backend) -> Handler:
     return handler_for(FUNCTION, backend, backend.clock)
 
 
-handler = at_first_event(FUNCTION)
+handler = at_first_request(FUNCTION)

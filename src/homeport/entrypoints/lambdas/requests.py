@@ -41,7 +41,7 @@ def principal_of(event: Event, now: int) -> Principal:
     problem = context.get("problem")
     if problem is None and "id" in context:
         if int(context["expires"]) > now:
-            groups = context["groups"]
+            groups = context.get("groups")
             return Principal(
                 context["id"], Kind(context["kind"]), tuple(groups.split(",")) if groups else ()
             )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from homeport.domain.errors import Invalid
 from homeport.entrypoints.lambdas.functions import QUEUE, records_of
-from homeport.entrypoints.lambdas.http import at_first_event
+from homeport.entrypoints.lambdas.runtime import at_first_event
 
 if TYPE_CHECKING:
     from homeport.container import Backend
