@@ -15,6 +15,7 @@ class SearchIndexContract(MatchingContract, AnswersContract, ChangesContract):
 
     Override the fixture `index` with an index made for `homeport.testing.CATALOG`. It may be
     the same for all tests, if it must. An index that goes by English stems sets `stems` to
-    True. `histories` is how many random histories of changes the test of convergence runs
-    through: a slow engine sets it lower.
+    True; one whose engine has no second index for a rebuild to fill, so that it is rebuilt in
+    place, sets `swaps` to False. `histories` is how many random histories of changes the test
+    of convergence runs through: a slow engine sets it lower.
     """
