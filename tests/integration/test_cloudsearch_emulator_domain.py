@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import sys
 from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -333,3 +337,22 @@ def test_actions_that_are_not_emulated_are_refused(domain: CloudSearchEmulator) 
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     old = b"Action=DescribeDomains&Version=2011-02-01"
     assert ask(domain, "POST", "/", old, form).status == 400
+
+
+# --- standing alone -------------------------------------------------------------------------
+
+
+def test_it_imports_the_standard_library_and_itself_only() -> None:
+    package = "homeport.testing.cloudsearch"
+    folder = Path(str(files(package)))
+    modules = list(folder.glob("*.py"))
+    assert len(modules) > 20
+    for module in modules:
+        for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+            names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                assert node.module and not node.level
+                names = [node.module]
+            for name in names:
+                standard = name.partition(".")[0] in sys.stdlib_module_names
+                assert standard or name == package or name.startswith(f"{package}."), module
