@@ -1,43 +1,31 @@
-"""The identity provider on DynamoDB keeps the contract, also where several use it at once."""
+"""The identity provider on DynamoDB keeps the contract, and agrees with the one in memory."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar
 
 import boto3
-import jwt
 import pytest
 
 from homeport.adapters.aws.clients import Clients
 from homeport.adapters.aws.identity_provider import DynamoDBIdentityProvider
-from homeport.adapters.credentials import passwords
 from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.system import SystemIds
-from homeport.domain.errors import HomeportError, Unauthenticated, Unavailable
-from homeport.domain.model.identity import Session
 from homeport.testing import IdentityProviderContract
-from homeport.testing.identity_support import DAY, MINUTE, PASSWORD
 from tests.aws.conftest import Engine
+from tests.aws.identities import cheap_hashes, today
 from tests.aws.resources import create_table, delete_table
+from tests.stateful.agreement import StepIds
+from tests.stateful.identity_providers import IdentityProviders
+from tests.stateful.machines import run
 
-AT_ONCE = 8
+HISTORIES = 5
 
-
-@pytest.fixture(autouse=True)
-def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The rules are the same with hashes that cost little."""
-    monkeypatch.setattr(passwords, "MEMORY_KIB", 64)
-    monkeypatch.setattr(passwords, "PASSES", 1)
-    passwords._hasher.cache_clear()
-    passwords._nobodys_hash.cache_clear()
-    yield
-    passwords._hasher.cache_clear()
-    passwords._nobodys_hash.cache_clear()
+__all__ = ["cheap_hashes"]  # a fixture
 
 
+@pytest.mark.usefixtures("cheap_hashes")
 class OnDynamoDB(IdentityProviderContract):
     def set_groups(self, provider: Any, identity: str, groups: Iterable[str]) -> None:
         provider.set_groups(identity, groups)
@@ -67,6 +55,10 @@ def other_table(engine: Engine) -> Iterator[str]:
 
 class TestOnAnEngine(OnDynamoDB):
     @pytest.fixture
+    def clock(self) -> ManualClock:
+        return today()
+
+    @pytest.fixture
     def provider(self, clock: ManualClock, engine: Engine) -> DynamoDBIdentityProvider:
         return DynamoDBIdentityProvider(engine.clients, clock, SystemIds(), table=engine.table)
 
@@ -75,3 +67,28 @@ class TestOnAnEngine(OnDynamoDB):
         self, clock: ManualClock, engine: Engine, other_table: str
     ) -> DynamoDBIdentityProvider:
         return DynamoDBIdentityProvider(engine.clients, clock, SystemIds(), table=other_table)
+
+
+class Histories(IdentityProviders):
+    """The machine of `tests/stateful`, with this provider beside the one in memory."""
+
+    engine: ClassVar[Engine]
+
+    def made(self, ids: StepIds) -> Any:
+        self.clock.set(today().now())
+        return super().made(ids)
+
+    def opened(self, ids: StepIds) -> Any:
+        if not hasattr(self, "table"):
+            self.table = create_table(self.engine.clients)
+            self._undo.callback(delete_table, self.engine.clients, self.table)
+        return DynamoDBIdentityProvider(self.engine.clients, self.clock, ids, table=self.table)
+
+    def closed(self) -> None:
+        """There is nothing to let go of."""
+
+
+@pytest.mark.usefixtures("cheap_hashes")
+def test_it_agrees_with_the_one_in_memory(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Histories, "engine", engine, raising=False)
+    run(Histories, histories=HISTORIES)
