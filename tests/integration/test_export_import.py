@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import io
 import itertools
 import json
@@ -214,6 +215,42 @@ def test_what_is_to_be_replaced_stays_until_the_new_one_is_whole(
     assert mine.read_text() == "the export of yesterday"
     assert sorted(folder.iterdir()) == before
     assert capsys.readouterr().err.count("homeport: ") == 1
+
+
+@pytest.mark.parametrize("option", ["--force", "--resume"])
+def test_two_exports_do_not_write_to_one_file(
+    folder: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    def told(code: Exit) -> str:
+        assert run(["export", "mine", option, "--data", "data"]) == code
+        return capsys.readouterr().err
+
+    told(Exit.OK)
+    mine = folder / "mine"
+    mine.write_bytes(mine.read_bytes()[:-60])  # as one that goes on
+    place = mine if option == "--resume" else folder / ".mine.new"
+    with place.open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        before = mine.read_bytes()
+        assert told(Exit.FAILED).endswith(f"Another export writes to {mine}.\n")
+        assert place.exists()
+        assert mine.read_bytes() == before
+    told(Exit.OK)
+    assert content(mine)[-1]["type"] == "end"
+
+
+def test_a_full_disk_says_how_to_go_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*arguments: Any) -> Iterator[object]:
+        yield from itertools.islice(entries(*arguments), 3)
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(export, "entries", full)
+        assert run(["export", "mine", "--data", "data"]) == Exit.FAILED
+    assert "What is there stays: go on with --resume." in capsys.readouterr().err
+    assert run(["export", "mine", "--data", "data", "--resume"]) == Exit.OK
 
 
 def test_an_export_goes_to_no_device_and_not_over_the_data(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import sys
@@ -114,10 +115,13 @@ def _file(path: Path, header: Header, arguments: Namespace) -> Iterator[tuple[Bi
     path = path.resolve()
     place = path.with_name(f".{path.name}.new") if replaces else path
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-    if not resumes:
-        flags |= os.O_TRUNC if replaces else os.O_EXCL
+    if not resumes and not replaces:
+        flags |= os.O_EXCL
+    held = False
     try:
         with os.fdopen(os.open(place, flags, _MODE), "r+b") as file:
+            _hold(file, place, path)
+            held = True
             # A file that was there may be open to others.
             os.fchmod(file.fileno(), _MODE)
             written = _rest(file, path, header) if resumes else _Written()
@@ -126,18 +130,31 @@ def _file(path: Path, header: Header, arguments: Namespace) -> Iterator[tuple[Bi
             yield file, written
             file.flush()
             os.fsync(file.fileno())
-        if replaces:
-            place.replace(path)
+            if replaces:
+                place.replace(path)
     except FileExistsError as error:
         sentence = f"{path} exists. Go on with it by --resume, or replace it by --force."
         raise Failure(Exit.FAILED, sentence) from error
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise Failure(Exit.FAILED, f"{path} cannot be written: {error.strerror}.") from error
+        cure = " What is there stays: go on with --resume." if held and not replaces else ""
+        sentence = f"{path} cannot be written: {error.strerror}.{cure}"
+        raise Failure(Exit.FAILED, sentence) from error
     finally:
-        if replaces:
+        if replaces and held:
             place.unlink(missing_ok=True)
+
+
+def _hold(file: BinaryIO, place: Path, path: Path) -> None:
+    """Refuse to write where another export does, or has just given its file the name."""
+    try:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        held = place.exists() and os.path.samestat(os.fstat(file.fileno()), place.stat())
+    except BlockingIOError:
+        held = False
+    if not held:
+        fail(Exit.FAILED, f"Another export writes to {path}.")
 
 
 def _rest(file: BinaryIO, path: Path, header: Header) -> _Written:
