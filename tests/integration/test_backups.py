@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from homeport.adapters.embedded import backups
 from homeport.adapters.embedded.database import Database
 from homeport.adapters.embedded.folder import FolderInUse
 from homeport.adapters.embedded.migrations import MIGRATIONS
-from homeport.domain.errors import Unavailable
+from homeport.domain.errors import Conflict, Unavailable
 from homeport.entrypoints.cli.arguments import run
 from homeport.entrypoints.cli.exits import Exit
 
@@ -83,6 +85,111 @@ def test_a_backup_that_fails_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         backups.back_up(tmp_path / "data", tmp_path / "backup", 0, interrupted)
     assert entries(tmp_path) == ["data"]
+
+
+def test_what_killed_processes_have_left_goes_and_drafts_in_work_stay(tmp_path: Path) -> None:
+    made(tmp_path / "data")
+    for name in (".backup.1.partial", ".backup.2.partial", ".other.3.partial"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "homeport.db").write_text("a part")
+    held = os.open(tmp_path / ".backup.2.partial", os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    backups.back_up(tmp_path / "data", tmp_path / "backup", 0)
+    os.close(held)
+    assert entries(tmp_path) == [".backup.2.partial", ".other.3.partial", "backup", "data"]
+
+
+def test_two_of_one_name_and_one_in_the_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = made(tmp_path / "data")
+
+    def meanwhile(_: int) -> None:
+        (tmp_path / "twice").mkdir(exist_ok=True)
+        (tmp_path / "twice" / "mine").touch()
+
+    with pytest.raises(Conflict, match="exists already"):
+        backups.back_up(data, tmp_path / "twice", 0, meanwhile)
+    assert entries(tmp_path / "twice") == ["mine"]
+    capsys.readouterr()
+    assert run(["backup", str(data / "inside"), "--data", str(data)]) == Exit.FAILED
+    assert "would be in the data folder. Choose another name." in capsys.readouterr().err
+    assert "inside" not in entries(data)
+
+
+@pytest.mark.parametrize("moment", [1, 2])
+def test_a_restore_that_is_interrupted_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    data = made(tmp_path / "data", "old")
+    backups.back_up(data, tmp_path / "backup", 0)
+    made(data, "newer")
+    renames = 0
+
+    def interrupted(self: Path, target: Path) -> Path:
+        nonlocal renames
+        renames += 1
+        if renames == moment:
+            raise KeyboardInterrupt
+        self.replace(target)
+        return target
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            backups.restore(tmp_path / "backup", data, force=True)
+    assert names_in(data) == ["newer", "old"]
+    assert entries(tmp_path) == ["backup", "data"]
+
+
+def test_a_restore_into_what_a_link_names_keeps_the_link(tmp_path: Path) -> None:
+    data = made(tmp_path / "disk" / "data", "old")
+    backups.back_up(data, tmp_path / "backup", 0)
+    made(data, "newer")
+    link = tmp_path / "data"
+    link.symlink_to(data)
+    assert run(["restore", str(tmp_path / "backup"), "--data", str(link), "--force"]) == Exit.OK
+    assert link.is_symlink()
+    assert names_in(data) == ["old"]
+    assert entries(tmp_path) == ["backup", "data", "disk"]
+
+
+def test_a_restore_over_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    backups.back_up(made(tmp_path / "data"), tmp_path / "backup", 0)
+    file = tmp_path / "file"
+    file.write_text("mine")
+    for more in ([], ["--force"]):
+        command = ["restore", str(tmp_path / "backup"), "--data", str(file), *more]
+        assert run(command) == Exit.FAILED
+        assert f"{file} is not a folder." in capsys.readouterr().err
+    assert file.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schema": "1"},
+        {"schema": None},
+        {"bytes": "1"},
+        {"bytes": True},
+        {"counts": None},
+        {"sha256": 5},
+        {"made": 1.5},
+        {"format": True},
+        {"more": 1},
+        None,
+    ],
+)
+def test_a_garbled_manifest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, object] | None
+) -> None:
+    backups.back_up(made(tmp_path / "data"), tmp_path / "backup", 0)
+    manifest = tmp_path / "backup" / "manifest.json"
+    said = json.loads(manifest.read_text())
+    manifest.write_text("[" * 100_000 if change is None else json.dumps({**said, **change}))
+    assert run(["restore", str(tmp_path / "backup"), "--data", str(tmp_path / "new")]) == 1
+    assert "is no backup: it has no manifest.json that can be read." in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
 
 
 def test_what_is_there_is_not_written_over(

@@ -166,6 +166,17 @@ def test_what_belongs_to_another_user(
     assert DATABASE in found["owner"]["detail"]
 
 
+def test_what_a_restore_has_left_aside(app: Path, doctor: Any) -> None:
+    place = data(app)
+    left = place.with_name(f".{place.name}.123.before-restore")
+    place.rename(left)
+    code, found = doctor()
+    assert code == 0
+    assert found["folder"]["status"] == "warning"
+    assert str(left) in found["folder"]["detail"]
+    assert "Give it its name back" in found["folder"]["cure"]
+
+
 def test_a_folder_that_is_none(app: Path, doctor: Any) -> None:
     (app / "file").write_text("")
     _, found = doctor("--data", str(app / "file"))

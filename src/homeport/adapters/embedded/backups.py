@@ -9,6 +9,8 @@ The search index is not in it: it is made anew from the records.
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -31,6 +33,8 @@ MANIFEST: Final = "manifest.json"
 FORMAT: Final = 1
 _PAGES: Final = 2_000
 """Pages copied between two signs of progress."""
+_OCCUPIED: Final = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
+"""What a rename says whose target is there."""
 _CHUNK: Final = 1024 * 1024
 _FOLDER_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
@@ -62,13 +66,28 @@ class Manifest:
     format: int = FORMAT
 
 
+_KINDS: Final[dict[str, type]] = {
+    "made": int,
+    "homeport": str,
+    "sqlite": str,
+    "schema": int,
+    "bytes": int,
+    "sha256": str,
+    "counts": dict,
+    "format": int,
+}
+
+
 def back_up(source: Path, target: Path, now: int, progress: Progress = _silent) -> Manifest:
     """Copy the database of the data folder `source` to `target`, a folder that is not there yet.
 
     Another process may write all the while: the copy is of one moment, and blocks nobody. The
     target gets its name only when the copy is whole, checked and on disk. `now` is the time in
-    microseconds since 1970. Raises Unavailable, with nothing left behind.
+    microseconds since 1970. Raises Unavailable, with nothing left behind, and Conflict where
+    the target is there already or would be a part of the data folder.
     """
+    if source.resolve() in target.resolve().parents:
+        raise Conflict(f"{target} would be in the data folder.")
     with draft(target) as folder, _trouble():
         copy = folder / DATABASE
         schema, counts = _copy(source / DATABASE, copy, progress)
@@ -101,7 +120,10 @@ def read_manifest(backup: Path) -> Manifest:
                 f"up to {FORMAT}. Install the newer version of homeport that made it."
             )
         manifest = Manifest(**said)
-    except (OSError, ValueError, KeyError, TypeError) as exc:
+        wrong = [name for name, kind in _KINDS.items() if type(getattr(manifest, name)) is not kind]
+        if wrong:
+            raise TypeError(", ".join(wrong))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as exc:
         raise NoBackup(f"{backup} is no backup: it has no {MANIFEST} that can be read.") from exc
     if manifest.schema > len(MIGRATIONS):
         raise NewerSchema(
@@ -120,7 +142,10 @@ def restore(
     aside until then, and removed after it. Raises NoBackup, NewerSchema, Conflict where
     something is there that stays, FolderInUse, or Unavailable.
     """
-    there = target.exists() and any(target.iterdir())
+    if target.exists() and not target.is_dir():
+        raise Conflict(f"{target} is not a folder.")
+    with _trouble():
+        there = target.exists() and any(target.iterdir())
     if there and not force:
         raise Conflict(f"{target} is not empty.")
     if not there:
@@ -175,30 +200,49 @@ def draft(target: Path, replaces: Path | None = None) -> Iterator[Path]:
     """A new folder beside `target` that gets its name at the end, and goes away after an error.
 
     What has the name already is moved to `replaces` just before; without that, only an empty
-    folder may have it, else Conflict is raised.
+    folder may have it, else Conflict is raised. What killed processes have left of theirs goes.
     """
     if replaces is None and target.exists() and not _is_empty(target):
         raise Conflict(f"{target} exists already.")
     folder = target.with_name(f".{target.name}.{os.getpid()}.partial")
     with _trouble():
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        for left in target.parent.iterdir():
+            if left.name.startswith(f".{target.name}.") and left.name.endswith(".partial"):
+                _remove_unless_held(left)
         folder.mkdir(mode=_FOLDER_MODE)
+        held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     try:
         yield folder
         with _trouble():
-            if replaces is not None:
-                target.rename(replaces)
             try:
-                folder.rename(target)  # only an empty folder can be in its way
-            except OSError:
                 if replaces is not None:
+                    target.rename(replaces)
+                folder.rename(target)  # only an empty folder can be in its way
+            except BaseException as exc:  # an interruption too leaves what was there in its place
+                if replaces is not None and replaces.exists() and not target.exists():
                     replaces.rename(target)
+                if isinstance(exc, OSError) and exc.errno in _OCCUPIED:
+                    raise Conflict(f"{target} exists already.") from exc
                 raise
             _sync(target.parent)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+    finally:
+        os.close(held)
+
+
+def _remove_unless_held(folder: Path) -> None:
+    """Remove a draft whose process is gone: one that lives holds it locked."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(handle)
 
 
 def _is_empty(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
@@ -35,6 +36,10 @@ _RIGHTS: Final = "Give this user the right to write there, or choose another fol
 
 def folder(place: Path) -> Iterator[Finding]:
     """Whether the data folder can be used, and who may look into it."""
+    for left in place.absolute().parent.glob(f".{glob.escape(place.name)}.*.before-restore"):
+        detail = f"{left} is what a restore that was interrupted has left."
+        cure = f"Give it its name back if {place} is not there; or else delete it."
+        yield warning("folder", detail, cure)
     if not place.exists():
         nearest = next(one for one in place.absolute().parents if one.exists())
         if os.access(nearest, os.W_OK | os.X_OK):

@@ -13,7 +13,8 @@ from homeport.entrypoints.cli.progress import progress
 def run(arguments: Namespace) -> int:
     from homeport.adapters.embedded.backups import read_manifest, restore
 
-    target, backup = definition_of(arguments).data_folder, arguments.folder.absolute()
+    # Where a link leads: the link itself stays.
+    target, backup = definition_of(arguments).data_folder.resolve(), arguments.folder.absolute()
     cure = "Choose another --data, or replace a data folder with --force."
     with translated(cure):
         total = read_manifest(backup).bytes
