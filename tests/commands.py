@@ -120,6 +120,13 @@ def _template() -> tuple[TemporaryDirectory[str], str]:
     return made, versions.to_text(soup.version)
 
 
+def prepare(folder: Path) -> str:
+    """Make a new `folder` for commands; returns the version of the soup in it."""
+    made, version = _template()
+    shutil.copytree(made.name, folder, symlinks=True)
+    return version
+
+
 def not_run(lines: Sequence[str]) -> bool:
     """Whether a block is one of those that do not run; its words are held against what is there."""
     listed = [NOT_RUN[line] for line in lines if line in NOT_RUN]
@@ -133,8 +140,7 @@ def not_run(lines: Sequence[str]) -> bool:
 
 def run(script: str, folder: Path) -> str:
     """What the commands print, run in a new `folder`. Raises AssertionError where one fails."""
-    made, version = _template()
-    shutil.copytree(made.name, folder, symlinks=True)
+    version = prepare(folder)
     port = str(free_port())
     for shown, meant in {
         "/var/": f"{folder}/var/",

@@ -49,6 +49,7 @@ _DETAILS: Final[tuple[tuple[type[apsw.Error], str], ...]] = (
     (apsw.CantOpenError, "The data file cannot be opened."),
     (apsw.BusyError, "The data file is locked by another process."),
     (apsw.ConnectionClosedError, "The data file is closed."),
+    (apsw.IOError, "The disk cannot be read or written, or is full."),
 )
 
 

@@ -15,7 +15,9 @@ demo.py       the demo's story; corpus.py its notes, client.py its HTTP, report.
 from __future__ import annotations
 
 import gc
+import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -27,6 +29,39 @@ def main(argv: Sequence[str] | None = None) -> None:
     gc.set_threshold(50_000, 20, 20)
     # Pydantic would look through every installed package for plugins: 40 ms at each start.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    from homeport.entrypoints.cli.arguments import run
+    typed = sys.argv[1:] if argv is None else argv
+    _open_streams()
+    if typed[:1] != ["serve"]:  # it stops in its own way
+        _stop_at_signals()
+    try:
+        from homeport.entrypoints.cli.arguments import run
 
-    sys.exit(run(sys.argv[1:] if argv is None else argv))
+        code = run(typed)
+    except KeyboardInterrupt:
+        print("homeport: interrupted.", file=sys.stderr)
+        code = 130
+    sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Let standard input, output and errors be open, whatever was closed (`>&-`): else a file of
+    the data folder could get the number of one. A name that is not UTF-8 is printed as it is."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # it gets the lowest number that is free
+    sys.stdin = sys.stdin or os.fdopen(0)
+    sys.stdout = sys.stdout or os.fdopen(1, "w")
+    sys.stderr = sys.stderr or os.fdopen(2, "w")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        utf8 = sys.stdout.encoding.lower() in ("utf-8", "utf8")
+        sys.stdout.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
+
+
+def _stop_at_signals() -> None:
+    """Let a supervisor and a terminal that closes stop a command as Ctrl-C does, so that it
+    takes away what it has begun. What was told to ignore them goes on doing so."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from keyword import iskeyword
+from pathlib import Path
 from typing import Final
 
 from homeport.entrypoints.cli import app_commands, operator_commands
@@ -18,11 +20,17 @@ _EXITS: Final = "exit codes:\n" + "\n".join(
     f"  {code.value:>3}  {meaning}" for code, meaning in MEANINGS.items()
 )
 
+_FULL: Final = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)
+
 
 def run(argv: Sequence[str]) -> int:
     """Run a command and return its exit code. Expected trouble is a sentence on stderr."""
-    arguments = parser().parse_args(argv)
     try:
+        for one in argv:
+            _check_text(one)
+        arguments = parser().parse_args(argv)
+        if hasattr(arguments, "definition"):
+            _check_text(_working_folder())
         name = arguments.command.replace("-", "_")
         name += "_" * iskeyword(name)
         module = import_module(f"homeport.entrypoints.cli.{name}")
@@ -41,9 +49,38 @@ def run(argv: Sequence[str]) -> int:
         complain("interrupted.")
         return int(Exit.INTERRUPTED)
     except BrokenPipeError:
-        # Whoever read our output has gone; what is left in the buffer must not complain again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _drop_output()
         return int(Exit.FAILED)
+    except OSError as error:
+        # Writing to a file is told where it is done: this is what was printed.
+        if error.filename is not None or error.errno not in _FULL:
+            raise
+        _drop_output()
+        complain(f"the output cannot be written: {error.strerror}.")
+        return int(Exit.FAILED)
+
+
+def _check_text(name: str) -> None:
+    """SQLite, and what is printed, knows no other names."""
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        shown = os.fsencode(name).decode(errors="backslashreplace")
+        sentence = f"{shown} is not UTF-8: only names that are can be used."
+        raise Failure(Exit.USAGE, sentence) from error
+
+
+def _working_folder() -> str:
+    try:
+        return str(Path.cwd())
+    except OSError as error:
+        sentence = "The folder that this runs in is gone: go to one that is there."
+        raise Failure(Exit.FOLDER, sentence) from error
+
+
+def _drop_output() -> None:
+    """Nobody takes our output: what is left in the buffer must not complain again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def parser() -> argparse.ArgumentParser:

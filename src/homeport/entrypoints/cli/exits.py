@@ -28,7 +28,7 @@ MEANINGS: Final = {
     Exit.PORT: "the address or port cannot be listened on",
     Exit.SCHEMA: "the data folder was written by a newer version",
     Exit.FOLDER: "the data folder cannot be read or written",
-    Exit.INTERRUPTED: "interrupted (Ctrl-C)",
+    Exit.INTERRUPTED: "interrupted (Ctrl-C, SIGTERM or SIGHUP)",
 }
 
 

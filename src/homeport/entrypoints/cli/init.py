@@ -13,7 +13,12 @@ def run(arguments: Namespace) -> int:
     try:
         arguments.folder.mkdir(parents=True, exist_ok=True)
         with file.open("x", encoding="utf-8") as stream:
-            stream.write(STARTER)
+            try:
+                stream.write(STARTER)
+                stream.flush()
+            except OSError:
+                file.unlink()  # half of it would be in the way of the next try
+                raise
     except FileExistsError:
         if not file.exists():
             fail(Exit.FAILED, f"{arguments.folder} is not a folder. Name one to write into.")

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from typing import Final, TextIO, TypeAlias
 
@@ -72,13 +72,17 @@ def _lines(what: str, total: int | None, unit: str, stream: TextIO) -> Iterator[
         rate = count / max(time.monotonic() - began, 0.001)
         return f"{what}: {count:,}{of} {unit}, {rate:,.0f}/s{ending}"
 
+    def show(ending: str) -> None:
+        with suppress(OSError):  # the work goes on where nobody looks any more
+            print(line(ending), file=stream, flush=True)
+
     def advance(done: int) -> None:
         nonlocal count, last
         with lock:
             count += done
             if time.monotonic() - last >= _EVERY:
                 last = time.monotonic()
-                print(line(" ..."), file=stream, flush=True)
+                show(" ...")
 
     yield advance
-    print(line(""), file=stream, flush=True)
+    show("")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from homeport.domain.errors import Invalid, VersionMismatch
+from homeport.domain.interchange import LINE_BYTES
 from homeport.domain.model import versions
 from homeport.domain.model.data import Data, encode
 from homeport.domain.model.writes import Expect, Expectation
@@ -92,11 +93,14 @@ def _expectation(arguments: Namespace) -> Expectation | None:
 def _read(name: str) -> Data:
     """The data in a file, or on stdin."""
     try:
-        text = (sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()).decode()
+        with nullcontext(sys.stdin.buffer) if name == "-" else Path(name).open("rb") as file:
+            text = file.read(LINE_BYTES + 1).decode()
     except OSError as error:
         raise Failure(Exit.USAGE, f"{name} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise Failure(Exit.FAILED, f"{name} is not UTF-8 text.") from error
+    if len(text) > LINE_BYTES:
+        fail(Exit.FAILED, f"{name} is longer than any record.")
     try:
         return Data.parse(text)
     except Invalid as error:
