@@ -44,7 +44,7 @@ WARM: Final = 0.4
 """The share of the requests after which caches are warm, and memory is to be flat."""
 MARKS: Final = (WARM, 1.0)
 """The shares of the requests after which memory is measured, where nothing else is asked for."""
-GROWTH: Final = 4 * 2**20
+GROWTH: Final = 5 * 2**20
 """Bytes that memory may grow by meanwhile: a leak of 100 bytes a request comes to 5.7 MiB in the
 last 60,000 of 100,000. Caches of a fixed number of entries go on filling for a while."""
 CACHES: Final = 2

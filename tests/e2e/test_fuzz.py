@@ -50,15 +50,15 @@ def test_a_leak_of_a_hundred_bytes_a_request_is_seen() -> None:
 
 def test_what_is_stored_may_be_held_in_the_database_s_two_caches() -> None:
     warm = Mark(40_000, 60 * MIB, 3 * MIB)
-    assert grown([warm, Mark(100_000, 64 * MIB, 3 * MIB)]) is None
-    assert grown([warm, Mark(100_000, 68 * MIB, 5 * MIB)]) is None
-    assert grown([warm, Mark(100_000, 69 * MIB, 5 * MIB)]) is not None
+    assert grown([warm, Mark(100_000, 65 * MIB, 3 * MIB)]) is None
+    assert grown([warm, Mark(100_000, 69 * MIB, 5 * MIB)]) is None
+    assert grown([warm, Mark(100_000, 70 * MIB, 5 * MIB)]) is not None
 
 
 def test_the_warm_up_is_no_leak() -> None:
     cold, warm = Mark(10_000, 40 * MIB, 0), Mark(40_000, 60 * MIB, 0)
     assert grown([cold, warm, Mark(100_000, 61 * MIB, 0)]) is None
-    assert grown([cold, warm, Mark(100_000, 65 * MIB, 0)]) is not None
+    assert grown([cold, warm, Mark(100_000, 66 * MIB, 0)]) is not None
 
 
 def test_memory_that_came_and_went_is_no_leak() -> None:
