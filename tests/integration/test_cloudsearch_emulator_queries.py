@@ -256,6 +256,8 @@ def test_a_query_has_at_most_1024_clauses(domain: CloudSearchEmulator) -> None:
 
     assert found(domain, either(1023)) == []
     assert "at most 1024 clauses" in refusal(domain, either(1024))
+    assert found(domain, "x " * 1024, q_parser="simple") == []
+    assert "at most 1024 clauses" in refusal(domain, "x " * 1025, q_parser="simple")
 
 
 SIMPLE = [
@@ -280,6 +282,8 @@ SIMPLE = [
     ("stars*", ""),
     ("alein~2", "alien"),
     ("alein~1", ""),
+    ("alein~9", "alien"),
+    ("alixyz~9", ""),
     ("sci-fi", ""),
     ("drama", ""),
     ("dark", ""),

@@ -32,6 +32,7 @@ OPERATORS: Final = frozenset(
     ("and", "escape", "fuzzy", "near", "not", "or", "phrase", "precedence", "prefix", "whitespace")
 )
 _MAX_EDITS: Final = 2
+"""More is taken for this, as Lucene does."""
 _SIGNS: Final = {"+": "and", "-": "not", "|": "or"}
 
 
@@ -146,9 +147,7 @@ class _Parser:
         if not text:
             return None
         if edits and self._enabled("fuzzy"):
-            if edits > _MAX_EDITS:
-                raise SearchRefused(f"Words differ by at most {_MAX_EDITS}, not {edits}")
-            return Fuzzy(text, edits)
+            return Fuzzy(text, min(edits, _MAX_EDITS))
         if prefix and self._enabled("prefix"):
             return Prefix(text)
         return Term(Literal(text, quoted=True))
