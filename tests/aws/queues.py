@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import uuid
+from typing import Any
 
 import moto.sqs.models
 import pytest
@@ -46,6 +47,7 @@ def bodies_in(clients: Clients, name: str) -> list[str]:
     sqs = clients.get("sqs")
     url = url_of(clients, name)
     found: list[str] = []
+    some: Any
     while some := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
         found += (one["Body"] for one in some)
     return sorted(found)

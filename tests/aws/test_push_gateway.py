@@ -55,13 +55,13 @@ def create_as_sns_does(
     custom_user_data: str,
     token: str,
     attributes: dict[str, Any],
-) -> PlatformEndpoint:
+) -> Any:
     """A token is known within its application only, is the one that was set last, and its
     endpoint comes back as it is, disabled or not. moto differs in all three."""
     for endpoint in backend.platform_endpoints.values():
         if endpoint.application is application and endpoint.attributes["Token"] == token:
             return endpoint
-    made = PlatformEndpoint(
+    made: Any = PlatformEndpoint(  # moto's base class hides what it is from type checkers
         backend.account_id, backend.region_name, application, custom_user_data, token, attributes
     )
     backend.platform_endpoints[made.arn] = made

@@ -57,7 +57,7 @@ class Function:
 
     def event(self) -> dict[str, Any]:
         """The next messages, as Lambda receives and writes them."""
-        found = self.sqs.receive_message(
+        found: Any = self.sqs.receive_message(
             QueueUrl=self.url, MaxNumberOfMessages=10, MessageSystemAttributeNames=["All"]
         )
         record = SAMPLE["Records"][0]
