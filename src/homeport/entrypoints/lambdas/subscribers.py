@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from homeport.domain.ports.message_queue import Delivery
 
 FUNCTION: Final = "subscribers"
+BATCH: Final = 1
+"""The batch size of its event source mapping. SQS counts what it hands out: in a larger batch,
+what only waits behind a failed change of its record would use up its own attempts."""
 
 
 def build(backend: Backend) -> Callable[[Any, object], dict[str, Any]]:
