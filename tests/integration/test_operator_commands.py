@@ -289,6 +289,13 @@ class TestRecords:
         assert (found, says in sentence) == (code, True), sentence
         assert backend.store.scan(0, 1, 10) == []
 
+    def test_a_file_without_an_end_is_not_read_to_it(
+        self, backend: Backend, refused: Refused
+    ) -> None:
+        place = ("public", "notes", "long")
+        code, sentence = refused("records", "put", *place, "/dev/zero")
+        assert (code, sentence) == (Exit.FAILED, "/dev/zero is longer than any record.")
+
     def test_what_is_not_there(self, backend: Backend, refused: Refused) -> None:
         assert refused("records", "get", "public", "notes", "a") == (
             Exit.FAILED,

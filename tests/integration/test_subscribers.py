@@ -16,11 +16,12 @@ import pytest
 
 from homeport.adapters.memory.clock import ManualClock
 from homeport.container import Backend, build
-from homeport.definition import Definition
+from homeport.definition import Definition, load
 from homeport.domain.events import RecordChanged
 from homeport.domain.model.data import Data
 from homeport.domain.model.record import Key, Record
 from homeport.domain.model.writes import Put
+from homeport.entrypoints.cli import serve
 from homeport.entrypoints.cli.arguments import run
 from homeport.entrypoints.cli.exits import Exit
 from homeport.entrypoints.local import greenlets
@@ -279,6 +280,12 @@ class TestCommand:
         ]
         if beside:
             _ = opened().database
+        if not beside:
+            again = build(load(folder, {}))
+            serve.tell_of_places(again)
+            again.close()
+            cure = "homeport dead-letters forget subscriber:app\n"
+            assert capsys.readouterr().err.endswith(cure)
         names = ("subscriber:app", "subscriber:other")
         assert self.run(folder, "forget", *names) == Exit.FAILED
         assert "To be forgotten there are: subscriber:app." in capsys.readouterr().err

@@ -110,16 +110,19 @@ def _ready_subscribers(backend: Backend) -> None:
     if backend.definition.subscribers:
         find_own_code()
     try:
-        served = {one.consumer for one in backend.subscribers}
+        _ = backend.subscribers
     except DefinitionError as error:
         raise Failure(Exit.USAGE, str(error)) from error
-    known = getattr(backend.feed, "consumers", list)
-    for name in known():
-        if name.startswith("subscriber:") and name not in served:
-            complain(
-                f"{name} is not in the definition; its place is kept, and with it every change "
-                f"since. If it stays out: homeport dead-letters forget {name}"
-            )
+    tell_of_places(backend)
+
+
+def tell_of_places(backend: Backend) -> None:
+    """Say what is kept for subscribers that the definition no longer has."""
+    for name in backend.undelivered.abandoned:
+        complain(
+            f"{name} is not in the definition; its place is kept, and with it every change "
+            f"since. If it stays out: homeport dead-letters forget {name}"
+        )
 
 
 def _ready_index(backend: Backend) -> None:
