@@ -38,11 +38,11 @@ def hooked(clients: Clients, event: str, hook: Callable[..., None]) -> Iterator[
     """Calls `hook` at each `event` of the table's client (`before-call`, `after-call`), for the
     length of a with-block. What it raises comes out of the call."""
     events = clients.get("dynamodb").meta.events
-    events.register(f"{event}.dynamodb", hook, unique_id="identities-hook")
+    events.register(f"{event}.dynamodb", hook)
     try:
         yield
     finally:
-        events.unregister(f"{event}.dynamodb", hook, unique_id="identities-hook")
+        events.unregister(f"{event}.dynamodb", hook)
 
 
 @contextmanager

@@ -88,13 +88,13 @@ class DynamoDBSigningKeys:
 
     def _keys(self) -> tuple[_Stored, ...]:
         now = self._clock.now()
-        if not self._known or self._due <= now:
-            try:
+        if not self._known:
+            self._read()
+        elif self._due <= now:
+            # Set sooner than the call, which can take its time: what is known serves meanwhile.
+            self._due = now + _MISSED_SECONDS * SECOND
+            with suppress(Unavailable):
                 self._read()
-            except Unavailable:
-                if not self._known:
-                    raise
-                self._due = now + _MISSED_SECONDS * SECOND
         return tuple(one for one in self._known if one.ends is None or one.ends > now)
 
     def _read(self) -> tuple[_Stored, ...]:
