@@ -86,11 +86,12 @@ def test_a_url_will_do_for_a_name(clients: Clients, clock: ManualClock) -> None:
 
 
 def test_nothing_is_asked_of_aws_before_the_first_call(clock: ManualClock) -> None:
-    class Nobody(Clients):
-        def get(self, *_: Any) -> Any:
-            raise AssertionError("nothing was asked for yet")
+    class Nobody:
+        def get(self, service: str) -> Any:
+            raise AssertionError(f"{service} was not asked for yet")
 
-    SQSMessageQueue(Nobody(), clock, Retry(), queue="a", dead_queue="b")
+    nobody: Any = Nobody()
+    SQSMessageQueue(nobody, clock, Retry(), queue="a", dead_queue="b")
 
 
 def test_a_queue_that_is_not_there_is_told(clients: Clients, clock: ManualClock) -> None:
@@ -184,6 +185,28 @@ def test_long_work_is_not_given_to_others(clients: Clients, clock: ManualClock) 
     clock.advance(3600)
     assert queue.next_due() is None
     assert not [one for one in threading.enumerate() if one.name == "homeport-sqs-hidden"]
+
+
+def test_work_goes_on_where_it_cannot_be_hidden_for_longer(
+    clients: Clients, clock: ManualClock
+) -> None:
+    """Others get it once more then, as after a crash. What is told is that nothing was settled."""
+    name = create_queue(clients)
+    queue = queue_at(clients, clock, queue=name, hidden=1)
+    queue.enqueue("slow")
+    ended = False
+
+    def work(deliveries: Sequence[Delivery]) -> Mapping[str, str]:
+        nonlocal ended
+        (beside,) = (one for one in threading.enumerate() if one.name == "homeport-sqs-hidden")
+        delete_queue(clients, name)
+        beside.join(10)
+        ended = not beside.is_alive()
+        return {}
+
+    with pytest.raises(Unavailable, match=r"aws\.messages_queue"):
+        queue.deliver(work)
+    assert ended
 
 
 def test_what_sqs_gave_up_by_itself_is_a_letter_too(clients: Clients, clock: ManualClock) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from typing import Any
 
 import boto3
@@ -12,11 +13,13 @@ from homeport.adapters.aws import table
 from homeport.adapters.aws.clients import Clients
 from homeport.adapters.aws.parked_letters import ParkedLetters, read_redriven
 from homeport.adapters.memory.clock import ManualClock
+from homeport.adapters.system import SystemClock
 from homeport.domain.errors import Invalid, Unavailable
 from homeport.domain.events import RecordChanged
 from homeport.domain.model import versions
 from homeport.domain.model.record import Key
 from homeport.domain.ports.deliveries import DeadLetter
+from tests.aws.ministack import Ministack
 from tests.aws.queues import bodies_in, create_queue, delete_queue, follow, url_of
 from tests.aws.resources import REGION
 
@@ -95,7 +98,9 @@ def stream_record(event: RecordChanged) -> dict[str, Any]:
     }
 
 
-def fail_batch(clients: Clients, name: str, *events: RecordChanged, **changes: Any) -> str:
+def fail_batch(
+    clients: Clients, name: str, *events: RecordChanged, bucket: str = BUCKET, **changes: Any
+) -> str:
     """What Lambda writes to S3 when it gives a batch of the stream up; returns its key."""
     record: dict[str, Any] = {
         "requestContext": {
@@ -124,7 +129,7 @@ def fail_batch(clients: Clients, name: str, *events: RecordChanged, **changes: A
         **changes,
     }
     key = f"{FOLDER}/{name}"
-    clients.get("s3").put_object(Bucket=BUCKET, Key=key, Body=json.dumps(record).encode())
+    clients.get("s3").put_object(Bucket=bucket, Key=key, Body=json.dumps(record).encode())
     return key
 
 
@@ -314,6 +319,34 @@ def test_an_object_that_cannot_be_read_is_shown_and_can_only_be_dropped(
     assert list(parked.redriven()) == []
     assert parked.drop(INDEXING, [key]) == 1
     assert [one.id for one in parked.letters(INDEXING)] == [good]
+
+
+def test_letters_of_both_places_in_real_time(ministack: Ministack) -> None:
+    """ministack: a process of its own."""
+    clients = Clients(session=ministack.session)
+    bucket = f"failed-{uuid.uuid4().hex}"
+    clients.get("s3").create_bucket(
+        Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    )
+    parked = ParkedLetters(
+        clients,
+        SystemClock(),
+        queue=create_queue(clients, "parked"),
+        redriven=create_queue(clients, "redriven"),
+        failed_batches=bucket,
+        wait=0,
+    )
+    key = fail_batch(clients, "a", changed("a"), changed("b"), bucket=bucket)
+    for id in ("c", "d"):
+        parked.park(INDEXING, changed(id).to_json(), f"no {id}", 5)
+    letters = parked.letters(INDEXING)
+    assert [one.cause for one in letters] == ["RetryAttemptsExhausted: Unhandled", "no c", "no d"]
+    assert parked.letters(INDEXING) == letters
+    assert parked.drop(INDEXING, [letters[2].id]) == 1
+    assert parked.redrive(INDEXING, [key, letters[1].id]) == 2
+    assert parked.letters(INDEXING) == []
+    found = sorted(event.key.id for _, event in parked.redriven())
+    assert found == ["a", "b", "c"]
 
 
 def test_a_bucket_that_is_not_there_is_told(

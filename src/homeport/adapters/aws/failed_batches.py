@@ -61,7 +61,7 @@ class FailedBatches:
         try:
             pages = self._clients.get("s3").get_paginator("list_objects_v2")
             keys = (
-                found["Key"]
+                found.get("Key", "")
                 for page in pages.paginate(Bucket=self._bucket)
                 for found in page.get("Contents", ())
             )

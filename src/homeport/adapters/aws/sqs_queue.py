@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from homeport.adapters.aws.errors import translated
+from homeport.adapters.aws.errors import code_of, translated
 from homeport.adapters.aws.sqs_bodies import from_sqs, to_sqs
 from homeport.domain.errors import HomeportError, TooLarge, Unavailable
 
@@ -24,6 +24,7 @@ LONGEST_HIDDEN: Final = 12 * 3600
 """SQS hides a message for no longer, counted from when it was received."""
 _PAUSES: Final = (0.05, 0.2, 0.8)
 """Seconds before what a batch left unfinished is tried again."""
+_TOO_LONG: Final = "must be shorter than"
 _RECEIVED: Final = ("ApproximateReceiveCount", "SentTimestamp", "MessageGroupId")
 _COUNTED: Final = (
     "ApproximateNumberOfMessages",
@@ -155,9 +156,9 @@ class Queue:
         try:
             return getattr(client, operation)(QueueUrl=self.url(), **arguments)
         except ClientError as exc:
-            error = exc.response.get("Error", {})
-            if "must be shorter than" in error.get("Message", ""):
-                raise _refused("", error["Message"], self._setting) from exc
+            message = exc.response.get("Error", {}).get("Message", "")
+            if _TOO_LONG in message:
+                raise _refused(code_of(exc), message, self._setting) from exc
             raise translated(exc, f"{doing} at a queue", setting=self._setting) from exc
         except BotoCoreError as exc:
             raise translated(exc, f"{doing} at a queue", setting=self._setting) from exc
@@ -176,7 +177,7 @@ def received(id: str, receipt: str, body: str, attributes: dict[str, str]) -> Re
 
 
 def _refused(code: str, message: str, setting: str) -> HomeportError:
-    if "must be shorter than" in message or "Length" in code:
+    if _TOO_LONG in message:
         return TooLarge(
             f"The queue that {setting} names takes no body of this size: "
             "raise its MaximumMessageSize to 1 MiB."
