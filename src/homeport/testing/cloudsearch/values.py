@@ -27,7 +27,7 @@ def from_json(base: str, raw: object) -> Value:
         if not isinstance(raw, str):
             raise ValueError(f"a {base} is a string, not {raw!r}")
         return from_text(base, raw)
-    if isinstance(raw, bool) or not isinstance(raw, str | int | float):
+    if not isinstance(raw, str | int | float):
         raise ValueError(f"{raw!r} is no {base}")  # noqa: TRY004  # for the sender
     if base in {"date", "latlon"} and not isinstance(raw, str):
         raise ValueError(f"a {base} is a string, not {raw!r}")
