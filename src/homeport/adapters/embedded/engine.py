@@ -46,7 +46,10 @@ _DETAILS: Final[tuple[tuple[type[apsw.Error], str], ...]] = (
     (apsw.NotADBError, "The data file is damaged, or is no data file."),
     (apsw.ReadOnlyError, "The data file cannot be written."),
     (apsw.PermissionsError, "The data file cannot be written."),
-    (apsw.CantOpenError, "The data file cannot be opened."),
+    (
+        apsw.CantOpenError,
+        "The data file cannot be opened: that takes the right to write in its folder.",
+    ),
     (apsw.BusyError, "The data file is locked by another process."),
     (apsw.ConnectionClosedError, "The data file is closed."),
     (apsw.IOError, "The disk cannot be read or written, or is full."),

@@ -35,14 +35,18 @@ def run(arguments: Namespace) -> int:
 @contextmanager
 def translated(cure: str) -> Iterator[None]:
     """What goes wrong as a sentence; `cure` is for what is there already."""
-    from homeport.adapters.embedded.folder import FolderInUse, NewerSchema
+    from homeport.adapters.embedded.folder import FolderInUse, FolderUnusable, NewerSchema
 
     try:
         yield
     except Conflict as error:
         raise Failure(Exit.FAILED, f"{error.detail} {cure}") from error
     except HomeportError as error:
-        codes = {FolderInUse: Exit.IN_USE, NewerSchema: Exit.SCHEMA}
+        codes = {
+            FolderInUse: Exit.IN_USE,
+            FolderUnusable: Exit.FOLDER,
+            NewerSchema: Exit.SCHEMA,
+        }
         raise Failure(codes.get(type(error), Exit.FAILED), error.detail) from error
 
 
