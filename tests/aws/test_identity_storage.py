@@ -283,6 +283,20 @@ def test_tokens_are_verified_while_the_table_does_not_answer(
     fresh.verify(session.access_token)
 
 
+def test_a_token_whose_key_could_not_be_read_yet_is_not_called_bad(
+    process: Process, clients: Clients, clock: ManualClock
+) -> None:
+    verifier, signer = process(), process()
+    verifier.guest()
+    signer.rotate_signing_key()
+    clock.advance(10 * MINUTE)
+    token = signer.guest().access_token
+    with lost_answers(clients, "Query", 100), pytest.raises(Unavailable):
+        verifier.verify(token)
+    clock.advance(10)
+    verifier.verify(token)
+
+
 def test_made_up_keys_cost_no_call(provider: DynamoDBIdentityProvider, clients: Clients) -> None:
     _, claims, signature = provider.guest().access_token.split(".")
     with counted(clients) as calls:

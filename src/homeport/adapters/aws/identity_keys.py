@@ -53,6 +53,7 @@ class DynamoDBSigningKeys:
         self._table = table
         self._clock = clock
         self._known: tuple[_Stored, ...] = ()
+        self._read_at = 0
         self._due = 0
 
     def current(self) -> SigningKey:
@@ -63,7 +64,11 @@ class DynamoDBSigningKeys:
         return known[-1].key if known else keys[0].key
 
     def find(self, id: str) -> SigningKey | None:
-        return next((one.key for one in self._keys() if one.key.id == id), None)
+        """Raises Unavailable for an unknown key that may have come since they were last read."""
+        found = next((one.key for one in self._keys() if one.key.id == id), None)
+        if found is None and self._read_at <= self._clock.now() - SETTLING_SECONDS * SECOND:
+            raise Unavailable("The keys of access tokens cannot be read now.")
+        return found
 
     def rotate(self) -> None:
         """Add a key, and let the others end in an hour. Does nothing beside another who does."""
@@ -102,7 +107,7 @@ class DynamoDBSigningKeys:
         items = self._table.query(_PARTITION, "", _MOST, _FIELDS)
         found = sorted((_stored(one) for one in items), key=lambda one: one.number)
         self._known = tuple(one for one in found if one.ends is None or one.ends > now)
-        self._due = now + REREAD_SECONDS * SECOND
+        self._read_at, self._due = now, now + REREAD_SECONDS * SECOND
         return self._known
 
     def _begun(self) -> tuple[_Stored, ...]:
