@@ -41,7 +41,8 @@ class MessageQueue(Protocol):
         ...
 
     def next_due(self) -> float | None:
-        """Seconds until something is due (0: now); None while the queue is empty."""
+        """Seconds until something is due (0: now); None while the queue is empty. Where the
+        engine cannot tell until when something waits: when to look again."""
         ...
 
     def dead_letters(self) -> list[DeadLetter]:
