@@ -131,6 +131,17 @@ class TestWhatItSays:
             "identity_provider": "dynamodb",
         }
 
+    @pytest.mark.parametrize("written", [True, False], ids=["the starter", "no file"])
+    def test_a_profile_of_the_environment_chooses_everything(
+        self, written: bool, tmp_path: Path
+    ) -> None:
+        if written:
+            write(tmp_path, STARTER)
+        adapters = load(tmp_path, {"HOMEPORT_PROFILE": "aws"}).adapters
+        assert {port: getattr(adapters, port).use for port in BUILT_IN} == {
+            port: names[-1] for port, names in BUILT_IN.items()
+        }
+
     def test_the_feed_follows_a_store_that_is_named_over_the_profile(self, tmp_path: Path) -> None:
         write(tmp_path, 'profile = "aws"\n[adapters]\nrecord_store = "memory"')
         assert load(tmp_path, {}).adapters.change_feed.use == "memory"

@@ -7,6 +7,7 @@ STARTER: Final = """\
 # collection at the end. An environment variable wins over its key: HOMEPORT_DATA_FOLDER,
 # HOMEPORT_SERVER__PORT, HOMEPORT_ADAPTERS__SEARCH_INDEX.
 
+profile = "embedded"               # what serves everything: embedded, memory, or aws
 data_folder = "homeport-data"      # where the backend keeps everything; from this file's folder
 undeclared_collections = "allow"   # or "refuse": only the collections declared below exist
 
@@ -34,14 +35,10 @@ requests_per_minute_per_identity = 0  # the same, for each identity
 [search]
 language = "en"                    # whose words are cut to their stems: running finds run
 
-[adapters]                         # "memory", "embedded", or your own "package.module:Class"
-record_store = "embedded"
-change_feed = "embedded"
-search_index = "embedded"
-push_gateway = "embedded"
-message_queue = "embedded"
-identity_provider = "embedded"
-# An adapter of your own may take options:
+[adapters]                         # what another adapter serves than the profile says:
+# record_store, change_feed, search_index, push_gateway, message_queue, identity_provider
+# search_index = "memory"
+# One of your own may take options:
 # search_index = { use = "package.module:Class", options = { url = "http://127.0.0.1:9200" } }
 
 # A collection works without being declared, and its fields are searchable. Declare it to say
