@@ -10,6 +10,7 @@ RUNNING := $(VENV)/.installed-run
 DEVELOPING := $(VENV)/.installed-dev
 MUTATING := $(VENV)/.installed-mutate
 EMULATING := $(VENV)/.installed-ministack
+SAMPLES := $(VENV)/.unpacked-sam
 
 # Where the environment forbids bytecode, each of the tests' many processes compiles all anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -24,7 +25,7 @@ help:  ## show this
 run: $(RUNNING)  ## start the backend on 127.0.0.1:8090 (ARGS="..." go to `homeport serve`)
 	@exec $(BIN)/homeport serve $(ARGS)
 
-test: check $(EMULATING)  ## check, then run every test (ARGS=tests/unit/domain for the domain alone)
+test: check $(EMULATING) $(SAMPLES)  ## check, then run every test (ARGS=tests/unit/domain for the domain alone)
 	$(BIN)/python -m pytest $(ARGS)
 
 check: lint imports types pyright  ## style, architecture and types
@@ -102,4 +103,19 @@ $(EMULATING): requirements/ministack.txt | $(BIN)/python
 		echo "ministack cannot be installed here" >&2; exit 1; \
 	else \
 		echo "LEFT OUT: ministack cannot be installed here; the tests that need it say so"; \
+	fi
+
+# Unpacked, not installed: it would bring forty packages, and is only looked into.
+$(SAMPLES): requirements/sam.txt | $(BIN)/python
+	@echo "Adding AWS's sample events and its emulator of the Lambda runtime ..."
+	@rm -rf $(VENV)/sam
+	@if $(PIP) download --no-deps --only-binary :all: --require-hashes -r requirements/sam.txt \
+		-d $(VENV)/sam && $(BIN)/python -c 'import sys, zipfile; zipfile.ZipFile(sys.argv[1]).extractall(sys.argv[2])' \
+		$(VENV)/sam/*.whl $(VENV)/sam && rm $(VENV)/sam/*.whl \
+		&& chmod +x $(VENV)/sam/samcli/local/rapid/aws-lambda-rie-*; then \
+		touch $@; \
+	elif [ "$$CI" = true ]; then \
+		echo "aws-sam-cli cannot be fetched here" >&2; exit 1; \
+	else \
+		echo "LEFT OUT: aws-sam-cli cannot be fetched here; the tests that need it say so"; \
 	fi

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from homeport.domain.errors import Unavailable
 from homeport.domain.events import RecordChanged
 from homeport.domain.model import names
-from homeport.entrypoints.lambdas.functions import QUEUE, STREAM, Failures, failing, records_of
+from homeport.entrypoints.lambdas.functions import (
+    QUEUE,
+    STREAM,
+    Failures,
+    UnknownEvent,
+    failing,
+    records_of,
+)
 from homeport.entrypoints.lambdas.runtime import at_first_event
 
 if TYPE_CHECKING:
@@ -60,9 +67,12 @@ class Indexing:
 
         What the index will never take is parked with its cause, and holds up nothing.
         """
-        from homeport.adapters.aws.stream_events import change_in
+        from homeport.adapters.aws.stream_events import NotAStreamRecord, change_in
 
-        found = [change_in(one) for one in records]
+        try:
+            found = [change_in(one) for one in records]
+        except NotAStreamRecord as exc:
+            raise UnknownEvent(f"the function {FUNCTION} cannot use this event: {exc}") from exc
         changes = [one for one in found if one is not None]
         if not changes:
             return failing([])

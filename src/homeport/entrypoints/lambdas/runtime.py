@@ -33,6 +33,10 @@ _ESCAPED: Final = 12
 _REQUEST_KEYS: Final = ("headers", "rawPath", "rawQueryString", "requestContext", "routeKey")
 
 
+class FunctionFailed(Exception):
+    """What the runtime, and so whoever called, is told of an error. The log has more."""
+
+
 class AnswerTooLarge(HomeportError):
     """More than Lambda can send."""
 
@@ -86,10 +90,16 @@ class Function:
         return self._built()(event, context)
 
     def _answer_to(self, error: BaseException, event: Any) -> Any:
-        """What to answer where there was an error; raises where the runtime is to have it."""
-        if isinstance(error, OutOfTime):
-            raise TimeoutError(f"the function {self._name} ran out of time") from error
-        raise error
+        """What to answer where there was an error; raises where the runtime is to have it.
+
+        The runtime logs the text of what it gets, which of errors that are not ours may quote
+        a record: those it gets by their name.
+        """
+        if isinstance(error, HomeportError | UnknownEvent):
+            raise error
+        what = "ran out of time" if isinstance(error, OutOfTime) else "failed"
+        sentence = f"the function {self._name} {what}: {type(error).__name__}"
+        raise FunctionFailed(sentence) from None
 
     def _built(self) -> Work:
         if self._work is None:
