@@ -309,6 +309,12 @@ def test_facets_are_of_all_hits_and_of_nothing_else(domain: CloudSearchEmulator)
     ]
 
 
+def test_a_document_counts_once_for_a_value_that_it_has_twice() -> None:
+    with started({"tags": "literal-array"}) as domain:
+        add(domain, "a1", tags=["x", "y", "x"])
+        assert buckets(domain, "tags") == [("x", 1), ("y", 1)]
+
+
 def test_10_facets_by_default() -> None:
     with started({"tags": "literal-array"}) as domain:
         add(domain, "a1", tags=[f"t{nth:02}" for nth in range(12)])
