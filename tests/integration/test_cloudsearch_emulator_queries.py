@@ -418,6 +418,13 @@ def test_weights_of_fields_decide_what_is_best(domain: CloudSearchEmulator) -> N
     assert heavy["wars"] == pytest.approx(5 * light["wars"])
 
 
+def test_an_optional_word_only_makes_a_hit_better(domain: CloudSearchEmulator) -> None:
+    plain = scores(domain, "+star", q_parser="simple")
+    better = scores(domain, "+star |rebels", q_parser="simple")
+    assert better["wars"] > plain["wars"]
+    assert better["born"] == plain["born"]
+
+
 def test_rarer_words_score_higher(domain: CloudSearchEmulator) -> None:
     options = {"fields": ["title"]}
     common = scores(domain, "'star'", q_options=options)["wars"]
