@@ -33,6 +33,9 @@ REMEMBERED: Final = 23 * 3600
 _SECOND: Final = 1_000_000
 _LOOKED_AT: Final = 1000
 """Records of the stream that one call looks at."""
+_UNSAVED: Final = 1000
+"""How many records of others a consumer may have looked past what is saved. The stream has the
+saving itself too: to save each look would never come to an end."""
 
 
 class DynamoDBChangeFeed:
@@ -86,9 +89,9 @@ class DynamoDBChangeFeed:
             for one in kept:
                 if one is not None:
                     state.hold(one)
-            if looked_at:
-                source.settle(looked_at)
-                state.move(source.position)
+            source.settle(looked_at)
+            if fresh or source.unsaved >= _UNSAVED:
+                state.move(source.saved())
             for done, again in zip(due, kept, strict=False):
                 if again is None:
                     state.release(done.event)
@@ -188,9 +191,12 @@ class _Source:
         self._replay = position.replay
         self._older: list[tuple[str, RecordChanged]] = []
         self._reader = StreamReader(clients, table, position.shards, quiet=quiet)
+        self.unsaved = 0
+        """How many were settled since the position was saved."""
 
-    @property
-    def position(self) -> Position:
+    def saved(self) -> Position:
+        """Where all that was settled ends: to be saved now."""
+        self.unsaved = 0
         return Position(self._replay, self._reader.positions)
 
     def wanted(
@@ -211,6 +217,10 @@ class _Source:
         return found, looked_at
 
     def settle(self, looked_at: int) -> None:
+        """The first ones that `wanted` looked at are done with."""
+        self.unsaved += looked_at
+        if not looked_at:
+            return
         if self._older:
             self._replay = self._older[looked_at - 1][0]
             del self._older[:looked_at]
