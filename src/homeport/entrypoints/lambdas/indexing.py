@@ -35,6 +35,7 @@ INDEXING, MESSAGING = "indexing", "messaging"
 
 Causes: TypeAlias = dict[int, str]
 """What failed for now: a change's place in the batch -> the cause."""
+Step: TypeAlias = Callable[[Sequence[RecordChanged]], Causes]
 
 log: Final = logging.getLogger("homeport.indexing")
 
@@ -60,6 +61,8 @@ class Indexing:
         self._wanted = {
             consumer_of(one.name): frozenset(one.on) for one in backend.definition.subscribers
         }
+        self._done: set[tuple[str, str]] = set()
+        """Steps done, by sequence number, of batches that have to come again."""
 
     def stream(self, records: Sequence[Any]) -> Failures:
         """Everything is done with each change, and what fails for now comes again: from the
@@ -77,17 +80,22 @@ class Indexing:
         if not changes:
             return failing([])
         self._restamp_late(changes)
-        events = [one.event for one in changes]
         failed: Causes = {}
         # Each is tried even where another fails: a subscriber's queue that is down must not
         # keep the index waiting within this batch, nor the other way round.
-        for step in (self._index, self._watch, self._hand_on):
-            for place, cause in attempt(step, events).items():
+        steps: dict[str, Step] = {
+            "index": self._index,
+            "watch": self._watch,
+            "hand on": self._hand_on,
+        }
+        for name, step in steps.items():
+            for place, cause in self._once(name, step, changes).items():
                 failed.setdefault(place, cause)
         if not failed:
+            self._done.difference_update((name, one.sequence) for one in changes for name in steps)
             return failing([])
         first = min(failed)
-        log.warning("%d of %d changes come again: %s", len(failed), len(events), failed[first])
+        log.warning("%d of %d changes come again: %s", len(failed), len(changes), failed[first])
         return failing([changes[first].sequence])
 
     def redriven(self, records: Sequence[Any]) -> Failures:
@@ -105,6 +113,22 @@ class Indexing:
                 log.warning("a redriven change comes again: %s", causes[0])
                 failed.append(message)
         return failing(failed)
+
+    def _once(self, name: str, step: Step, changes: Sequence[Change]) -> Causes:
+        """Do a step for those that it was not done for before: a batch comes again and again
+        while another step of it fails, and subscribers need not hear of it each time."""
+        places = [
+            place for place, one in enumerate(changes) if (name, one.sequence) not in self._done
+        ]
+        causes = attempt(step, [changes[place].event for place in places]) if places else {}
+        if len(self._done) > _REMEMBERED:
+            self._done.clear()
+        self._done.update(
+            (name, changes[place].sequence)
+            for number, place in enumerate(places)
+            if number not in causes
+        )
+        return {places[number]: cause for number, cause in causes.items()}
 
     def _index(self, events: Sequence[RecordChanged]) -> Causes:
         """Park what the index would not take; all else it has now."""
@@ -158,9 +182,7 @@ class Indexing:
                 )
 
 
-def attempt(
-    step: Callable[[Sequence[RecordChanged]], Causes], events: Sequence[RecordChanged]
-) -> Causes:
+def attempt(step: Step, events: Sequence[RecordChanged]) -> Causes:
     """What a step fails for now: all of it where what it needs does not answer."""
     try:
         return step(events)
@@ -177,6 +199,7 @@ def _unzipped(pairs: Iterable[tuple[int, Addressed]]) -> tuple[list[int], list[A
     return [place for place, _ in both], [letter for _, letter in both]
 
 
+_REMEMBERED: Final = 50_000
 _ROUNDING: Final = 1_000_000
 """The stream tells when something was committed to the second, rounded down."""
 
