@@ -334,13 +334,13 @@ def test_across_a_split_of_the_shard_nothing_is_lost_or_reordered(world: World) 
     """No emulator splits shards, so the stream is a fake here, and the records are real."""
     streams = FakeStreams({"parent": None})
     shard = "parent"
-    for round in range(3):
+    for turn in range(3):
         for n in range(4):
-            record = world.put(f"r{n}", round)
+            record = world.put(f"r{n}", turn)
             told = _image(record, record_seconds(record))["dynamodb"]
             streams.add(shard, {name: told[name] for name in told if name != "SequenceNumber"})
-        streams.split(shard, f"child{round}")
-        shard = f"child{round}"
+        streams.split(shard, f"child{turn}")
+        shard = f"child{turn}"
     mapping = StreamMapping(
         StreamReader(streams.clients, "t", quiet=0),
         indexing.build(world.backend),
