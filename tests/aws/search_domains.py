@@ -35,10 +35,10 @@ def emulated_fields(language: str = "en") -> dict[str, str | Field]:
     }
 
 
-def domain(clock: ManualClock, **options: Any) -> CloudSearchEmulator:
+def domain(clock: ManualClock, language: str = "en", **options: Any) -> CloudSearchEmulator:
     """A domain that is not started, with delayed visibility and, within a second, no order."""
     return CloudSearchEmulator(
-        emulated_fields(),
+        emulated_fields(language),
         clock=lambda: clock.now() / 1_000_000,
         schemes={scheme_name("en"): AnalysisScheme(stemming=True)},
         **options,
