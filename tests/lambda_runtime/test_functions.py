@@ -34,7 +34,7 @@ def test_the_functions_are_those_with_a_module() -> None:
 
 def test_records_stores_and_answers(start: Start) -> None:
     records = start(handler_of("records"))
-    where = {"space": "me", "collection": "notes"}
+    where: dict[str, Any] = {"space": "me", "collection": "notes"}
     route = "/v1/records/{space}/{collection}"
     made = ask(records, f"POST {route}", body={"secret": "soup"}, **where)
     assert made["statusCode"] == 201
@@ -156,6 +156,7 @@ def test_an_event_of_another_kind_is_refused_loudly(function: str, start: Start)
         assert outcome.error is not None, (name, outcome.response)
         assert outcome.error["errorType"] == "UnknownEvent", (name, outcome.error)
         assert "this event" in outcome.error["errorMessage"] or function in str(outcome.error)
+    odd: Any
     for odd in (None, [], "text", 7, {}, {"Records": []}, {"version": "2.0"}):
         outcome = running.invoke(odd)
         assert outcome.error is not None and outcome.error["errorType"] == "UnknownEvent", odd

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import platform
+import sys
 from pathlib import Path
+from typing import Final
 
 from homeport.domain.limits import BATCH_WRITES
 from homeport.entrypoints.cli.declaring import Commands, command, definition, machine_readable
+
+FUNCTIONS: Final = (
+    "authorizer", "records", "indexing", "search", "messages", "delivery", "subscribers",
+    "identity", "health",
+)  # fmt: skip
+"""Those of AWS Lambda, as lambdas/needs.py has them; it is not loaded for this."""
+EVERY_FUNCTION: Final = "all"
 
 
 def declare(commands: Commands) -> None:
@@ -75,6 +85,63 @@ def declare(commands: Commands) -> None:
     )
     openapi.add_argument("--output", type=Path, metavar="FILE", help="write it to this file")
 
+    bundle = command(
+        commands,
+        "bundle",
+        "make a folder to deploy as a function on AWS Lambda",
+        "Make a folder with all that one function needs with the adapters that the definition "
+        "chooses, compiled by the Python that it will run on, and nothing else. The same versions "
+        "give the same bytes. Packages are copied from here, or fetched by pip where they are for "
+        "another Python or machine. The handler is homeport_function.handler.",
+        "HOMEPORT_PROFILE=aws homeport bundle records -o build/records",
+        "homeport bundle all -o build --python 3.13 --platform arm64",
+        "homeport bundle subscribers -o build/subscribers --include kitchen",
+    )
+    bundle.add_argument("function", choices=(*FUNCTIONS, EVERY_FUNCTION), metavar="FUNCTION")
+    bundle.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="the folder to make, with one for each function in it for `all`; an older bundle "
+        "is replaced",
+    )
+    bundle.add_argument(
+        "--python",
+        type=_version,
+        default=sys.version_info[:2],
+        help="the Python it will run on, as 3.13 (default: this one)",
+    )
+    bundle.add_argument(
+        "--platform",
+        choices=("x86_64", "arm64"),
+        default="arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64",
+        help="the machine it will run on (default: this one's)",
+    )
+    bundle.add_argument(
+        "--include",
+        action="append",
+        default=[],
+        metavar="PACKAGE",
+        help="a package of your own, as it is imported, from this folder or installed; those "
+        "that the definition names are there anyway",
+    )
+    bundle.add_argument(
+        "--requirements",
+        type=Path,
+        metavar="FILE",
+        help="locked requirements whose hashes fetched packages must have",
+    )
+    bundle.add_argument(
+        "--sources",
+        choices=("keep", "drop"),
+        default="keep",
+        help="whether the sources stay beside their bytecode (default: %(default)s)",
+    )
+    machine_readable(bundle)
+    definition(bundle)
+
     completion = command(
         commands,
         "completion",
@@ -98,6 +165,11 @@ def declare(commands: Commands) -> None:
     machine_readable(version)
 
 
+def _version(text: str) -> tuple[int, int]:
+    major, minor = (int(part) for part in text.split("."))
+    return major, minor
+
+
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
@@ -113,3 +185,4 @@ def _batch(text: str) -> int:
 
 
 _positive.__name__ = _batch.__name__ = "number"
+_version.__name__ = "version"

@@ -5,7 +5,7 @@ From it come the clients that a function makes at its start, and what is in its 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -46,15 +46,16 @@ def services_of(function: str, definition: Definition) -> Iterator[tuple[str, st
         "indexing": definition.aws.document_endpoint,
         "search": definition.aws.search_endpoint,
     }
-    for service in dict.fromkeys(_services(function, definition)):
+    for service in dict.fromkeys(services_called(PORTS[function], function, definition)):
         if service != "cloudsearchdomain":
             yield service, None
         elif endpoints.get(function) is not None:
             yield service, endpoints[function]
 
 
-def _services(function: str, definition: Definition) -> Iterator[str]:
-    for port in PORTS[function]:
+def services_called(ports: Iterable[str], function: str, definition: Definition) -> Iterator[str]:
+    """The services behind these ports of a function, and those that it calls itself."""
+    for port in ports:
         yield from SERVICES.get(getattr(definition.adapters, port).use, ())
     if function in _QUEUES and definition.adapters.record_store.use == "dynamodb":
         yield "sqs"
