@@ -252,7 +252,8 @@ class FieldSettings(_Table):
 class CollectionSettings(_Table):
     """A declared collection. Where `read` or `write` is not set, the space decides.
 
-    `schema` is a JSON Schema (2020-12), or the file that holds it, which `load` reads.
+    `schema` is a JSON Schema (2020-12), or the file that holds it, which `load` reads. `shards`
+    counts on DynamoDB only; there it cannot change once the collection is in use.
     """
 
     read: Access | None = None
@@ -261,6 +262,7 @@ class CollectionSettings(_Table):
         default_factory=dict, max_length=limits.INDEXED_FIELDS
     )
     json_schema: Path | dict[str, Any] | None = Field(None, alias="schema")
+    shards: Annotated[_Whole, Field(ge=1, le=limits.SHARDS)] = 1
 
     @field_validator("json_schema")
     @classmethod
@@ -334,6 +336,7 @@ class Definition(_Table):
                         for path, declared in one.fields.items()
                     },
                     one.json_schema if isinstance(one.json_schema, dict) else None,
+                    one.shards,
                 )
                 for name, one in self.collections.items()
             ),

@@ -45,6 +45,8 @@ DEVICES: Final = 20
 PUSH_TOKEN_BYTES: Final = 4096
 BLOCKS: Final = 1000
 SPACES: Final = 200
+SHARDS: Final = 64
+"""Over how many partitions a collection's records in one space can be spread."""
 
 QUEUE_BODY_BYTES: Final = 256 * 1024
 QUEUE_DELAY_SECONDS: Final = 900

@@ -36,6 +36,7 @@ PROMISED = {
     "PUSH_TOKEN_BYTES": 4 * KB,
     "BLOCKS": 1000,
     "SPACES": 200,
+    "SHARDS": 64,
     "QUEUE_BODY_BYTES": 256 * KB,
     "QUEUE_DELAY_SECONDS": 15 * 60,
     "LOGIN_MIN": 3,

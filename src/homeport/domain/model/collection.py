@@ -49,7 +49,8 @@ class Collection:
     """One declared collection. Where `read` or `write` is None, the space decides.
 
     `fields` maps a dotted path within the data to its declaration; `schema` is the JSON Schema
-    (2020-12) that the data must fit.
+    (2020-12) that the data must fit. `shards` (1 to 64) is over how many partitions a store that
+    has them spreads a space's records of the collection.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Collection:
     write: Access | None = None
     fields: Mapping[str, FieldDeclaration] = field(default_factory=dict)
     schema: Mapping[str, Any] | None = None
+    shards: int = 1
 
 
 _SERVICE_COLLECTIONS = {

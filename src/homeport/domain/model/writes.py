@@ -172,11 +172,18 @@ def check_size(key: Key, data: Data) -> None:
     # DynamoDB counts at most 1.5 bytes for a byte of compact JSON: most records need no count.
     if len(text) * 6 < limits.RECORD_BYTES:
         return
-    size = stored_size(data.value) + sum(map(len, key)) + _OVERHEAD_BYTES
-    if size > limits.RECORD_BYTES:
+    size, room = stored_size(data.value), room_for_data(key)
+    if size > room:
+        taken = limits.RECORD_BYTES - room
         raise TooLarge(
-            f"The record would take {size:,} bytes; {limits.RECORD_BYTES:,} is the most."
+            f"The record would take {size + taken:,} bytes; {limits.RECORD_BYTES:,} is the most."
         )
+
+
+def room_for_data(key: Key) -> int:
+    """The bytes that a record's data may take: DynamoDB counts the key as well, in the table
+    and in its local index, and the attributes beside the data."""
+    return limits.RECORD_BYTES - 4 * sum(map(len, key)) - _OVERHEAD_BYTES
 
 
 _OVERHEAD_BYTES = 512
