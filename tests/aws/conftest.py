@@ -19,8 +19,16 @@ from tests.aws.ministack import ministack as run_ministack
 from tests.aws.resources import REGION, EndpointSession, create_table, delete_table
 
 
+@pytest.fixture(scope="session")
+def _session() -> boto3.Session:
+    """One for all tests: each new one would read the descriptions of the services again."""
+    return boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+
+
 @pytest.fixture
-def moto_session(monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.Session]:
+def moto_session(
+    monkeypatch: pytest.MonkeyPatch, _session: boto3.Session
+) -> Iterator[boto3.Session]:
     """AWS within this process, empty at the start of each test.
 
     moto is not safe to share among threads (its transactions tear): one request at a time gets
@@ -37,9 +45,7 @@ def moto_session(monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.Session]:
     # Streams would be asked for at a host named after the account, which emulators do not know.
     monkeypatch.setenv("AWS_ACCOUNT_ID_ENDPOINT_MODE", "disabled")
     with mock_aws():
-        yield boto3.Session(
-            aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION
-        )
+        yield _session
 
 
 @pytest.fixture(scope="session")
@@ -51,11 +57,16 @@ def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ministack]:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A DynamoDB that answers, and a table of ours in it."""
+    """A DynamoDB that answers, and a table of ours in it. `fetches` says that its queries of a
+    local index fetch from the table what the index lacks, as DynamoDB's do."""
 
     session: boto3.Session
     clients: Clients
     table: str
+    fetches: bool
+
+    def another_table(self) -> str:
+        return create_table(self.clients, whole_index=not self.fetches)
 
 
 @pytest.fixture(scope="session")
@@ -65,13 +76,15 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     table, which is removed in the end."""
     endpoint = os.environ.get("HOMEPORT_TEST_DYNAMODB_ENDPOINT")
     session: boto3.Session
+    fetches = True
     if os.environ.get("HOMEPORT_TEST_AWS") == "1":
         session = boto3.Session()
     elif endpoint:
         session = EndpointSession(endpoint)
     else:
         session = request.getfixturevalue("ministack").session
+        fetches = False
     clients = Clients(session=session)
-    name = create_table(clients)
-    yield Engine(session, clients, name)
+    name = create_table(clients, whole_index=not fetches)
+    yield Engine(session, clients, name, fetches)
     delete_table(clients, name)

@@ -26,11 +26,19 @@ class EndpointSession(boto3.Session):
         return super().client(*args, **kwargs)
 
 
-def create_table(clients: Clients, name: str | None = None) -> str:
-    """The records' table, ready for use, under a name that nobody used before; returns it."""
-    name = name or f"homeport-{uuid.uuid4().hex}"
+def create_table(clients: Clients, *, whole_index: bool = False) -> str:
+    """The records' table, ready for use, under a name that nobody used before; returns it.
+
+    `whole_index` is for moto and ministack. A query of a local index that selects ALL_ATTRIBUTES
+    fetches from the table what the index lacks (Developer Guide, "Local secondary indexes",
+    fetches); the two leave it out, so their index has it all.
+    """
+    name = f"homeport-{uuid.uuid4().hex}"
     client = clients.get("dynamodb")
-    client.create_table(**table.definition(name))
+    definition: Any = table.definition(name)
+    if whole_index:
+        definition["LocalSecondaryIndexes"][0]["Projection"] = {"ProjectionType": "ALL"}
+    client.create_table(**definition)
     client.get_waiter("table_exists").wait(
         TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 120}
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from typing import Any
 
 import boto3
 
@@ -10,29 +11,31 @@ from homeport.adapters.aws import table
 from homeport.adapters.aws.clients import Clients
 from homeport.domain.model.record import Key
 from tests.aws.conftest import Engine
-from tests.aws.resources import create_table
+from tests.aws.resources import create_table, delete_table
 
 _ALPHABET = string.ascii_letters + string.digits + "_-."
 
 
-def _check(clients: Clients, name: str) -> None:
-    client = clients.get("dynamodb")
+def _check(clients: Clients) -> None:
+    client: Any = clients.get("dynamodb")
+    name = create_table(clients)
     found = client.describe_table(TableName=name)["Table"]
-    assert found["KeySchema"] == table.definition(name)["KeySchema"]
+    definition: Any = table.definition(name)
+    assert found["KeySchema"] == definition["KeySchema"]
     (index,) = found["LocalSecondaryIndexes"]
     assert index["Projection"] == {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["t"]}
     assert found["StreamSpecification"]["StreamViewType"] == table.STREAM
     ttl = client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
     assert ttl["AttributeName"] == table.TTL and ttl["TimeToLiveStatus"] in ("ENABLED", "ENABLING")
+    delete_table(clients, name)
 
 
 def test_the_table_is_created_in_moto(moto_session: boto3.Session) -> None:
-    clients = Clients(session=moto_session)
-    _check(clients, create_table(clients))
+    _check(Clients(session=moto_session))
 
 
 def test_the_table_is_created(engine: Engine) -> None:
-    _check(engine.clients, engine.table)
+    _check(engine.clients)
 
 
 def test_the_separator_sorts_before_every_character_of_a_name() -> None:

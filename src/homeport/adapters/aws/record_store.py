@@ -1,0 +1,151 @@
+"""Records and memberships in one DynamoDB table (see `table` for how it is cut)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from homeport.adapters.aws.clients import Clients
+from homeport.adapters.aws.items import found_record
+from homeport.adapters.aws.record_store_members import Memberships, check_role
+from homeport.adapters.aws.record_store_reads import RecordReads
+from homeport.adapters.aws.record_store_writes import RecordWrites
+from homeport.adapters.aws.table import member_key, primary_key
+from homeport.adapters.aws.table_calls import Table
+from homeport.adapters.aws.table_layout import Layout
+from homeport.domain import limits
+from homeport.domain.errors import Invalid
+from homeport.domain.model import versions
+from homeport.domain.model.collection import Catalog
+from homeport.domain.model.membership import Membership
+from homeport.domain.model.record import Key, Position, Record
+from homeport.domain.model.store_rules import check_count
+from homeport.domain.model.writes import Guard, Write
+from homeport.domain.ports.clock import Clock
+from homeport.domain.ports.id_factory import IdFactory
+from homeport.domain.ports.record_store import ChangePage, Order, RecordPage
+
+WINDOW: Final = 10.0
+"""W, in seconds: how late a write may appear after its stamp. It bounds one attempt, of four
+seconds at most (see `clients`), and what two machines' clocks may differ by."""
+_SEGMENTS: Final = 1_000_000
+
+
+class DynamoDBRecordStore:
+    """Every read is consistent, every write is certain or says that it is not.
+
+    It keeps nothing between calls but the client and the layout of the shards, so that any
+    number of processes share the table. The stream tells of its changes.
+    """
+
+    def __init__(
+        self,
+        clients: Clients,
+        clock: Clock,
+        ids: IdFactory,
+        catalog: Catalog,
+        *,
+        table: str,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """`sleep` takes the seconds between two attempts."""
+        self._clock = clock
+        self._table = Table(clients, table, sleep)
+        self._layout = Layout(self._table, catalog)
+        self._writes = RecordWrites(self._table, clock, ids, self._layout)
+        self._reads = RecordReads(self._table, self._layout)
+        self._members = Memberships(self._table, ids)
+
+    def check(self) -> None:
+        """Raise Unavailable, saying what to do, where the table cannot be read or was laid out
+        for other shards than the catalog says."""
+        self._layout.check()
+
+    # Reading
+
+    def get(self, key: Key, guard: Guard | None = None) -> Record | None:
+        if guard is None:
+            return found_record(self._table.get(self._key(key)))
+        member = member_key(guard.space, guard.identity)
+        item, membership = self._table.get_many([self._key(key), member])
+        check_role(guard, membership)
+        return found_record(item)
+
+    def get_many(self, keys: Sequence[Key]) -> list[Record | None]:
+        check_count("keys", len(keys), limits.GET_KEYS)
+        return [found_record(item) for item in self._table.get_many([*map(self._key, keys)])]
+
+    def page(
+        self,
+        space: str,
+        collection: str,
+        order: Order,
+        limit: int,
+        after: Position | None = None,
+        guard: Guard | None = None,
+    ) -> RecordPage:
+        check_count("limit", limit, limits.PAGE_ITEMS)
+        found = self._reads.page(space, collection, order, limit, after)
+        # Last: whoever was removed meanwhile shall not see what came after that.
+        self._members.check_guard(guard)
+        return RecordPage(found.records, found.next)
+
+    def changes(
+        self,
+        space: str,
+        collection: str | None,
+        after: Position,
+        limit: int,
+        through: int | None = None,
+        guard: Guard | None = None,
+        besides: frozenset[str] = frozenset(),
+    ) -> ChangePage:
+        check_count("limit", limit, limits.PAGE_ITEMS)
+        # First: what appears while the table is read may be as old as the window allows.
+        horizon = versions.earliest(self._clock.now() - round(WINDOW * 1_000_000))
+        found = self._reads.changes(space, collection, after, limit, through, besides)
+        self._members.check_guard(guard)
+        return ChangePage(found.records, horizon, found.next is not None)
+
+    def scan(
+        self, segment: int, segments: int, limit: int, after: Key | None = None
+    ) -> list[Record]:
+        check_count("segments", segments, _SEGMENTS)
+        if not 0 <= segment < segments:
+            raise Invalid("There is no such segment.")
+        return self._reads.scan(segment, segments, limit, after)
+
+    # Writing
+
+    def write(self, writes: Sequence[Write], guard: Guard | None = None) -> list[Record]:
+        check_count("writes", len(writes), limits.BATCH_WRITES)
+        if len(writes) > 1 and len({write.key for write in writes}) < len(writes):
+            raise Invalid("A batch writes each record once.")
+        return self._writes.write(writes, guard)
+
+    def restamp(self, key: Key, version: int) -> Record | None:
+        """Give a record a new version if it is still at `version`: one that appeared later than
+        the window allows has to be read again by those who are past it. None where it has moved
+        on by itself."""
+        return self._writes.restamp(key, version)
+
+    # Memberships
+
+    def put_membership(self, membership: Membership, guard: Guard | None = None) -> None:
+        self._members.put(membership, guard)
+
+    def remove_membership(self, space: str, identity: str, guard: Guard | None = None) -> None:
+        self._members.remove(space, identity, guard)
+
+    def membership(self, space: str, identity: str) -> Membership | None:
+        return self._members.get(space, identity)
+
+    def members(self, space: str) -> list[Membership]:
+        return self._members.of_space(space)
+
+    def memberships(self, identity: str) -> list[Membership]:
+        return self._members.of_identity(identity)
+
+    def _key(self, key: Key) -> dict[str, dict[str, str]]:
+        return primary_key(key, self._layout.of(key.collection))

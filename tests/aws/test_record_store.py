@@ -1,0 +1,77 @@
+"""The record store on DynamoDB keeps the contract: on moto, and on an engine of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import boto3
+import pytest
+
+from homeport.adapters.aws.clients import Clients
+from homeport.adapters.aws.record_store import WINDOW, DynamoDBRecordStore
+from homeport.adapters.memory.clock import ManualClock
+from homeport.adapters.system import SystemIds
+from homeport.domain.model.collection import Catalog, Collection
+from homeport.domain.model.record import Record
+from homeport.domain.model.writes import Write
+from homeport.domain.ports.record_store import RecordStore
+from homeport.testing import RecordStoreContract
+from homeport.testing.histories import Commit
+from tests.aws.conftest import Engine
+from tests.aws.resources import create_table, delete_table
+
+_SHARDED = Catalog([Collection("notes", shards=4), Collection("c0", shards=3)])
+
+
+class _LateCommits(RecordStoreContract):
+    """Stamps are taken before commits, which may come up to the window later."""
+
+    commits_late = True
+    window = WINDOW
+
+    def stamp_early(self, store: RecordStore, writes: Sequence[Write]) -> Commit:
+        assert isinstance(store, DynamoDBRecordStore)
+        writing = store._writes
+        early = writing.stamp()
+
+        def commit() -> list[Record]:
+            return writing.write(writes, None, early)
+
+        return commit
+
+
+class TestOnMoto(_LateCommits):
+    histories = 30
+
+    @pytest.fixture
+    def store(self, clock: ManualClock, moto_session: boto3.Session) -> DynamoDBRecordStore:
+        clients = Clients(session=moto_session)
+        return DynamoDBRecordStore(
+            clients, clock, SystemIds(), Catalog(), table=create_table(clients, whole_index=True)
+        )
+
+
+class TestOnAnEngine(_LateCommits):
+    histories = 20
+
+    @pytest.fixture
+    def store(self, clock: ManualClock, engine: Engine) -> DynamoDBRecordStore:
+        return DynamoDBRecordStore(
+            engine.clients, clock, SystemIds(), Catalog(), table=engine.table
+        )
+
+
+class TestShardedOnAnEngine(_LateCommits):
+    """The same where collections are spread over shards, next to others that are not."""
+
+    histories = 20
+
+    @pytest.fixture(scope="class")
+    def table(self, engine: Engine) -> Iterator[str]:
+        name = engine.another_table()
+        yield name
+        delete_table(engine.clients, name)
+
+    @pytest.fixture
+    def store(self, clock: ManualClock, engine: Engine, table: str) -> DynamoDBRecordStore:
+        return DynamoDBRecordStore(engine.clients, clock, SystemIds(), _SHARDED, table=table)
