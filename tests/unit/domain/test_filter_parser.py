@@ -196,7 +196,7 @@ def test_the_longest_field_and_the_longest_filter() -> None:
         filters(longest + "x")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     st.sampled_from(["kind", "pages", "seen", "title", "x.y", ""]),
     st.text(alphabet=':~<>=.-+"\\0e5Zé \x00\ud800', max_size=20),

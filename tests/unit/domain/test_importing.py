@@ -110,7 +110,7 @@ SPACES = st.sampled_from(["ann", "ben", "team", "public", "-_.", "x" * 128])
 IDS = st.text("aZ09_-", min_size=1, max_size=128)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     records=st.dictionaries(st.tuples(SPACES, IDS), DATA, max_size=4),
     members=st.dictionaries(
