@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 
 from homeport.adapters.aws.clients import Clients
-from homeport.adapters.aws.search_fields import PLAIN_SCHEME, index_fields, scheme_name
+from homeport.adapters.aws.search_fields import index_fields, scheme_name
 from homeport.adapters.aws.search_index import CloudSearchIndex
 from homeport.adapters.memory.clock import ManualClock
 from homeport.domain.model.collection import Catalog
@@ -29,7 +29,7 @@ def emulated_fields(language: str = "en") -> dict[str, str | Field]:
             facet=one.facet,
             sort=one.sort,
             highlight=one.highlight,
-            analysis_scheme=one.scheme or PLAIN_SCHEME,
+            analysis_scheme=one.scheme or _NO_TEXT,
         )
         for one in index_fields(language)
     }
@@ -46,7 +46,7 @@ def domain(clock: ManualClock, language: str = "en", **options: Any) -> CloudSea
 
 
 @cache
-def _session() -> boto3.Session:
+def session() -> boto3.Session:
     """One for all tests: what it reads of boto3's service descriptions takes a while."""
     return boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
 
@@ -60,7 +60,7 @@ def index_on(
 ) -> CloudSearchIndex:
     """An index on a domain that is started; its waiting moves the clock."""
     return CloudSearchIndex(
-        Clients(session=_session()),
+        Clients(session=session()),
         clock,
         catalog,
         store,
@@ -68,3 +68,7 @@ def index_on(
         document_endpoint=emulator.endpoint,
         sleep=sleep or clock.advance,
     )
+
+
+_NO_TEXT = "_en_default_"
+"""The emulator's word for fields that hold none."""

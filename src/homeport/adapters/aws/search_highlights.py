@@ -56,8 +56,8 @@ class Highlighter:
         found = []
         for path, (phrases, starts) in self._wanted.items():
             name = text_field(path)
-            runs = self._runs(excerpts.get(name, ""))
-            shown = self._shown(texts.get(name, ()), Phrases([*phrases, *runs]), starts)
+            forms = _forms(phrases, self._runs(excerpts.get(name, "")))
+            shown = self._shown(texts.get(name, ()), Phrases([*phrases, *forms]), starts)
             if shown:
                 found.append((path, shown))
         return tuple(found)
@@ -73,8 +73,7 @@ class Highlighter:
         return tuple(pieces)
 
     def _runs(self, excerpt: str) -> Iterator[list[str]]:
-        """Marked words, those together that have no other word between them: the words of a
-        phrase match side by side, and not each by itself."""
+        """Marked words, those together that have no other word between them."""
         run: list[str] = []
         end = 0
         for found in self._marked.finditer(excerpt):
@@ -85,6 +84,19 @@ class Highlighter:
             end = found.end()
         if run:
             yield run
+
+
+def _forms(phrases: Sequence[list[str]], runs: Iterator[list[str]]) -> Iterator[list[str]]:
+    """What of the marked words may be inflections of a phrase: as many of them side by side, and
+    where one is a word of the query itself, in that word's place."""
+    own = {word for phrase in phrases for word in phrase}
+    for run in runs:
+        for phrase in phrases:
+            for start in range(len(run) - len(phrase) + 1):
+                form = run[start : start + len(phrase)]
+                pairs = zip(form, phrase, strict=True)
+                if phrase and all(word == wanted or word not in own for word, wanted in pairs):
+                    yield form
 
 
 def _spans(text: str, phrases: Phrases, starts: tuple[str, ...]) -> list[Span]:

@@ -7,7 +7,6 @@ words are cut by us before: nothing of theirs is syntax. Names of fields are mad
 
 from __future__ import annotations
 
-import math
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
@@ -140,11 +139,11 @@ def start_of(node: Prefix) -> str:
 def scope(one: Scope) -> str:
     parts = []
     if one.space is not None:
-        parts.append(f"{fields.SPACE}:{quoted(one.space)}")
+        parts.append(f"{fields.SPACE}:{_name(one.space)}")
     if one.collection is not None:
-        parts.append(f"{fields.COLLECTION}:{quoted(one.collection)}")
+        parts.append(f"{fields.COLLECTION}:{_name(one.collection)}")
     parts += [
-        f"(not {fields.COLLECTION}:{quoted(collection)})" for collection in sorted(one.besides)
+        f"(not {fields.COLLECTION}:{_name(collection)})" for collection in sorted(one.besides)
     ]
     return every(parts or [EVERYTHING])
 
@@ -185,6 +184,11 @@ def any_of(parts: Iterable[str]) -> str:
 def quoted(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
+
+
+def _name(name: str) -> str:
+    """A space or collection; what can be none, such as half a surrogate pair, is written too."""
+    return quoted(fields.exact(name))
 
 
 def _prefix(node: Prefix) -> str:
@@ -235,7 +239,8 @@ def _present(sort: Sort) -> str:
 
 
 def _fits(role: FieldRole, value: float) -> bool:
-    return not math.isnan(value) and abs(value) <= -_LEAST[role]
+    """Whether the field can hold it at all: no NaN is less than anything."""
+    return abs(value) <= -_LEAST[role]
 
 
 def _number(role: FieldRole, value: float) -> str:
