@@ -21,6 +21,8 @@ CONNECT_SECONDS: Final = 1
 READ_SECONDS: Final = 3
 """One attempt: with what clocks may differ by, it stays within the window in which a change may
 appear behind a later one."""
+_READ_SECONDS: Final = {"cloudsearchdomain": 30}
+"""Where another time is right: a full batch of documents has 5 MB."""
 
 _SENDING: Final = "before-send."
 
@@ -84,7 +86,7 @@ class Clients:
             retries = {"total_max_attempts": 1, "mode": "standard"}
         config = Config(
             connect_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
+            read_timeout=_READ_SECONDS.get(service, READ_SECONDS),
             retries=retries,
             tcp_keepalive=True,
         )
