@@ -170,6 +170,12 @@ class Adapters(_Table):
             )
         return adapter
 
+    @property
+    def distant(self) -> bool:
+        """Whether any port is served over the network, by an adapter of ours."""
+        chosen = (getattr(self, port) for port in BUILT_IN)
+        return any(one.built_in and one.use not in _EVERYWHERE for one in chosen)
+
     @model_validator(mode="after")
     def _feed_fits_store(self) -> Adapters:
         store, feed = self.record_store, self.change_feed

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, TextIO
 
 from homeport.entrypoints import operations
+from homeport.entrypoints.local import greenlets
 from homeport.entrypoints.local.exchange import Handler
 from homeport.entrypoints.local.limits import ADDRESS, IDENTITY
 from homeport.entrypoints.local.server import Gateway
@@ -42,11 +44,15 @@ def gateway_for(
 
 
 def handlers_of(backend: Backend) -> Mapping[str, Handler]:
-    """Every Lambda function's handler, by the function's name."""
+    """Every Lambda function's handler, by the function's name. Where a service is asked over the
+    network, a handler waits in a thread of its own and leaves the loop to others."""
     modules = {
         name: import_module(f"homeport.entrypoints.lambdas.{name}") for name in operations.FUNCTIONS
     }
-    return {name: module.build(backend) for name, module in modules.items()}
+    handlers = {name: module.build(backend) for name, module in modules.items()}
+    if not backend.definition.adapters.distant:
+        return handlers
+    return {name: partial(greenlets.offload, handler) for name, handler in handlers.items()}
 
 
 def settings_of(definition: Definition) -> GatewaySettings:
