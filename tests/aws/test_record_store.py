@@ -20,8 +20,6 @@ from homeport.testing.histories import Commit
 from tests.aws.conftest import Engine
 from tests.aws.resources import create_table, delete_table
 
-_SHARDED = Catalog([Collection("notes", shards=4), Collection("c0", shards=3)])
-
 
 class _LateCommits(RecordStoreContract):
     """Stamps are taken before commits, which may come up to the window later."""
@@ -51,27 +49,47 @@ class TestOnMoto(_LateCommits):
         )
 
 
-class TestOnAnEngine(_LateCommits):
+@pytest.fixture(scope="module")
+def sharded_table(engine: Engine) -> Iterator[str]:
+    name = engine.another_table()
+    yield name
+    delete_table(engine.clients, name)
+
+
+class _OnAnEngine(_LateCommits):
+    """All tests share a table, but for those that read it whole: what the others left there
+    would make them slow."""
+
     histories = 20
+    catalog = Catalog()
 
     @pytest.fixture
-    def store(self, clock: ManualClock, engine: Engine) -> DynamoDBRecordStore:
-        return DynamoDBRecordStore(
-            engine.clients, clock, SystemIds(), Catalog(), table=engine.table
-        )
+    def shared(self, engine: Engine) -> str:
+        return engine.table
 
-
-class TestShardedOnAnEngine(_LateCommits):
-    """The same where collections are spread over shards, next to others that are not."""
-
-    histories = 20
-
-    @pytest.fixture(scope="class")
-    def table(self, engine: Engine) -> Iterator[str]:
+    @pytest.fixture
+    def table(self, request: pytest.FixtureRequest, engine: Engine, shared: str) -> Iterator[str]:
+        if "scan" not in request.node.name:
+            yield shared
+            return
         name = engine.another_table()
         yield name
         delete_table(engine.clients, name)
 
     @pytest.fixture
     def store(self, clock: ManualClock, engine: Engine, table: str) -> DynamoDBRecordStore:
-        return DynamoDBRecordStore(engine.clients, clock, SystemIds(), _SHARDED, table=table)
+        return DynamoDBRecordStore(engine.clients, clock, SystemIds(), self.catalog, table=table)
+
+
+class TestOnAnEngine(_OnAnEngine):
+    pass
+
+
+class TestShardedOnAnEngine(_OnAnEngine):
+    """The same where collections are spread over shards, next to others that are not."""
+
+    catalog = Catalog([Collection("notes", shards=4), Collection("c0", shards=3)])
+
+    @pytest.fixture
+    def shared(self, sharded_table: str) -> str:
+        return sharded_table
