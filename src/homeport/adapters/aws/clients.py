@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
@@ -10,12 +11,14 @@ from homeport.domain.errors import Unavailable
 
 if TYPE_CHECKING:
     import boto3
+    from mypy_boto3_cloudsearch import CloudSearchClient
     from mypy_boto3_cloudsearchdomain import CloudSearchDomainClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sts import STSClient
 
 CONNECT_SECONDS: Final = 1
 READ_SECONDS: Final = 3
@@ -63,6 +66,10 @@ class Clients:
     @overload
     def get(self, service: Literal["s3"]) -> S3Client: ...
     @overload
+    def get(self, service: Literal["sts"]) -> STSClient: ...
+    @overload
+    def get(self, service: Literal["cloudsearch"]) -> CloudSearchClient: ...
+    @overload
     def get(
         self, service: Literal["cloudsearchdomain"], endpoint: str
     ) -> CloudSearchDomainClient: ...
@@ -93,7 +100,9 @@ class Clients:
         if self._session is None:
             import boto3
 
-            self._session = boto3.Session(region_name=self._region)
+            # boto3 reads AWS_DEFAULT_REGION alone, Lambda and AWS's other tools set AWS_REGION.
+            region = self._region or os.environ.get("AWS_REGION")
+            self._session = boto3.Session(region_name=region)
         make: Any = self._session.client
         try:
             client = make(service, endpoint_url=endpoint, config=config)

@@ -27,6 +27,13 @@ PORTS: Final[Mapping[str, tuple[str, ...]]] = {
 """Every function, and the ports of the services that it calls. An app's own code, which the
 function `subscribers` runs, may use others as well."""
 
+PARTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "indexing": ("indexing", "messages"),
+    "delivery": ("messages",),
+    "subscribers": ("store",),
+}
+"""What a function that no request comes to builds at its start, as the backend names it."""
+
 SERVICES: Final[Mapping[str, tuple[str, ...]]] = {
     "dynamodb": ("dynamodb",),
     "cloudsearch": ("cloudsearchdomain",),

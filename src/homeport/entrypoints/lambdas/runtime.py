@@ -106,12 +106,14 @@ class Function:
             self._take_over_logging()
             from homeport.container import build
             from homeport.definition import load
-            from homeport.entrypoints.lambdas.needs import services_of
+            from homeport.entrypoints.lambdas.needs import PARTS, services_of
 
             definition = load(Path.cwd(), os.environ)
             backend = build(definition, on_aws_call=self._calls.append)
             module = import_module(f"homeport.entrypoints.lambdas.{self._name}")
             work = self._made(module, backend)
+            for part in PARTS.get(self._name, ()):
+                getattr(backend, part)
             for service, endpoint in services_of(self._name, definition):
                 backend.client(service, endpoint)
             self._work = work
