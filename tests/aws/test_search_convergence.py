@@ -222,9 +222,10 @@ def test_a_record_that_changes_all_the_time_ends_a_rebuild_and_not_the_stream() 
             index.rebuild().apply([document])
 
 
-def test_a_rebuild_removes_what_the_store_does_not_have() -> None:
+@pytest.mark.parametrize("replicas", [1, 3])
+def test_a_rebuild_removes_what_the_store_does_not_have(replicas: int) -> None:
     clock = ManualClock()
-    with domain(clock, delay=3.0) as emulator:
+    with domain(clock, delay=3.0, replicas=replicas) as emulator:
         store = MemoryRecordStore(clock, SequentialIds())
         index = index_on(emulator, clock, lambda: store)
         lost, other = Key("anna", "notes", "lost"), Key("anna", "notes", "other")

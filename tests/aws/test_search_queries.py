@@ -136,6 +136,14 @@ def test_no_query_leaves_its_scope(index: CloudSearchIndex, text: str) -> None:
         assert index.search(replace(query, filters=(one,))).total == 0
 
 
+def test_somebody_may_be_in_many_spaces(index: CloudSearchIndex) -> None:
+    besides = frozenset({"inbox", "sent", "media", "drafts"})
+    scopes = [Scope(f"space{number}", None, besides) for number in range(600)]
+    scopes += [Scope(f"place{number}", f"c{name}") for number in range(200) for name in range(20)]
+    assert index.search(SearchQuery(Words("fox"), tuple(scopes))).total == 0
+    assert index.search(SearchQuery(Words("fox"), (*scopes, ANNA))).total == 2
+
+
 def test_without_a_scope_nothing_is_asked(
     index: CloudSearchIndex, emulator: CloudSearchEmulator
 ) -> None:

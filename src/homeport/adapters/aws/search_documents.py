@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from homeport.adapters.aws import search_fields as fields
-from homeport.domain import limits
 from homeport.domain.model.collection import Catalog, FieldRole
 from homeport.domain.model.document import Document, IndexChange, Removal
 from homeport.domain.model.record import Key
@@ -60,14 +59,13 @@ class Operations:
         id = document_id(removal.key)
         return Operation(removal, id, _json({"type": "delete", "id": id}))
 
-    def mark(self, removal: Removal, now: int) -> Operation:
-        """What stays of a removed document, so that no older one comes back until nobody has
-        one: no search finds it."""
+    def mark(self, removal: Removal) -> Operation:
+        """What stays of a removed document, for good, so that no older one comes back: no search
+        finds it. For an index without a store."""
         id = document_id(removal.key)
         held = {
             fields.KEY: key_text(removal.key),
             fields.VERSION: version_text(removal.version),
-            fields.EXPIRES: now + limits.RETENTION_SECONDS * 1_000_000,
         }
         return Operation(removal, id, _json({"type": "add", "id": id, "fields": held}))
 

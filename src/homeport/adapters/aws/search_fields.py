@@ -7,7 +7,6 @@ the same for every catalog. What users call their fields shows in the names of d
     space, collection      for scopes
     version                of the record, in 19 digits
     live                   1 in every document that is no marker of a removal
-    expires                of a marker: when it may go, in microseconds since 1970
     words, starts          the words of all text fields: stemmed, and as written (for prefixes)
     t_*, p_*               the words of one text field, in the same two ways
     k_*, n_*, d_*          all values of a keyword, number or date field
@@ -33,7 +32,6 @@ SPACE: Final = "space"
 COLLECTION: Final = "collection"
 VERSION: Final = "version"
 LIVE: Final = "live"
-EXPIRES: Final = "expires"
 WORDS: Final = "words"
 STARTS: Final = "starts"
 
@@ -113,7 +111,6 @@ def index_fields(language: str = "en") -> tuple[IndexField, ...]:
         IndexField(COLLECTION, "literal"),
         IndexField(VERSION, "literal", returned=True),
         IndexField(LIVE, "literal"),
-        IndexField(EXPIRES, "int"),
         IndexField(WORDS, "text-array", scheme=words),
         IndexField(STARTS, "text-array", scheme=PLAIN_SCHEME),
         IndexField("t_*", "text-array", returned=True, highlight=True, scheme=words),

@@ -68,14 +68,13 @@ class QueryTranslator:
             case Nothing():
                 return NOTHING
             case Not(inner):
-                return f"(and {EVERYTHING} (not {self.match(inner)}))"
+                return without(self.match(inner))
             case All(nodes):
                 return self._all(nodes)
 
     def within(self, query: SearchQuery) -> str:
         """The filter: the scopes, of which there is at least one, and all that must hold."""
-        scopes = any_of(scope(one) for one in query.scopes)
-        return every([LIVE, scopes, *map(self._filter, query.filters)])
+        return every([LIVE, covered(query.scopes), *map(self._filter, query.filters)])
 
     def _all(self, nodes: Sequence[Node]) -> str:
         parts = [
@@ -136,22 +135,42 @@ def start_of(node: Prefix) -> str:
     return words[0].lower() if len(words) == 1 else ""
 
 
-def scope(one: Scope) -> str:
-    parts = []
-    if one.space is not None:
-        parts.append(f"{fields.SPACE}:{_name(one.space)}")
+def covered(scopes: Iterable[Scope]) -> str:
+    """What any of the scopes covers. Spaces in which the same is readable stand together: a
+    query has at most 1,024 clauses, and somebody may be in 200 spaces."""
+    views: dict[str | None, list[str]] = {}
+    for one in scopes:
+        views.setdefault(one.space, []).append(_view(one))
+    alike: dict[str, list[str | None]] = {}
+    for space, found in views.items():
+        view = EVERYTHING if EVERYTHING in found else any_of(found)
+        alike.setdefault(view, []).append(space)
+    return any_of(_seen(spaces, view) for view, spaces in alike.items())
+
+
+def _seen(spaces: Sequence[str | None], view: str) -> str:
+    """What of these spaces is in view; None among them is every space."""
+    if None in spaces:
+        return view
+    inside = any_of(f"{fields.SPACE}:{_name(one)}" for one in spaces if one is not None)
+    return inside if view == EVERYTHING else every([inside, view])
+
+
+def _view(one: Scope) -> str:
+    """What a scope covers of its space."""
+    parts = [EVERYTHING]
     if one.collection is not None:
-        parts.append(f"{fields.COLLECTION}:{_name(one.collection)}")
-    parts += [
-        f"(not {fields.COLLECTION}:{_name(collection)})" for collection in sorted(one.besides)
-    ]
-    return every(parts or [EVERYTHING])
+        parts = [f"{fields.COLLECTION}:{_name(one.collection)}"]
+    if one.besides:
+        left_out = any_of(f"{fields.COLLECTION}:{_name(each)}" for each in sorted(one.besides))
+        parts.append(f"(not {left_out})")
+    return every(parts)
 
 
 def beyond(sort: Sort, after: After) -> str:
     """What comes after a place in the order of `sort`; what has no value comes last."""
     name = fields.first_field(sort.role, sort.field)
-    absent = f"(not {_present(sort)})"
+    absent = without(_present(sort))
     if after.value is None:
         return every([absent, keys_beyond(after.key)])
     place = fields.sortable(after.value) if isinstance(after.value, str) else after.value
@@ -170,6 +189,12 @@ def keys_beyond(key: Key) -> str:
 
 def has_keys(keys: Iterable[Key]) -> str:
     return any_of(f"{fields.KEY}:{quoted(key_text(key))}" for key in keys)
+
+
+def without(what: str) -> str:
+    """Everything else. What only excludes stands beside something that it excludes from: by
+    itself, and among alternatives, engines on Lucene may take it for nothing."""
+    return f"(and {EVERYTHING} (not {what}))"
 
 
 def every(parts: Sequence[str]) -> str:

@@ -104,7 +104,7 @@ class SeenVersions:
             if isinstance(change, Document):
                 found.append(self._operations.put(change))
             else:
-                found.append(self._operations.mark(change, now))
+                found.append(self._operations.mark(change))
         return found
 
     def follow_up(self, sent: Sequence[Operation]) -> list[Operation]:
