@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from homeport.adapters.aws import search_fields as fields
 from homeport.adapters.aws.clients import Clients
 from homeport.adapters.aws.search_documents import Operation, Operations, document_id
+from homeport.adapters.aws.search_errors import missing_field
 from homeport.adapters.aws.search_index import CloudSearchIndex
 from homeport.adapters.aws.search_uploads import BATCH_BYTES, Uploads, batches
 from homeport.adapters.memory.clock import ManualClock
@@ -365,6 +366,22 @@ def test_a_domain_without_the_fields_is_told(clock: ManualClock) -> None:
         one = Term(FieldRole.KEYWORD, "kind", "a")
         with pytest.raises(Unavailable, match="no index field for k_kind"):
             _found(index, one)
+
+
+@pytest.mark.parametrize(
+    ("message", "name"),
+    [
+        ('Field "k_kind" does not exist in domain configuration (near operation', "k_kind"),
+        ("Syntax error in query: field (t__0f) does not exist.", "t__0f"),
+        ("Field (k_kind) of type literal-array is not facet enabled.", "k_kind"),
+        ("Field name 'n_pages' is not configured", "n_pages"),
+        ('Field "version": the value cannot be null (near operation with index 1)', None),
+        ('Field "title" must have array type to have multiple values', None),
+        ("", None),
+    ],
+)
+def test_a_missing_field_is_told_from_a_bad_document(message: str, name: str | None) -> None:
+    assert missing_field(message) == name
 
 
 def test_wrong_settings_are_told(clock: ManualClock, emulator: CloudSearchEmulator) -> None:

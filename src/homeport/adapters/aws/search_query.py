@@ -269,7 +269,9 @@ def _fits(role: FieldRole, value: float) -> bool:
 
 
 def _number(role: FieldRole, value: float) -> str:
-    return repr(float(value) + 0.0) if role is FieldRole.NUMBER else str(int(value))
+    if role is FieldRole.DATE:
+        return str(int(value))
+    return repr(float(value) + 0.0).replace("e+", "e")
 
 
 _LEAST: Final[Mapping[FieldRole, float]] = {
