@@ -25,6 +25,7 @@ FAULTY = {
     "faulty.py": """
 import time
 from homeport.adapters.memory.search_index import MemorySearchIndex
+from homeport.domain.errors import Unavailable
 
 class Index(MemorySearchIndex):
     def search(self, query):
@@ -35,6 +36,8 @@ class Index(MemorySearchIndex):
         return super().search(query)
 
     def apply(self, documents):
+        if "down" in str(documents):
+            raise Unavailable("The index is down.") from KeyError("a secret")
         time.sleep(30)
 """
 }
@@ -67,7 +70,7 @@ def test_a_fault_of_ours_is_a_problem_and_tells_no_secret(start: Start) -> None:
         problem["request_id"],
     )
     assert line["error"]["type"] == "KeyError"
-    assert line["error"]["stack"][-1].endswith("faulty.py:10 search")
+    assert line["error"]["stack"][-1].endswith("faulty.py:11 search")
     assert "secret" not in search.text()
     assert search_for(search, "fine")["statusCode"] == 200
 
@@ -84,7 +87,7 @@ def test_before_the_time_is_over_the_caller_has_an_answer(
     assert problem["type"] == f"urn:homeport:problem:{kind}"
     _, line = search.lines()
     assert (line["status"], line["error"]["type"]) == (503, "OutOfTime")
-    assert "faulty.py:8 search" in " ".join(line["error"]["stack"])
+    assert "faulty.py:9 search" in " ".join(line["error"]["stack"])
     assert search_for(search, "fine")["statusCode"] == 200
 
 
@@ -96,6 +99,17 @@ def test_a_batch_that_runs_out_of_time_comes_again(start: Start) -> None:
     assert "the function indexing ran out of time" in outcome.error["errorMessage"]
     line = indexing.json_lines()[-1]
     assert (line["errors"], line["error"]["type"]) == (1, "OutOfTime")
+
+
+def test_what_is_logged_on_the_way_is_a_line_of_json_too(start: Start) -> None:
+    indexing = start(INDEXING, FAULTY, HOMEPORT_ADAPTERS__SEARCH_INDEX="faulty:Index")
+    again = indexing.invoke(events.change("down", 1 << 40))
+    assert again.json == {"batchItemFailures": [{"itemIdentifier": "100"}]}
+    warned, line = indexing.lines()
+    assert (warned["level"], warned["logger"]) == ("warning", "homeport.indexing")
+    assert warned["message"] == "1 of 1 changes come again: The index is down."
+    assert (line["failed_records"], line["errors"]) == (1, 0)
+    assert "secret" not in indexing.text()
 
 
 def test_what_cannot_start_says_so_at_init_and_to_every_caller(start: Start) -> None:
