@@ -124,6 +124,20 @@ def _port(
     )
 
 
+def _cloudsearch(*parts: Any, language: str, **endpoints: str | None) -> Any:
+    """The index of a domain. Raises DefinitionError where nothing says which."""
+    unset = [name for name, endpoint in endpoints.items() if endpoint is None]
+    if unset:
+        reason = (
+            'not set, and the search index "cloudsearch" needs it. Set it to the CloudSearch '
+            "domain's, also as HOMEPORT_AWS__{}, or adapters.search_index to another index."
+        )
+        raise DefinitionError(
+            [Problem("", f"aws.{name}", reason.format(name.upper())) for name in unset]
+        )
+    return _load(f"{_AWS}.search_index:CloudSearchIndex")(*parts, language=language, **endpoints)
+
+
 def call(function: Callable[..., Any], *args: Any) -> Any:
     """The way slow work is done where nothing waits beside it: at once."""
     return function(*args)
@@ -234,13 +248,14 @@ class Container(containers.DeclarativeContainer):
             language,
         ),
         aws=_once(
-            _late(f"{_AWS}.search_index:CloudSearchIndex"),
+            _cloudsearch,
             clients,
             clock,
             catalog,
             record_store.provider,
             search_endpoint=aws.provided.search_endpoint,
             document_endpoint=aws.provided.document_endpoint,
+            language=language,
         ),
         clock=clock,
         catalog=catalog,

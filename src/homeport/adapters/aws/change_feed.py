@@ -64,6 +64,12 @@ class DynamoDBChangeFeed:
         self._quiet = quiet
         self._sources: dict[str, _Source] = {}
 
+    def check(self) -> None:
+        """Raise Unavailable, saying what to do, where the stream or a queue of what is parked
+        does not answer. Not of the port, as all that follows the port's methods below."""
+        StreamReader(self._clients, self._table).open_shards()
+        self._parked.check()
+
     def deliver(
         self,
         consumer: str,

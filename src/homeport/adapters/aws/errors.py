@@ -73,6 +73,11 @@ _UNKNOWN_CALLER: Final = frozenset(
 )
 # A clock that is wrong has another remedy than credentials that are.
 _WRONG_CLOCK: Final = re.compile(r"Signature (?:expired|not yet current)")
+# What DynamoDB says of a table that was not made for the keys, or the index, of a request.
+_OTHER_KEYS: Final = re.compile(
+    r"does not match the schema|[Mm]issing the key|does not have the specified index"
+    r"|[Kk]ey condition|not part of the (?:table|key) schema|Missing key|Key attributes"
+)
 _ACTION: Final = re.compile(r"not authorized to perform: ([A-Za-z0-9-]+:[A-Za-z*]+)")
 
 
@@ -110,6 +115,12 @@ def translated(exc: VendorError, doing: str, *, setting: str = "") -> HomeportEr
         return Unavailable(
             f"AWS does not accept the credentials ({code}) while {doing}: renew them (AWS_PROFILE, "
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the process's role)."
+        )
+    if code == "ValidationException" and _OTHER_KEYS.search(message):
+        return Unavailable(
+            f"The table{named} has other keys, or another local index, than Homeport's ({code}) "
+            f"while {doing}: create it anew as Homeport's, or set {setting or 'its name'} to one "
+            "that is."
         )
     if status_of(exc) >= 500:
         return Unavailable(f"AWS has trouble of its own ({code}) while {doing}; try again.")
@@ -154,6 +165,31 @@ def code_of(exc: ClientError) -> str:
 def status_of(exc: ClientError) -> int:
     """The answer's HTTP status, 0 where there is none."""
     return exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+
+
+def is_not_permitted(exc: VendorError) -> bool:
+    """Whether the caller is known, and may not do this."""
+    from botocore import exceptions
+
+    # S3 has no code of its own for a refusal to HEAD.
+    return isinstance(exc, exceptions.ClientError) and code_of(exc) in _NOT_PERMITTED | {"403"}
+
+
+def is_unknown_caller(exc: VendorError) -> bool:
+    """Whether AWS will refuse everything that is asked in this way: without credentials, or
+    with ones that it does not accept."""
+    from botocore import exceptions
+
+    if isinstance(exc, exceptions.ClientError):
+        return code_of(exc) in _UNKNOWN_CALLER
+    return isinstance(
+        exc,
+        exceptions.NoCredentialsError
+        | exceptions.PartialCredentialsError
+        | exceptions.CredentialRetrievalError
+        | exceptions.TokenRetrievalError
+        | exceptions.SSOError,
+    )
 
 
 def is_lost(exc: VendorError) -> bool:

@@ -65,6 +65,11 @@ class DynamoDBIdentityProvider:
         self._keys = DynamoDBSigningKeys(self._table, clock)
         self._access_tokens = AccessTokens(self._keys, clock)
 
+    def check(self) -> None:
+        """Raise Unavailable, saying what to do, where the table does not answer. Not of the
+        port."""
+        self.find("check")
+
     def guest(self) -> Session:
         guest = Account(Identity(self._ids.identity_id(), Kind.GUEST, self._clock.now()))
         token, begin = self._begun(guest)

@@ -34,6 +34,10 @@ class LetterQueue:
         self._clock = clock
         self._source = source
 
+    def check(self) -> None:
+        """Raise Unavailable, saying what to do, where the queue does not answer."""
+        self._queue.counts()
+
     def put(self, source: str, body: str, cause: str, attempts: int) -> None:
         """Keep a letter that dies now."""
         letter = {

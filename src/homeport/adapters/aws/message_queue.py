@@ -58,6 +58,11 @@ class SQSMessageQueue:
         dead = Queue(clients, dead_queue, "aws.messages_dead_queue", wait=wait)
         self._dead = LetterQueue(dead, clock, _SOURCE)
 
+    def check(self) -> None:
+        """Raise Unavailable, saying what to do, where a queue does not answer. Not of the port."""
+        self._queue.counts()
+        self._dead.check()
+
     def enqueue(self, body: str, delay: float = 0.0) -> None:
         if len(body.encode()) > limits.QUEUE_BODY_BYTES:
             raise TooLarge(f"A queue takes bodies of up to {limits.QUEUE_BODY_BYTES:,} bytes.")

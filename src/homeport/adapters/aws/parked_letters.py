@@ -48,6 +48,11 @@ class ParkedLetters:
         self._redriven = Queue(clients, redriven, "aws.redriven_queue", wait=wait)
         self._batches = None if failed_batches is None else FailedBatches(clients, failed_batches)
 
+    def check(self) -> None:
+        """Raise Unavailable, saying what to do, where a queue does not answer."""
+        self._parked.check()
+        self._redriven.counts()
+
     def park(self, consumer: str, body: str, cause: str, attempts: int) -> None:
         """Keep an event, as `RecordChanged.to_json` writes it, that dies now."""
         self._parked.put(consumer, body, cause, attempts)

@@ -84,6 +84,12 @@ class CloudSearchIndex:
     def capabilities(self) -> frozenset[Capability]:
         return frozenset({Capability.STEMMING} if self._stems else ())
 
+    def check(self) -> None:
+        """Raise Unavailable, saying what to do, where one of the endpoints does not answer, or
+        the domain lacks a field. Not of the port."""
+        self._answers.entries(1, None)
+        self._uploads.check()
+
     def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
         """As the port says. A record that is written faster than it can be indexed is left as
         it last was: its next change is on its way here already."""

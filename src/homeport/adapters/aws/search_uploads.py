@@ -40,6 +40,17 @@ class Uploads:
         self._client = client
         self._sleep = sleep
 
+    def check(self) -> None:
+        """Raise Unavailable where the endpoint does not answer. It is sent an empty batch: that
+        changes nothing, and a refusal is an answer."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            self._client().upload_documents(documents=b"[]", contentType="application/json")
+        except (ClientError, BotoCoreError) as exc:
+            if not (isinstance(exc, ClientError) and is_refusal(exc)):
+                raise search_error(exc, _DOING, DOCUMENT_SETTING) from exc
+
     def send(self, operations: Sequence[Operation]) -> list[Rejection]:
         """Send operations, of which no two are for the same id, and let their second pass.
 

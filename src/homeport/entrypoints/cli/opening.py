@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -145,10 +145,25 @@ def _open(backend: Backend) -> None:
     """Touch every part, so that what is wrong is found now and not by a request."""
     try:
         _ = backend.database
-        _ = backend.identity_provider, backend.queue, backend.push, backend.feed
+        for part in (
+            backend.store,
+            backend.identity_provider,
+            backend.queue,
+            backend.push,
+            backend.feed,
+        ):
+            _check(part)
         _check_index(backend)
+        _check(backend.index)
     except HomeportError as error:
         raise Failure(_code(error), error.detail) from error
+
+
+def _check(part: object) -> None:
+    """Let an adapter look for what it needs, where it can tell sooner than by its first call."""
+    look: Callable[[], None] | None = getattr(part, "check", None)
+    if look is not None:
+        look()
 
 
 def _check_index(backend: Backend) -> None:
