@@ -16,7 +16,7 @@ from homeport.domain.errors import HomeportError
 from homeport.entrypoints.cli.exits import Failure
 from homeport.entrypoints.cli.opening import find_own_code, import_own_adapters
 
-_LOCAL: Final = re.compile(r"^([A-Za-z0-9_.-]+).*extra == ['\"]local['\"]")
+_OPTIONAL: Final = re.compile(r"^([A-Za-z0-9_.-]+).*extra == ['\"](\w+)['\"]")
 
 
 class Status(StrEnum):
@@ -50,10 +50,15 @@ def fault(name: str, detail: str, cure: str) -> Finding:
 def versions() -> Iterator[Finding]:
     """This program, what it runs on, and the packages of a server."""
     yield ok("versions", f"homeport {__version__}, Python {platform.python_version()}")
+    yield from packages("local")
+
+
+def packages(extra: str) -> Iterator[Finding]:
+    """The packages of one of the distribution's extras."""
     found, missing = [], []
     for line in metadata.requires("homeport") or ():
-        named = _LOCAL.match(line)
-        if named is None:
+        named = _OPTIONAL.match(line)
+        if named is None or named[2] != extra:
             continue
         try:
             found.append(f"{named[1]} {metadata.version(named[1])}")
@@ -61,7 +66,7 @@ def versions() -> Iterator[Finding]:
             missing.append(named[1])
     if missing:
         detail = f"Missing: {', '.join(missing)}."
-        yield fault("packages", detail, "Run: pip install 'homeport[local]'")
+        yield fault("packages", detail, f"Run: pip install 'homeport[{extra}]'")
     else:
         yield ok("packages", ", ".join(found))
 

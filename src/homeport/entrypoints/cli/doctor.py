@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from homeport.definition import Adapters, Definition
-from homeport.entrypoints.cli import checks, data_checks
+from homeport.entrypoints.cli import aws_checks, checks, data_checks
 from homeport.entrypoints.cli.checks import Finding, Status
 from homeport.entrypoints.cli.exits import Exit, Failure
 from homeport.entrypoints.cli.opening import definition_of, source_of
@@ -57,6 +57,8 @@ def _examine(arguments: Namespace) -> Iterator[Finding]:
         known = True
         source = source_of(arguments.definition)
         yield from _guarded("definition", lambda: checks.definition(found, source))
+        for check, look in aws_checks.looks(found):
+            yield from _guarded(check, look)
         if not _in_a_folder(found):
             yield from _guarded("server", lambda: data_checks.server(found, None))
             return
