@@ -6,6 +6,7 @@
     service_data.py    the part of botocore's data that is needed
     bytecode.py        the target's Python, and what it compiles
     bundle.py          puts it all into a folder
+    faults.py          why one cannot be made
 
 The same versions give the same bytes, whenever and wherever a bundle is made.
 """

@@ -49,7 +49,7 @@ def contents_of(function: str, definition: Definition) -> Contents:
                 f'adapters.{port} is "embedded", which keeps its data on the machine: a function '
                 "has none of its own. Choose another, as with HOMEPORT_PROFILE=aws."
             )
-    wanted = list(_CORE)
+    wanted: list[str] = list(_CORE)
     on_aws = not _AWS.isdisjoint(uses.values())
     if on_aws:
         wanted.append("boto3")
