@@ -1,36 +1,17 @@
-"""Search indexes that were broken on purpose: each breaks one promise of the port."""
+"""Search indexes that take changes wrongly, on purpose: each breaks one promise of the port."""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 from homeport.adapters.memory.search_index import MemoryRebuild, MemorySearchIndex
-from homeport.domain.model.document import IndexChange, IndexEntry, Rejection, Removal
-from homeport.domain.model.query import (
-    All,
-    AnyOf,
-    Filter,
-    Hit,
-    Node,
-    Not,
-    Phrase,
-    Prefix,
-    Range,
-    Scope,
-    SearchPage,
-    SearchQuery,
-    Term,
-    Words,
-)
+from homeport.domain.model.document import IndexChange, IndexEntry, IndexStatus, Rejection, Removal
+from homeport.domain.model.query import SearchPage, SearchQuery
 from homeport.domain.model.record import Key
 from homeport.domain.ports.search_index import Capability
-
-_EVERYTHING = (Scope(None),)
-
-# Indexes that take changes wrongly
+from tests.contract.broken_search_answers import ANSWERS
 
 
 class ForgetsRemovals(MemorySearchIndex):
@@ -85,6 +66,69 @@ class ListsRemovals(MemorySearchIndex):
         return [one for one in seen if after is None or one.key > after][:limit]
 
 
+class TellsVersionsOfRemovals(MemorySearchIndex):
+    def versions(self, keys: Sequence[Key]) -> list[int | None]:
+        return [self._live._seen.get(key) for key in keys]
+
+
+class TellsNoAbsentVersions(MemorySearchIndex):
+    def versions(self, keys: Sequence[Key]) -> list[int | None]:
+        return [one for one in super().versions(keys) if one is not None]
+
+
+class TellsVersionsInTheirOrder(MemorySearchIndex):
+    def versions(self, keys: Sequence[Key]) -> list[int | None]:
+        return super().versions(sorted(keys))
+
+
+class TellsVersionsOfFewKeys(MemorySearchIndex):
+    def versions(self, keys: Sequence[Key]) -> list[int | None]:
+        return [*super().versions(keys[:50]), *(None for _ in keys[50:])]
+
+
+class CountsRemovals(MemorySearchIndex):
+    def status(self) -> IndexStatus:
+        return replace(super().status(), documents=len(self._live._seen))
+
+
+class NeverTellsOfARebuild(MemorySearchIndex):
+    def status(self) -> IndexStatus:
+        return replace(super().status(), rebuilding=False)
+
+
+class TellsOfARebuildAtWorkAlone(MemorySearchIndex):
+    def status(self) -> IndexStatus:
+        return replace(super().status(), rebuilding=self._fresh is not None)
+
+
+class HasNoSchema(MemorySearchIndex):
+    def status(self) -> IndexStatus:
+        return replace(super().status(), schema="")
+
+
+class ClaimsToBeRebuiltInPlace(MemorySearchIndex):
+    @property
+    def in_place(self) -> bool:
+        return True
+
+
+class ForgetsWhatWasLeft(MemorySearchIndex):
+    def rebuild(self) -> MemoryRebuild:
+        if self._fresh is None:
+            self._left = None
+        return super().rebuild()
+
+
+class AnswersFromWhatWasLeft(MemorySearchIndex):
+    def search(self, query: SearchQuery) -> SearchPage:
+        if self._left is None:
+            return super().search(query)
+        live, self._live = self._live, self._left
+        page = super().search(query)
+        self._live = live
+        return page
+
+
 class RebuildsBlindly(MemorySearchIndex):
     """Changes during a rebuild do not reach the new index."""
 
@@ -114,193 +158,6 @@ class ClaimsToStem(MemorySearchIndex):
         return frozenset(Capability)
 
 
-# Indexes that answer wrongly
-
-
-class CountsBeyondTheScopes(MemorySearchIndex):
-    def search(self, query: SearchQuery) -> SearchPage:
-        total = super().search(replace(query, scopes=_EVERYTHING)).total
-        return replace(super().search(query), total=total if query.scopes else 0)
-
-
-class LeaksFacets(MemorySearchIndex):
-    def search(self, query: SearchQuery) -> SearchPage:
-        facets = super().search(replace(query, scopes=_EVERYTHING)).facets
-        return replace(super().search(query), facets=facets)
-
-
-class IgnoresBesides(MemorySearchIndex):
-    def search(self, query: SearchQuery) -> SearchPage:
-        scopes = tuple(replace(one, besides=frozenset()) for one in query.scopes)
-        return super().search(replace(query, scopes=scopes))
-
-
-class HeedsOneScope(MemorySearchIndex):
-    def search(self, query: SearchQuery) -> SearchPage:
-        return super().search(replace(query, scopes=query.scopes[:1]))
-
-
-class HeedsOneFilter(MemorySearchIndex):
-    def search(self, query: SearchQuery) -> SearchPage:
-        return super().search(replace(query, filters=query.filters[:1]))
-
-
-class ScoresFilters(MemorySearchIndex):
-    def search(self, query: SearchQuery) -> SearchPage:
-        page = super().search(query)
-        more = len(query.filters) + len(query.scopes) - 1
-        hits = tuple(hit._replace(score=hit.score and hit.score + more) for hit in page.hits)
-        return replace(page, hits=hits)
-
-
-class SkipsTies(MemorySearchIndex):
-    """A sorted page goes on after all records of the last value."""
-
-    def search(self, query: SearchQuery) -> SearchPage:
-        if query.after is not None:
-            last = replace(query.after, key=Key("~", "~", "~"))
-            query = replace(query, after=last)
-        return super().search(query)
-
-
-class OrdersTiesBackwards(MemorySearchIndex):
-    def search(self, query: SearchQuery) -> SearchPage:
-        page = super().search(query)
-        if query.sort is None:
-            return page
-        backwards = sorted(page.hits, key=lambda hit: hit.key, reverse=True)
-
-        def place(hit: Hit) -> int:
-            return [one.sort_value for one in page.hits].index(hit.sort_value)
-
-        return replace(page, hits=tuple(sorted(backwards, key=place)))
-
-
-class PutsValuelessFirst(MemorySearchIndex):
-    def search(self, query: SearchQuery) -> SearchPage:
-        page = super().search(query)
-        hits = sorted(page.hits, key=lambda hit: query.sort is None or hit.sort_value is not None)
-        return replace(page, hits=tuple(hits))
-
-
-class IgnoresTheOffset(MemorySearchIndex):
-    def search(self, query: SearchQuery) -> SearchPage:
-        return super().search(replace(query, offset=0))
-
-
-class RepeatsTheLastOfAPage(MemorySearchIndex):
-    def search(self, query: SearchQuery) -> SearchPage:
-        return super().search(replace(query, offset=max(0, query.offset - 1)))
-
-
-class CountsFacetsOfThePage(MemorySearchIndex):
-    def search(self, query: SearchQuery) -> SearchPage:
-        page = super().search(query)
-        facets = tuple(tuple(replace(x, count=1) for x in counts) for counts in page.facets)
-        return replace(page, facets=facets)
-
-
-class HighlightsUnescaped(MemorySearchIndex):
-    def search(self, query: SearchQuery) -> SearchPage:
-        page = super().search(query)
-        return replace(page, hits=tuple(map(_unescaped, page.hits)))
-
-
-class HighlightsWhatIsExcluded(MemorySearchIndex):
-    def search(self, query: SearchQuery) -> SearchPage:
-        page = super().search(query)
-        hits = tuple(
-            hit._replace(highlights=hit.highlights or (("title", ("<em>a</em>",)),))
-            for hit in page.hits
-        )
-        return replace(page, hits=hits)
-
-
-def _unescaped(hit: Hit) -> Hit:
-    shown = tuple((name, tuple(map(html.unescape, texts))) for name, texts in hit.highlights)
-    return hit._replace(highlights=shown)
-
-
-def _reading(change: Callable[[Node], Node]) -> type[MemorySearchIndex]:
-    """An index that takes each part of a query for another."""
-
-    def changed(node: Node) -> Node:
-        if isinstance(node, All):
-            node = All(tuple(map(changed, node.nodes)))
-        elif isinstance(node, Not):
-            node = Not(changed(node.node))
-        return change(node)
-
-    class Misread(MemorySearchIndex):
-        def search(self, query: SearchQuery) -> SearchPage:
-            return super().search(replace(query, match=changed(query.match)))
-
-    return Misread
-
-
-def _filtering(change: Callable[[Filter], Filter]) -> type[MemorySearchIndex]:
-    """The same for filters."""
-
-    def changed(one: Filter) -> Filter:
-        if isinstance(one, AnyOf):
-            return AnyOf(tuple(map(changed, one.filters)))
-        return change(one)
-
-    class Misread(MemorySearchIndex):
-        def search(self, query: SearchQuery) -> SearchPage:
-            return super().search(replace(query, filters=tuple(map(changed, query.filters))))
-
-    return Misread
-
-
-def _phrase_as_words(node: Node) -> Node:
-    if isinstance(node, Phrase):
-        return All(tuple(Words(word, node.field) for word in node.words))
-    return node
-
-
-def _prefix_as_word(node: Node) -> Node:
-    return Words(node.text, node.field) if isinstance(node, Prefix) else node
-
-
-def _word_as_prefix(node: Node) -> Node:
-    return Prefix(node.text, node.field) if isinstance(node, Words) else node
-
-
-def _without_field(node: Node) -> Node:
-    if isinstance(node, Words | Phrase | Prefix):
-        return replace(node, field=None)
-    return node
-
-
-def _without_negation(node: Node) -> Node:
-    return All() if isinstance(node, Not) else node
-
-
-def _only_negations_find_nothing(node: Node) -> Node:
-    if isinstance(node, All) and node.nodes and all(isinstance(one, Not) for one in node.nodes):
-        return Words("nowhere")
-    return node
-
-
-def _case_blind(one: Filter) -> Filter:
-    if isinstance(one, Term) and isinstance(one.value, str):
-        return replace(one, value=one.value.lower())
-    return one
-
-
-def _inclusive(one: Filter) -> Filter:
-    if isinstance(one, Range):
-        return replace(one, include_low=True, include_high=True)
-    return one
-
-
-def _positive_only(one: Filter) -> Filter:
-    if isinstance(one, Range) and one.low is None:
-        return replace(one, low=0)
-    return one
-
-
 INDEXES: Final[dict[str, type[MemorySearchIndex]]] = {
     "forgets removals": ForgetsRemovals,
     "takes older documents": TakesOlderDocuments,
@@ -309,85 +166,20 @@ INDEXES: Final[dict[str, type[MemorySearchIndex]]] = {
     "merges documents": MergesDocuments,
     "mixes spaces up": MixesSpacesUp,
     "lists removals": ListsRemovals,
+    "tells versions of removals": TellsVersionsOfRemovals,
+    "tells no absent versions": TellsNoAbsentVersions,
+    "tells versions in their order": TellsVersionsInTheirOrder,
+    "tells versions of few keys": TellsVersionsOfFewKeys,
+    "counts removals": CountsRemovals,
+    "never tells of a rebuild": NeverTellsOfARebuild,
+    "tells of a rebuild at work alone": TellsOfARebuildAtWorkAlone,
+    "has no schema": HasNoSchema,
+    "claims to be rebuilt in place": ClaimsToBeRebuiltInPlace,
+    "forgets what was left": ForgetsWhatWasLeft,
+    "answers from what was left": AnswersFromWhatWasLeft,
     "rebuilds blindly": RebuildsBlindly,
     "empties before rebuilding": EmptiesBeforeRebuilding,
     "rebuilds twice at once": RebuildsTwiceAtOnce,
-    "counts beyond the scopes": CountsBeyondTheScopes,
-    "leaks facets": LeaksFacets,
-    "ignores besides": IgnoresBesides,
-    "heeds one scope": HeedsOneScope,
-    "heeds one filter": HeedsOneFilter,
-    "scores filters": ScoresFilters,
-    "skips ties": SkipsTies,
-    "orders ties backwards": OrdersTiesBackwards,
-    "puts valueless first": PutsValuelessFirst,
-    "ignores the offset": IgnoresTheOffset,
-    "repeats the last of a page": RepeatsTheLastOfAPage,
-    "counts facets of the page": CountsFacetsOfThePage,
-    "highlights unescaped": HighlightsUnescaped,
-    "highlights what is excluded": HighlightsWhatIsExcluded,
-    "takes a phrase for words": _reading(_phrase_as_words),
-    "takes a prefix for a word": _reading(_prefix_as_word),
-    "takes a word for a prefix": _reading(_word_as_prefix),
-    "ignores fields": _reading(_without_field),
-    "ignores negations": _reading(_without_negation),
-    "finds nothing by negations alone": _reading(_only_negations_find_nothing),
-    "is blind to case in keywords": _filtering(_case_blind),
-    "includes every bound": _filtering(_inclusive),
-    "knows no negative numbers": _filtering(_positive_only),
     "claims to stem": ClaimsToStem,
+    **ANSWERS,
 }
-
-
-# Rebuilds
-
-
-class RebuildsForNothing(MemoryRebuild):
-    def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
-        return []
-
-
-class RebuildsWithoutRemovals(MemoryRebuild):
-    def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
-        return super().apply([one for one in changes if not isinstance(one, Removal)])
-
-
-class ListsNothingOfTheNew(MemoryRebuild):
-    def entries(self, limit: int, after: Key | None = None) -> list[IndexEntry]:
-        return []
-
-
-class NeverTakesOver(MemoryRebuild):
-    def commit(self) -> None:
-        self._finish(False)
-
-
-class AbandonsByTakingOver(MemoryRebuild):
-    def abandon(self) -> None:
-        self._finish(True)
-
-
-class NeverEnds(MemoryRebuild):
-    def abandon(self) -> None:
-        return
-
-
-REBUILDS: Final[Sequence[type[MemoryRebuild]]] = (
-    RebuildsForNothing,
-    RebuildsWithoutRemovals,
-    ListsNothingOfTheNew,
-    NeverTakesOver,
-    AbandonsByTakingOver,
-    NeverEnds,
-)
-
-
-def rebuilding_with(kind: type[MemoryRebuild]) -> type[MemorySearchIndex]:
-    """A sound index whose rebuilds are of this kind."""
-
-    class Rebuilding(MemorySearchIndex):
-        def rebuild(self) -> MemoryRebuild:
-            sound = super().rebuild()
-            return kind(sound._lock, sound._fresh, sound._finish)
-
-    return Rebuilding

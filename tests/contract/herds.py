@@ -49,6 +49,7 @@ from tests.contract import (
     broken_machines,
     broken_message_queues,
     broken_push_gateways,
+    broken_rebuilds,
     broken_record_stores,
     broken_schema_validators,
     broken_search_indexes,
@@ -156,7 +157,7 @@ def _index_suite(kind: type[MemorySearchIndex]) -> type[Contract]:
 
 
 def _rebuild_suite(kind: type[MemoryRebuild]) -> type[Contract]:
-    return _index_suite(broken_search_indexes.rebuilding_with(kind))
+    return _index_suite(broken_rebuilds.rebuilding_with(kind))
 
 
 def _clock_suite(make: Callable[[], SystemClock]) -> type[Contract]:
@@ -258,7 +259,7 @@ HERDS: Final = (
         Rebuild,
         MemoryRebuild,
         _rebuild_suite,
-        _by_name(broken_search_indexes.REBUILDS),
+        _by_name(broken_rebuilds.REBUILDS),
     ),
     Herd(
         "schema",

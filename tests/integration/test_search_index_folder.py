@@ -85,17 +85,92 @@ def test_a_new_index_needs_its_first_filling(tmp_path: Path) -> None:
     index.close()
 
 
-def test_an_unfinished_rebuild_leaves_nothing_behind(folder: Path) -> None:
+def leave(folder: Path) -> None:
+    """Leave a rebuild behind, that has come some way."""
     index = EmbeddedSearchIndex(folder, Catalog())
-    index.rebuild().apply([note("x")])
+    fresh = index.rebuild()
+    fresh.apply([note("x")])
+    fresh.keep("some way")
+    fresh.apply([note("y")])
     index.close()
-    assert len(list(folder.iterdir())) == 3
+
+
+def only_the_current(folder: Path) -> bool:
+    return sorted(one.name for one in folder.iterdir()) == sorted(
+        ["CURRENT", generation(folder).name]
+    )
+
+
+def test_an_unfinished_rebuild_is_gone_on_with_after_a_restart(folder: Path) -> None:
+    leave(folder)
+    index = EmbeddedSearchIndex(folder, Catalog())
+    assert index.needs_rebuild is None
+    assert index.status().rebuilding
+    assert ids(index) == ["a", "b", "c"]
+    fresh = index.rebuild()
+    assert fresh.place == "some way"
+    assert [one.key.id for one in fresh.entries(10)] == ["x"]
+    fresh.commit()
+    assert ids(index) == ["x"]
+    assert not index.status().rebuilding
+    assert only_the_current(folder)
+    index.close()
+
+
+def _spoil(folder: Path) -> None:
+    for file in (folder / str(int(generation(folder).name) + 1)).glob("*.store"):
+        file.write_bytes(file.read_bytes()[:-20])
+
+
+def _cut(folder: Path) -> None:
+    (folder / "REBUILD").write_bytes(b'{"generation": 3')
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder / str(int(generation(folder).name) + 1))
+
+
+@pytest.mark.parametrize("damage", [_spoil, _cut, _remove])
+def test_what_is_left_and_damaged_is_thrown_away(
+    folder: Path, damage: Callable[[Path], object]
+) -> None:
+    leave(folder)
+    damage(folder)
     index = EmbeddedSearchIndex(folder, Catalog())
     assert index.needs_rebuild is None
     assert ids(index) == ["a", "b", "c"]
-    assert sorted(one.name for one in folder.iterdir()) == sorted(
-        ["CURRENT", generation(folder).name]
-    )
+    assert not index.status().rebuilding
+    assert only_the_current(folder)
+    fresh = index.rebuild()
+    assert (fresh.place, fresh.entries(10)) == ("", [])
+    fresh.abandon()
+    assert only_the_current(folder)
+    index.close()
+
+
+def test_what_is_left_for_other_fields_is_thrown_away(folder: Path) -> None:
+    leave(folder)
+    index = EmbeddedSearchIndex(folder, OTHER_CATALOG)
+    fresh = index.rebuild()
+    assert (fresh.place, fresh.entries(10)) == ("", [])
+    fresh.commit()
+    index.close()
+    assert only_the_current(folder)
+
+
+def test_a_process_that_ends_right_after_the_swap_has_finished_it(folder: Path) -> None:
+    index = EmbeddedSearchIndex(folder, Catalog())
+    fresh = index.rebuild()
+    fresh.apply([note("x")])
+    fresh.keep("all")
+    said = (folder / "REBUILD").read_bytes()
+    fresh.commit()
+    index.close()
+    (folder / "REBUILD").write_bytes(said)
+    index = EmbeddedSearchIndex(folder, Catalog())
+    assert not index.status().rebuilding
+    assert ids(index) == ["x"]
+    assert index.rebuild().place == ""
     index.close()
 
 

@@ -50,9 +50,11 @@ SCOPES: Final[dict[str, tuple[Scope, ...]]] = {
     "nowhere": (),
 }
 
+KEYS: Final = ("home/notes/a", "home/notes/b", "home/drafts/a", "team/notes/a")
+
 changes = st.lists(
     st.tuples(
-        st.sampled_from(("home/notes/a", "home/notes/b", "home/drafts/a", "team/notes/a")),
+        st.sampled_from(KEYS),
         st.integers(1, 8),
         st.sampled_from(("run", "run fast", "Fast <b>", "")),
     ),
@@ -62,7 +64,7 @@ changes = st.lists(
 
 
 class SearchIndexes(Agreement[SearchIndex]):
-    """One rebuild at most goes on, in both. A restart ends it."""
+    """One rebuild at most goes on, in both; a restart leaves it behind."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,7 +87,7 @@ class SearchIndexes(Agreement[SearchIndex]):
     @step()
     def restart(self) -> None:
         if self.rebuilds is not None:
-            self.abandon()
+            self.leave()
         self.closed()
         self.tested = self.opened(self._ids[1])
 
@@ -135,22 +137,47 @@ class SearchIndexes(Agreement[SearchIndex]):
     def entries(self, limit: int) -> None:
         self.both(lambda index: _entries(index, limit))
 
+    @step(keys=st.lists(st.sampled_from(KEYS), max_size=5))
+    def versions(self, keys: Sequence[str]) -> None:
+        self.both(lambda index: index.versions(_keys(keys)))
+
     @step()
     def capabilities(self) -> None:
-        self.both(lambda index: index.capabilities)
+        self.both(lambda index: (index.capabilities, index.in_place))
+
+    @step()
+    def status(self) -> None:
+        self.both(lambda index: (index.status().documents, index.status().rebuilding))
 
     # Rebuilding
 
     @step()
     def rebuild(self) -> None:
         self.rebuilds = self.both(lambda index: index.rebuild(), lambda _: None) or self.rebuilds
+        if self.rebuilds is not None:
+            self.same(*(one.place for one in self.rebuilds))
+            self.same(*(one.versions(_keys(KEYS)) for one in self.rebuilds))
 
     @step(changes=changes)
     def fill(self, changes: Sequence[Change]) -> None:
         if self.rebuilds is not None:
             asked = list(map(change_of, changes))
             self.same(*(one.apply(asked) for one in self.rebuilds))
+            self.same(*(one.versions(_keys(KEYS)) for one in self.rebuilds))
             self.same(*(_entries(one, 2) for one in self.rebuilds))
+
+    @step(place=st.sampled_from(("here", "there")))
+    def keep(self, place: str) -> None:
+        for one in self.rebuilds or ():
+            one.keep(place)
+
+    @step()
+    def leave(self) -> None:
+        """All that was applied is kept before: what else stays of it, adapters may differ in."""
+        for one in self.rebuilds or ():
+            one.keep("left")
+            one.leave()
+        self.rebuilds = None
 
     @step()
     def commit(self) -> None:
@@ -176,13 +203,17 @@ class SearchIndexes(Agreement[SearchIndex]):
 
 def change_of(change: Change) -> IndexChange:
     text, version, title = change
-    key = Key(*text.split("/"))
+    (key,) = _keys([text])
     if not title:
         return Removal(key, version)
     fields: dict[str, Any] = {"text": {"title": (title,)}, "keyword": {"kind": (title[:3],)}}
     if version % 3:
         fields["number"] = {"pages": (float(version % 3),)}
     return Document(key, version, "anna", **fields)
+
+
+def _keys(texts: Sequence[str]) -> list[Key]:
+    return [Key(*text.split("/")) for text in texts]
 
 
 def _entries(index: SearchIndex | Rebuild, limit: int) -> list[IndexEntry]:

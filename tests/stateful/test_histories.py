@@ -14,6 +14,7 @@ from tests.contract import broken_change_feeds as feeds
 from tests.contract import broken_identity_providers as providers
 from tests.contract import broken_message_queues as queues
 from tests.contract import broken_record_stores as stores
+from tests.contract import broken_search_answers as answers
 from tests.contract import broken_search_indexes as indexes
 from tests.stateful.agreement import Agreement, StepIds
 from tests.stateful.change_feeds import ChangeFeeds, Feeding
@@ -115,7 +116,7 @@ BROKEN = [
     *(
         (SearchIndexes, index(one), one.__name__)
         for one in (
-            indexes.IgnoresBesides,
+            answers.IgnoresBesides,
             indexes.TakesOlderDocuments,
             indexes.TakesTheLastOfABatch,
             indexes.EmptiesBeforeRebuilding,

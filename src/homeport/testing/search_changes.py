@@ -1,4 +1,4 @@
-"""The search index's contract: versions, removals, entries, rebuilding, convergence."""
+"""The search index's contract: versions, removals, entries, convergence."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from typing import Any, ClassVar, Final, final
 
 import pytest
 
-from homeport.domain.errors import Conflict
 from homeport.domain.model.document import IndexChange, IndexEntry
 from homeport.domain.model.query import All, Scope, Words
 from homeport.domain.model.record import Key
 from homeport.domain.ports.search_index import Rebuild, SearchIndex
-from homeport.testing.contract import skip_unless
 from homeport.testing.search_support import (
     DRAFTS,
     NOTES,
@@ -20,10 +18,8 @@ from homeport.testing.search_support import (
     gone,
     key,
     note,
-    words,
 )
 
-_IN_PLACE: Final = "this engine has no second index to fill: it is rebuilt in place"
 _LARGE: Final = 2**62
 """As large as real versions are, and more than a float can tell apart."""
 
@@ -33,8 +29,6 @@ class ChangesContract(SearchIndexSupport):
 
     histories: ClassVar[int] = 15
     """How many random histories the test of convergence runs through."""
-    swaps: ClassVar[bool] = True
-    """Whether a rebuild fills a second index, which takes the first one's place at once."""
 
     @final
     def test_a_newer_document_replaces_all_of_an_older_one(
@@ -67,7 +61,7 @@ class ChangesContract(SearchIndexSupport):
             self.put(index, note(key(space, name), 2, title="fox"))
             self.put(index, note(key(space, name), 3, title="fox"))
         assert self.ids(index, All(), Scope(space)) == []
-        assert self._entries(index, space) == []
+        assert self.entries(index, space) == []
         self.put(index, note(key(space), 4, title="back again"))
         assert self.ids(index, Words("back"), Scope(space)) == ["a"]
 
@@ -122,55 +116,58 @@ class ChangesContract(SearchIndexSupport):
         versions = {place: version for version, place in enumerate(places, start=1)}
         expected = [IndexEntry(place, versions[place]) for place in sorted(places[1:])]
         for limit in (1, 3, 100):
-            assert self._entries(index, space, limit) == expected
+            assert self.entries(index, space, limit) == expected
 
     @final
-    def test_a_rebuild_takes_over_when_it_is_committed(
+    def test_versions_are_those_of_documents_in_the_order_asked_for(
         self, index: SearchIndex, space: str
     ) -> None:
-        skip_unless(self.swaps, _IN_PLACE)
-        self.put(index, note(key(space, "lost"), 1, title="fox"))
-        fresh = index.rebuild()
-        self.put(fresh, note(key(space, "found"), 1, title="fox"), gone(key(space, "gone"), 5))
-        assert self.ids(index, Words("fox"), Scope(space)) == ["lost"]
-        assert self._entries(fresh, space) == [IndexEntry(key(space, "found"), 1)]
-        fresh.commit()
-        fresh.abandon()
-        self.settle()
-        assert self.ids(index, Words("fox"), Scope(space)) == ["found"]
-        self.put(index, note(key(space, "gone"), 4, title="fox"))
-        self.put(index, note(key(space, "found"), 1, title="old"))
-        assert self.ids(index, Words("fox"), Scope(space)) == ["found"]
+        self.put(
+            index,
+            note(key(space, "a"), _LARGE + 1, title="fox"),
+            note(key(space, "b"), 2, title="fox"),
+            note(key(space, "a", DRAFTS), 3, title="fox"),
+            note(key(space, "c"), 4, title="fox"),
+            gone(key(space, "c"), 5),
+            gone(key(space, "d"), 6),
+        )
+        asked = [key(space, id) for id in ("never", "c", "b", "d", "a")]
+        asked += [key(space, "a", DRAFTS), key(f"{space}x")]
+        assert index.versions(asked) == [None, None, 2, None, _LARGE + 1, 3, None]
+        assert index.versions([]) == []
+        many = [key(space, f"n{number}") for number in range(100)]
+        self.put(index, *(note(place, 7, title="fox") for place in many[::2]))
+        assert index.versions(many) == [7, None] * 50
 
     @final
-    def test_changes_during_a_rebuild_reach_both(self, index: SearchIndex, space: str) -> None:
-        fresh = index.rebuild()
-        self.put(index, note(key(space, "a"), 2, title="new fox"), gone(key(space, "b"), 2))
-        assert self.ids(index, Words("fox"), Scope(space)) == ["a"]
-        self.put(fresh, note(key(space, "a"), 1, title="old"), note(key(space, "b"), 1, title="b"))
-        fresh.commit()
-        self.settle()
-        assert self.ids(index, All(), Scope(space)) == ["a"]
-        assert self.ids(index, words("new fox"), Scope(space)) == ["a"]
+    def test_versions_do_not_wait_until_searches_show_a_change(
+        self, index: SearchIndex, space: str
+    ) -> None:
+        place = key(space)
+        for version in (1, 2):
+            assert index.apply([note(place, version, title="fox")]) == []
+            assert index.versions([place]) == [version]
+        assert index.apply([gone(place, 3)]) == []
+        assert index.versions([place]) == [None]
 
     @final
-    def test_an_abandoned_rebuild_leaves_no_trace(self, index: SearchIndex, space: str) -> None:
-        skip_unless(self.swaps, _IN_PLACE)
-        self.put(index, note(key(space, "a"), 1, title="fox"))
-        fresh = index.rebuild()
-        self.put(fresh, note(key(space, "b"), 1, title="fox"))
-        fresh.abandon()
+    def test_the_status_counts_documents(self, index: SearchIndex, space: str) -> None:
         self.settle()
-        assert self.ids(index, Words("fox"), Scope(space)) == ["a"]
-        index.rebuild().abandon()
-
-    @final
-    def test_one_rebuild_at_a_time(self, index: SearchIndex) -> None:
-        fresh = index.rebuild()
-        with pytest.raises(Conflict):
-            index.rebuild()
-        fresh.abandon()
-        index.rebuild().abandon()
+        before = index.status()
+        self.put(
+            index,
+            note(key(space, "a"), 1, title="fox"),
+            note(key(space, "b"), 1, title="fox"),
+            note(key(space, "a"), 2, title="fox"),
+            note(key(space, "c"), 1, title="fox"),
+            gone(key(space, "c"), 2),
+            gone(key(space, "d"), 2),
+        )
+        after = index.status()
+        assert after.documents == before.documents + 2
+        assert after.schema == before.schema != ""
+        assert after.size is None or after.size > 0
+        assert not after.rebuilding
 
     @final
     def test_the_index_comes_to_equal_the_store(self, index: SearchIndex, space: str) -> None:
@@ -180,23 +177,10 @@ class ChangesContract(SearchIndexSupport):
             history.run(index)
             self.settle()
             expected = history.expected()
-            assert self._entries(index, history.space) == expected, f"seed {seed}"
+            assert self.entries(index, history.space) == expected, f"seed {seed}"
             for text in _TEXTS:
                 found = self.hits(index, Words(text), Scope(history.space))
                 assert {hit.key for hit in found} == history.with_text(text), f"seed {seed}"
-
-    def _entries(
-        self, index: SearchIndex | Rebuild, space: str, limit: int = 100
-    ) -> list[IndexEntry]:
-        """All entries of one space, read in pages."""
-        found: list[IndexEntry] = []
-        after: Key | None = None
-        while page := index.entries(limit, after):
-            assert len(page) <= limit
-            assert after is None or page[0].key > after
-            found += page
-            after = page[-1].key
-        return [one for one in found if one.key.space == space]
 
 
 _TEXTS: Final = ("red", "green", "blue")

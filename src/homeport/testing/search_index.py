@@ -5,12 +5,13 @@ from __future__ import annotations
 from homeport.testing.search_answers import AnswersContract
 from homeport.testing.search_changes import ChangesContract
 from homeport.testing.search_matching import MatchingContract
+from homeport.testing.search_rebuilds import RebuildsContract
 from homeport.testing.search_support import CATALOG
 
 __all__ = ["CATALOG", "SearchIndexContract"]
 
 
-class SearchIndexContract(MatchingContract, AnswersContract, ChangesContract):
+class SearchIndexContract(MatchingContract, AnswersContract, ChangesContract, RebuildsContract):
     """What `homeport.domain.ports.search_index.SearchIndex` promises.
 
     Override the fixture `index` with an index made for `homeport.testing.CATALOG`. It may be

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 import pytest
 
 from homeport.domain.model.collection import Catalog, Collection, FieldDeclaration, FieldRole
-from homeport.domain.model.document import Document, IndexChange, Removal
+from homeport.domain.model.document import Document, IndexChange, IndexEntry, Removal
 from homeport.domain.model.query import All, Hit, Node, Phrase, Scope, SearchQuery, Words
 from homeport.domain.model.record import Key
 from homeport.domain.ports.search_index import Rebuild, SearchIndex
@@ -57,6 +57,19 @@ class SearchIndexSupport(Contract):
     def hits(self, index: SearchIndex, match: Node, *scopes: Scope, **more: Any) -> tuple[Hit, ...]:
         options: dict[str, Any] = {"limit": 100} | more
         return index.search(SearchQuery(match, scopes, **options)).hits
+
+    def entries(
+        self, index: SearchIndex | Rebuild, space: str, limit: int = 100
+    ) -> list[IndexEntry]:
+        """All entries of one space, read in pages."""
+        found: list[IndexEntry] = []
+        after: Key | None = None
+        while page := index.entries(limit, after):
+            assert len(page) <= limit
+            assert after is None or page[0].key > after
+            found += page
+            after = page[-1].key
+        return [one for one in found if one.key.space == space]
 
 
 def key(space: str, id: str = "a", collection: str = NOTES) -> Key:

@@ -2,8 +2,12 @@
 
     index/CURRENT    {"generation": 3, "schema": "...", "complete": true}
     index/3/         a tantivy index
+    index/REBUILD    {"generation": 4, "schema": "...", "place": "..."}, while there is one
+    index/4/         what it fills
 
-A rebuild fills the next generation; replacing CURRENT, which is atomic, puts it in use.
+A rebuild fills the next generation; replacing CURRENT, which is atomic, puts it in use. Both
+files are written after what they speak of, so a process may be killed at any point: what stands
+in them is true, and a generation that neither names is thrown away.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ import os
 import shutil
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +30,15 @@ class Current:
     generation: int
     schema: str
     complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """A generation that is being filled, and how far whoever fills it has come."""
+
+    generation: int
+    schema: str
+    place: str
 
 
 class IndexFolder:
@@ -42,17 +55,35 @@ class IndexFolder:
 
     def point_to(self, current: Current) -> None:
         """Replace CURRENT, durably."""
-        said = {
-            "generation": current.generation,
-            "schema": current.schema,
-            "complete": current.complete,
-        }
-        draft = self._folder / f"{_POINTER}.new"
+        self._write(_POINTER, asdict(current))
+
+    def filling(self) -> Filling | None:
+        """What REBUILD says; None where there is none, it cannot be read, or what it speaks of
+        is in use already."""
+        try:
+            said = json.loads((self._folder / _FILLING).read_bytes())
+            filling = Filling(int(said["generation"]), str(said["schema"]), str(said["place"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        current = self.current()
+        in_use = current is not None and current.generation == filling.generation
+        return None if in_use else filling
+
+    def keep_filling(self, filling: Filling) -> None:
+        """Replace REBUILD, durably."""
+        self._write(_FILLING, asdict(filling))
+
+    def forget_filling(self) -> None:
+        (self._folder / _FILLING).unlink(missing_ok=True)
+
+    def _write(self, name: str, said: dict[str, Any]) -> None:
+        """Replace a file, durably."""
+        draft = self._folder / f"{name}.new"
         with draft.open("w") as file:
             json.dump(said, file)
             file.flush()
             os.fsync(file.fileno())
-        draft.replace(self._folder / _POINTER)
+        draft.replace(self._folder / name)
         handle = os.open(self._folder, os.O_RDONLY)
         try:
             os.fsync(handle)
@@ -66,10 +97,10 @@ class IndexFolder:
         """A number that no generation has had."""
         return max(self._generations(), default=0) + 1
 
-    def keep_only(self, generation: int) -> None:
+    def keep_only(self, *generations: int) -> None:
         """Delete all other generations."""
         for one in self._generations():
-            if one != generation:
+            if one not in generations:
                 shutil.rmtree(self.path(one), ignore_errors=True)
 
     def damage(self, generation: int) -> str | None:
@@ -88,6 +119,15 @@ class IndexFolder:
         except (ValueError, KeyError, TypeError):
             return f"{_META} is damaged"
         return None
+
+    def size(self, generation: int) -> int:
+        """The bytes of a generation's files, those included that are about to go."""
+        total = 0
+        with contextlib.suppress(OSError):
+            for file in self.path(generation).iterdir():
+                with contextlib.suppress(OSError):  # merged away meanwhile
+                    total += file.stat().st_size
+        return total
 
     def documents(self, generation: int) -> int:
         """How many documents and removal markers the last commit holds. Raises OSError and
@@ -129,6 +169,7 @@ def _is_sound(content: bytes) -> bool:
 
 
 _POINTER: Final = "CURRENT"
+_FILLING: Final = "REBUILD"
 _META: Final = "meta.json"
 _ENDINGS: Final = ("fast", "fieldnorm", "idx", "pos", "store", "term")
 """The files of every segment."""

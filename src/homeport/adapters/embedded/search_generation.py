@@ -41,7 +41,7 @@ class Generation:
         self._schema = schema
         self._writing = threading.Lock()
         self._writer: tantivy.IndexWriter | None = None
-        self._pending: dict[str, int] = {}
+        self._pending: dict[str, IndexChange] = {}
         self._lost = False
         with translated():
             folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +74,8 @@ class Generation:
                 except ValueError as exc:
                     rejections.append(Rejection(change.key, str(exc)))
                 else:
-                    self._pending[name] = change.version
+                    # No more of it than its key and version is looked at.
+                    self._pending[name] = _bare(change)
             if commit or len(self._pending) >= _PENDING:
                 self._commit()
         return rejections
@@ -98,6 +99,23 @@ class Generation:
         with translated():
             return self._reader.entries(limit, after)
 
+    def versions(self, keys: Sequence[Key]) -> list[int | None]:
+        """Of documents alone, what is not committed included."""
+        names = [key_text(key) for key in keys]
+        with self._writing:
+            pending = {name: self._pending[name] for name in names if name in self._pending}
+            reader = self._reader
+        with translated():
+            asked = [name for name in names if name not in pending]
+            found: dict[str, int | None] = {**reader.versions(asked, markers=False)}
+        for name, change in pending.items():
+            found[name] = change.version if isinstance(change, Document) else None
+        return [found.get(name) for name in names]
+
+    def documents(self) -> int:
+        with translated():
+            return self._reader.documents()
+
     def close(self) -> None:
         """Let go of the folder, once the merges that are going on have ended. The next change
         takes it again."""
@@ -120,7 +138,7 @@ class Generation:
     def _versions(self, names: list[str]) -> dict[str, int]:
         """The versions that the index has seen of these keys, removals included."""
         found = self._reader.versions(names)
-        found.update((name, self._pending[name]) for name in names if name in self._pending)
+        found.update((name, self._pending[name].version) for name in names if name in self._pending)
         return found
 
     def _json(self, change: IndexChange) -> str:
@@ -148,6 +166,12 @@ class Generation:
             self._pending.clear()
             self._writer = None
             raise
+
+
+def _bare(change: IndexChange) -> IndexChange:
+    if isinstance(change, Document):
+        return Document(change.key, change.version, change.author)
+    return change
 
 
 def _open(folder: Path, schema: SearchSchema) -> tantivy.Index:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from homeport.adapters.embedded.search_folder import Current, IndexFolder
+from homeport.adapters.embedded.search_folder import Current, Filling, IndexFolder
 from homeport.adapters.embedded.search_generation import Generation, translated
+from homeport.adapters.embedded.search_rebuild import EmbeddedRebuild, End
 from homeport.adapters.embedded.search_schema import SearchSchema
 from homeport.domain.errors import Conflict, Unavailable
 from homeport.domain.model.collection import Catalog
-from homeport.domain.model.document import IndexChange, IndexEntry, Rejection
+from homeport.domain.model.document import IndexChange, IndexEntry, IndexStatus, Rejection
 from homeport.domain.model.query import SearchPage, SearchQuery
 from homeport.domain.model.record import Key
 from homeport.domain.ports.search_index import Capability
@@ -35,11 +37,16 @@ class EmbeddedSearchIndex:
         with translated():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._needs_rebuild, self._live = self._open()
-            self._folder.keep_only(self._live.number)
+            left = self._left()
+            self._folder.keep_only(self._live.number, *(() if left is None else [left.generation]))
 
     @property
     def capabilities(self) -> frozenset[Capability]:
         return frozenset({Capability.STEMMING} if self._schema.stems else ())
+
+    @property
+    def in_place(self) -> bool:
+        return False
 
     @property
     def needs_rebuild(self) -> str | None:
@@ -59,18 +66,29 @@ class EmbeddedSearchIndex:
     def entries(self, limit: int, after: Key | None = None) -> list[IndexEntry]:
         return self._live.entries(limit, after)
 
+    def versions(self, keys: Sequence[Key]) -> list[int | None]:
+        return self._live.versions(keys)
+
+    def status(self) -> IndexStatus:
+        live = self._live
+        return IndexStatus(
+            live.documents(),
+            self._folder.size(live.number),
+            f"{self._schema.digest[:12]}.{live.number}",
+            self._folder.filling() is not None,
+        )
+
     def rebuild(self) -> EmbeddedRebuild:
         with self._applying:
             if self._fresh is not None:
                 raise Conflict("The search index is being rebuilt already.")
             with translated():
-                number = self._folder.next()
-                fresh = Generation(number, self._folder.path(number), self._schema, filling=True)
+                filling, fresh = self._begin()
             self._fresh = fresh
-        return EmbeddedRebuild(fresh, self._end_rebuild)
+        return EmbeddedRebuild(self._folder, filling, fresh, self._end_rebuild)
 
     def close(self) -> None:
-        """Let go of the folder. A rebuild that is going on comes to nothing."""
+        """Let go of the folder. A rebuild that is going on is left behind."""
         with self._applying:
             if self._fresh is not None:
                 self._fresh.close()
@@ -98,39 +116,46 @@ class EmbeddedSearchIndex:
         self._folder.point_to(Current(number, self._schema.digest, complete=False))
         return reason, live
 
-    def _end_rebuild(self, fresh: Generation, *, take: bool) -> None:
+    def _left(self) -> Filling | None:
+        """What a rebuild has left behind, as far as it is of use; else nothing of it stays."""
+        left = self._folder.filling()
+        if (
+            left is not None
+            and left.schema == self._schema.digest
+            and self._folder.damage(left.generation) is None
+        ):
+            return left
+        self._folder.forget_filling()
+        return None
+
+    def _begin(self) -> tuple[Filling, Generation]:
+        """The generation to fill: the one left behind, or a new one."""
+        left = self._left()
+        if left is not None:
+            path = self._folder.path(left.generation)
+            with contextlib.suppress(Unavailable):  # damaged in a way that its files do not show
+                return left, Generation(left.generation, path, self._schema, filling=True)
+        number = self._folder.next()
+        fresh = Generation(number, self._folder.path(number), self._schema, filling=True)
+        filling = Filling(number, self._schema.digest, place="")
+        self._folder.keep_filling(filling)
+        return filling, fresh
+
+    def _end_rebuild(self, fresh: Generation, end: End) -> bool:
         with self._applying:
             if self._fresh is not fresh:
-                return
-            if take:
+                return False
+            old = fresh
+            if end is End.COMMITTED:
                 fresh.filled()
                 with translated():
                     self._folder.point_to(Current(fresh.number, self._schema.digest, complete=True))
                 self._live, old = fresh, self._live
                 self._needs_rebuild = None
-            else:
-                old = fresh
             self._fresh = None
         old.close()
-        self._folder.keep_only(self._live.number)
-
-
-class EmbeddedRebuild:
-    """Fills one generation; `end` puts it in use, or throws it away."""
-
-    def __init__(self, fresh: Generation, end: Callable[..., None]) -> None:
-        self._fresh = fresh
-        self._end = end
-
-    def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
-        return self._fresh.apply(changes, commit=False)
-
-    def entries(self, limit: int, after: Key | None = None) -> list[IndexEntry]:
-        self._fresh.commit()
-        return self._fresh.entries(limit, after)
-
-    def commit(self) -> None:
-        self._end(self._fresh, take=True)
-
-    def abandon(self) -> None:
-        self._end(self._fresh, take=False)
+        if end is not End.LEFT:
+            with translated():
+                self._folder.forget_filling()
+            self._folder.keep_only(self._live.number)
+        return True

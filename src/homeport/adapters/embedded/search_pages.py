@@ -84,9 +84,18 @@ class PageReader:
             for (key, _), version in zip(found.hits, versions, strict=True)
         ]
 
-    def versions(self, keys: Sequence[str]) -> dict[str, int]:
-        """The version of each key's document or marker."""
-        found = self._searcher.search(self._translator.keys(keys), len(keys) + 1, count=False)
+    def documents(self) -> int:
+        """How many there are, markers not counted."""
+        return _count(self._searcher.search(self._translator.live(None), 1))
+
+    def versions(self, keys: Sequence[str], *, markers: bool = True) -> dict[str, int]:
+        """The version of each key's document or, with `markers`, of what stays of a removal."""
+        if not keys:
+            return {}
+        wanted = self._translator.keys(keys)
+        if not markers:
+            wanted = self._translator.both(wanted, self._translator.live(None))
+        found = self._searcher.search(wanted, len(keys) + 1, count=False)
         stored = [self._searcher.doc(address) for _, address in found.hits]
         return {one["key"][0]: one["version"][0] for one in stored}
 

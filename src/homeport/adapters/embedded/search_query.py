@@ -66,6 +66,9 @@ class QueryTranslator:
             clauses.append((Occur.Must, self._keys_beyond(after)))
         return Query.boolean_query(clauses)
 
+    def both(self, one: Query, other: Query) -> Query:
+        return Query.boolean_query([(Occur.Must, one), (Occur.Must, other)])
+
     def keys(self, keys: Sequence[str]) -> Query:
         return Query.term_set_query(self._schema.fields, "key", keys)
 

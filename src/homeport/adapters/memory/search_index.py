@@ -1,74 +1,49 @@
-"""Search in dictionaries: what every other index must agree with, but for scores.
-
-Words are runs of letters and digits in lower case; there is no stemming. The score is BM25's
-idea in its simplest form: rarer words and more of them count more, longer texts less.
-"""
+"""Search in dictionaries: what every other index must agree with, but for scores."""
 
 from __future__ import annotations
 
-import re
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from enum import Enum, auto
 
+from homeport.adapters.memory.search_answers import Search
+from homeport.adapters.memory.search_documents import Documents
 from homeport.domain.errors import Conflict
-from homeport.domain.highlighting import Phrases, fragments
-from homeport.domain.model.collection import FieldRole
-from homeport.domain.model.document import (
-    Document,
-    IndexChange,
-    IndexEntry,
-    Rejection,
-    Removal,
-)
-from homeport.domain.model.query import (
-    After,
-    All,
-    AnyOf,
-    Facet,
-    FacetCount,
-    Filter,
-    Hit,
-    Node,
-    Not,
-    Nothing,
-    Phrase,
-    Prefix,
-    Range,
-    SearchPage,
-    SearchQuery,
-    Sort,
-    Term,
-    Words,
-)
+from homeport.domain.model.document import IndexChange, IndexEntry, IndexStatus, Rejection
+from homeport.domain.model.query import SearchPage, SearchQuery
 from homeport.domain.model.record import Key
 from homeport.domain.ports.search_index import Capability
 
-Value: TypeAlias = "str | float | int"
 
+class End(Enum):
+    """What becomes of a rebuild."""
 
-def tokens(text: str) -> list[str]:
-    """The words of a text, in order."""
-    return [word.lower() for word in _WORD.findall(text)]
-
-
-_WORD: Final = re.compile(r"[^\W_]+")
+    COMMITTED = auto()
+    LEFT = auto()
+    ABANDONED = auto()
 
 
 class MemorySearchIndex:
-    """Safe to use from several threads: one lock around everything."""
+    """Safe to use from several threads: one lock around everything.
+
+    `_fresh` is being filled, `_left` was left behind: changes do not reach that one.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._live = _Documents()
-        self._fresh: _Documents | None = None
+        self._live = Documents()
+        self._fresh: Documents | None = None
+        self._left: Documents | None = None
+        self._worker: object = None
 
     @property
     def capabilities(self) -> frozenset[Capability]:
         return frozenset()
+
+    @property
+    def in_place(self) -> bool:
+        return False
 
     def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
         with self._lock:
@@ -80,36 +55,60 @@ class MemorySearchIndex:
 
     def search(self, query: SearchQuery) -> SearchPage:
         with self._lock:
-            return _Search(self._live, query).page()
+            return Search(self._live, query).page()
 
     def entries(self, limit: int, after: Key | None = None) -> list[IndexEntry]:
         with self._lock:
             return self._live.entries(limit, after)
 
+    def versions(self, keys: Sequence[Key]) -> list[int | None]:
+        with self._lock:
+            return self._live.versions(keys)
+
+    def status(self) -> IndexStatus:
+        with self._lock:
+            rebuilding = self._fresh is not None or self._left is not None
+            return IndexStatus(len(self._live.entries_by_key), None, "memory", rebuilding)
+
     def rebuild(self) -> MemoryRebuild:
         with self._lock:
             if self._fresh is not None:
                 raise Conflict("The search index is being rebuilt already.")
-            fresh = self._fresh = _Documents()
+            fresh = self._fresh = self._left or Documents()
+            worker = self._worker = object()
+            self._left = None
 
-        def finish(take: bool) -> None:
+        def finish(end: End) -> bool:
             with self._lock:
-                if self._fresh is fresh:
-                    self._fresh = None
-                    self._live = fresh if take else self._live
+                if self._fresh is None or self._worker is not worker:
+                    return False
+                self._fresh = None
+                if end is End.COMMITTED:
+                    self._live = fresh
+                elif end is End.LEFT:
+                    self._left = fresh
+                return True
 
         return MemoryRebuild(self._lock, fresh, finish)
 
 
 class MemoryRebuild:
-    """`finish(True)` puts the new index in the live one's place; either way it ends once."""
+    """Fills `fresh`; `finish` says what becomes of it. The first time counts, and returns True."""
 
     def __init__(
-        self, lock: AbstractContextManager[bool], fresh: _Documents, finish: Callable[[bool], None]
+        self, lock: AbstractContextManager[bool], fresh: Documents, finish: Callable[[End], bool]
     ) -> None:
         self._lock = lock
         self._fresh = fresh
         self._finish = finish
+
+    @property
+    def place(self) -> str:
+        return self._fresh.place
+
+    @property
+    def head_start(self) -> float:
+        return 0.0
 
     def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
         with self._lock:
@@ -121,253 +120,19 @@ class MemoryRebuild:
         with self._lock:
             return self._fresh.entries(limit, after)
 
-    def commit(self) -> None:
-        self._finish(True)
+    def versions(self, keys: Sequence[Key]) -> list[int | None]:
+        with self._lock:
+            return self._fresh.versions(keys)
+
+    def keep(self, place: str) -> None:
+        self._fresh.place = place
+
+    def leave(self) -> None:
+        self._finish(End.LEFT)
+
+    def commit(self, grace: float = 0.0) -> None:
+        if not self._finish(End.COMMITTED):
+            raise Conflict("This rebuild of the search index has ended already.")
 
     def abandon(self) -> None:
-        self._finish(False)
-
-
-@dataclass(slots=True)
-class _Entry:
-    """A document and its words: for each text field its values, each a list of words."""
-
-    document: Document
-    words: dict[str, list[list[str]]] = field(default_factory=dict)
-
-    def values(self, role: FieldRole, path: str) -> tuple[Value, ...]:
-        """Distinct values, in the document's order."""
-        by_path: Mapping[str, tuple[Value, ...]] = getattr(self.document, role.value)
-        return tuple(dict.fromkeys(by_path.get(path, ())))
-
-    def texts(self, path: str | None) -> Iterable[list[str]]:
-        if path is not None:
-            return self.words.get(path, [])
-        return (value for values in self.words.values() for value in values)
-
-    def count(self, phrase: Sequence[str], path: str | None) -> int:
-        """How often these words stand side by side."""
-        return sum(len(_places(value, phrase)) for value in self.texts(path))
-
-    def length(self) -> int:
-        return sum(map(len, self.texts(None)))
-
-
-class _Documents:
-    """One generation of the index: entries by key, the keys of each word, the removals."""
-
-    def __init__(self) -> None:
-        self.entries_by_key: dict[Key, _Entry] = {}
-        self.keys_of: dict[str, set[Key]] = {}
-        self._seen: dict[Key, int] = {}
-
-    def apply(self, change: IndexChange) -> None:
-        if change.version <= self._seen.get(change.key, -1):
-            return
-        self._seen[change.key] = change.version
-        self._forget(change.key)
-        if isinstance(change, Removal):
-            return
-        entry = _Entry(change)
-        for path, values in change.text.items():
-            entry.words[path] = [tokens(value) for value in values]
-            for word in {word for value in entry.words[path] for word in value}:
-                self.keys_of.setdefault(word, set()).add(change.key)
-        self.entries_by_key[change.key] = entry
-
-    def entries(self, limit: int, after: Key | None) -> list[IndexEntry]:
-        keys = sorted(key for key in self.entries_by_key if after is None or key > after)
-        return [IndexEntry(key, self._seen[key]) for key in keys[:limit]]
-
-    def _forget(self, key: Key) -> None:
-        entry = self.entries_by_key.pop(key, None)
-        if entry is None:
-            return
-        for word in {word for value in entry.texts(None) for word in value}:
-            keys = self.keys_of[word]
-            keys.discard(key)
-            if not keys:
-                del self.keys_of[word]
-
-
-class _Search:
-    """One query against one generation."""
-
-    def __init__(self, documents: _Documents, query: SearchQuery) -> None:
-        self._documents = documents
-        self._query = query
-
-    def page(self) -> SearchPage:
-        query = self._query
-        entries = self._documents.entries_by_key
-        keys = [
-            key
-            for key in self._match(query.match)
-            if any(scope.covers(key) for scope in query.scopes)
-            and all(_holds(one, entries[key]) for one in query.filters)
-        ]
-        found = [entries[key] for key in sorted(keys)]
-        scores = dict.fromkeys(keys, 0.0)
-        if query.sort is None:
-            scores = {key: self._score(query.match, entries[key]) for key in keys}
-            ordered = sorted(found, key=lambda one: -scores[one.document.key])
-            ordered = ordered[query.offset :]
-        else:
-            ordered = _sorted(found, query.sort)
-            if query.after is not None:
-                ordered = _beyond(ordered, query.sort, query.after)
-        return SearchPage(
-            hits=tuple(
-                Hit(
-                    one.document.key,
-                    one.document.version,
-                    scores[one.document.key],
-                    None if query.sort is None else _sort_value(one, query.sort),
-                    self._highlights(one),
-                )
-                for one in ordered[: query.limit]
-            ),
-            total=len(found),
-            facets=tuple(_counts(one, found) for one in query.facets),
-        )
-
-    def _match(self, node: Node) -> set[Key]:
-        match node:
-            case Nothing():
-                return set()
-            case Not(inner):
-                return set(self._documents.entries_by_key) - self._match(inner)
-            case All(nodes):
-                found = set(self._documents.entries_by_key)
-                for one in nodes:
-                    found &= self._match(one)
-                return found
-            case Words() | Phrase() | Prefix():
-                return self._with_words(node)
-
-    def _with_words(self, node: Words | Phrase | Prefix) -> set[Key]:
-        entries, keys_of = self._documents.entries_by_key, self._documents.keys_of
-        found: set[Key] = set()
-        for phrase in self._phrases(node):
-            keys = set.intersection(*(keys_of.get(word, set()) for word in phrase))
-            found |= {key for key in keys if entries[key].count(phrase, node.field)}
-        return found
-
-    def _phrases(self, node: Words | Phrase | Prefix) -> list[list[str]]:
-        """What has to stand somewhere for the node to match: any one of these."""
-        if isinstance(node, Prefix):
-            starts = tokens(node.text)
-            if len(starts) != 1:
-                return []
-            return [[word] for word in self._documents.keys_of if word.startswith(starts[0])]
-        text = node.text if isinstance(node, Words) else " ".join(node.words)
-        phrase = tokens(text)
-        return [phrase] if phrase else []
-
-    def _score(self, node: Node, entry: _Entry) -> float:
-        if isinstance(node, All):
-            return sum(self._score(one, entry) for one in node.nodes) if node.nodes else 1.0
-        if isinstance(node, Not | Nothing):
-            return 0.0
-        often = sum(entry.count(phrase, node.field) for phrase in self._phrases(node))
-        return often / (often + 1 + entry.length() / 100) if often else 0.0
-
-    def _highlights(self, entry: _Entry) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        found = []
-        for path in self._query.highlight:
-            phrases = Phrases(
-                phrase
-                for leaf in _positive(self._query.match)
-                if leaf.field in (None, path)
-                for phrase in self._phrases(leaf)
-            )
-            shown = tuple(
-                fragment
-                for text in entry.document.text.get(path, ())
-                for fragment in fragments(text, _spans(text, phrases))
-            )
-            if shown:
-                found.append((path, shown))
-        return tuple(found)
-
-
-def _positive(node: Node) -> Iterable[Words | Phrase | Prefix]:
-    """The leaves that must match."""
-    if isinstance(node, All):
-        for one in node.nodes:
-            yield from _positive(one)
-    elif isinstance(node, Words | Phrase | Prefix):
-        yield node
-
-
-def _places(words: Sequence[str], phrase: Sequence[str]) -> list[int]:
-    """Where `phrase` begins in `words`."""
-    first, length = phrase[0], len(phrase)
-    return [
-        place
-        for place, word in enumerate(words)
-        if word == first and list(words[place : place + length]) == list(phrase)
-    ]
-
-
-def _spans(text: str, phrases: Phrases) -> list[tuple[int, int]]:
-    matches = list(_WORD.finditer(text))
-    words = [one.group().lower() for one in matches]
-    return [matches[place].span() for place in phrases.places(words)]
-
-
-def _holds(one: Filter, entry: _Entry) -> bool:
-    match one:
-        case AnyOf(filters):
-            return any(_holds(inner, entry) for inner in filters)
-        case Words(text, path):
-            phrase = tokens(text)
-            return bool(phrase) and entry.count(phrase, path) > 0
-        case Term(role, path, value):
-            return value in entry.values(role, path)
-        case Range(role, path):
-            return any(_within(value, one) for value in entry.values(role, path))
-
-
-def _within(value: Value, bounds: Range) -> bool:
-    low, high = bounds.low, bounds.high
-    if isinstance(value, str):
-        return False
-    above = low is None or (value >= low if bounds.include_low else value > low)
-    below = high is None or (value <= high if bounds.include_high else value < high)
-    return above and below
-
-
-def _sort_value(entry: _Entry, sort: Sort) -> Value | None:
-    values = entry.values(sort.role, sort.field)
-    return values[0] if values else None
-
-
-def _sorted(entries: list[_Entry], sort: Sort) -> list[_Entry]:
-    """By value, ties in the order they come in (that of keys), those without one last."""
-    present = [one for one in entries if _sort_value(one, sort) is not None]
-    absent = [one for one in entries if _sort_value(one, sort) is None]
-
-    def value_of(entry: _Entry) -> Any:
-        return _sort_value(entry, sort)
-
-    return sorted(present, key=value_of, reverse=sort.descending) + absent
-
-
-def _beyond(entries: list[_Entry], sort: Sort, after: After) -> list[_Entry]:
-    def comes_later(entry: _Entry) -> bool:
-        value: Any = _sort_value(entry, sort)
-        if value == after.value:
-            return entry.document.key > after.key
-        if value is None or after.value is None:
-            return value is None
-        return bool(value < after.value if sort.descending else value > after.value)
-
-    return [one for one in entries if comes_later(one)]
-
-
-def _counts(facet: Facet, entries: Iterable[_Entry]) -> tuple[FacetCount, ...]:
-    counts = Counter(value for one in entries for value in one.values(facet.role, facet.field))
-    best: list[tuple[Any, int]] = sorted(counts.items(), key=lambda one: one[0])
-    best.sort(key=lambda one: -one[1])
-    return tuple(FacetCount(value, count) for value, count in best[: facet.size])
+        self._finish(End.ABANDONED)

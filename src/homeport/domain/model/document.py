@@ -54,3 +54,19 @@ class IndexEntry:
 
     key: Key
     version: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexStatus:
+    """What an index says of itself, removals not counted.
+
+    `size` is in bytes, None where the engine does not tell. `schema` names what documents are
+    laid out by, and which of the engine's indexes answers where there can be several: it is
+    another after a rebuild for other fields. `rebuilding` is true from the beginning of a
+    rebuild to its end, whether or not a process is at it.
+    """
+
+    documents: int
+    size: int | None
+    schema: str
+    rebuilding: bool

@@ -1,0 +1,79 @@
+"""Fills the generation that comes next, while the present one answers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from enum import Enum, auto
+from typing import Final
+
+from homeport.adapters.embedded.search_folder import Filling, IndexFolder
+from homeport.adapters.embedded.search_generation import Generation, translated
+from homeport.domain.errors import Conflict
+from homeport.domain.model.document import IndexChange, IndexEntry, Rejection
+from homeport.domain.model.record import Key
+
+
+class End(Enum):
+    """What becomes of a rebuild."""
+
+    COMMITTED = auto()
+    LEFT = auto()
+    ABANDONED = auto()
+
+
+class EmbeddedRebuild:
+    """`end` puts the generation in use, leaves it or throws it away. The first time counts, and
+    returns True."""
+
+    def __init__(
+        self,
+        folder: IndexFolder,
+        filling: Filling,
+        fresh: Generation,
+        end: Callable[[Generation, End], bool],
+    ) -> None:
+        self._folder: Final = folder
+        self._filling = filling
+        self._fresh: Final = fresh
+        self._end: Final = end
+        self._keeping: Final = threading.Lock()
+
+    @property
+    def place(self) -> str:
+        return self._filling.place
+
+    @property
+    def head_start(self) -> float:
+        """None: whoever changes the index is in this process, and reaches both already."""
+        return 0.0
+
+    def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
+        return self._fresh.apply(changes, commit=False)
+
+    def entries(self, limit: int, after: Key | None = None) -> list[IndexEntry]:
+        self._fresh.commit()
+        return self._fresh.entries(limit, after)
+
+    def versions(self, keys: Sequence[Key]) -> list[int | None]:
+        return self._fresh.versions(keys)
+
+    def keep(self, place: str) -> None:
+        with self._keeping:
+            self._fresh.commit()
+            filling = replace(self._filling, place=place)
+            with translated():
+                self._folder.keep_filling(filling)
+            self._filling = filling
+
+    def leave(self) -> None:
+        self._end(self._fresh, End.LEFT)
+
+    def commit(self, grace: float = 0.0) -> None:
+        """The old generation goes at once: it is asked by this process alone."""
+        if not self._end(self._fresh, End.COMMITTED):
+            raise Conflict("This rebuild of the search index has ended already.")
+
+    def abandon(self) -> None:
+        self._end(self._fresh, End.ABANDONED)
