@@ -20,6 +20,7 @@ from homeport.adapters.aws.search_query import (
     has_keys,
     keys_beyond,
     leaves,
+    quoted,
 )
 from homeport.domain.errors import Invalid
 from homeport.domain.limits import SEARCH_DEPTH
@@ -84,15 +85,32 @@ class Answers:
         )
         return [IndexEntry(_key(one), _version(one)) for one in answer["hits"].get("hit", ())]
 
-    def versions(self, keys: Sequence[Key]) -> dict[Key, int]:
-        """The versions that the index shows of these keys, markers included."""
+    def documents(self) -> int:
+        """How many there are, without markers."""
+        asked = {"query": EVERYTHING, "filterQuery": LIVE, "size": 0, "returned": ["_no_fields"]}
+        return _total(self._ask(asked))
+
+    def own(self, id: str) -> str | None:
+        """What is in a document of the index's own."""
+        asked = {
+            "query": EVERYTHING,
+            "filterQuery": f"{fields.KEY}:{quoted(id)}",
+            "size": 1,
+            "returned": [fields.VERSION],
+        }
+        found = self._ask(asked)["hits"].get("hit", ())
+        return str(found[0]["fields"][fields.VERSION][0]) if found else None
+
+    def versions(self, keys: Sequence[Key], *, markers: bool = True) -> dict[Key, int]:
+        """The versions that the index shows of these keys; of markers, if they count, too."""
         found: dict[Key, int] = {}
         for start in range(0, len(keys), _KEYS):
             part = keys[start : start + _KEYS]
+            wanted = has_keys(part)
             answer = self._ask(
                 {
                     "query": EVERYTHING,
-                    "filterQuery": has_keys(part),
+                    "filterQuery": wanted if markers else every([LIVE, wanted]),
                     "size": len(part),
                     "returned": [fields.KEY, fields.VERSION],
                 }

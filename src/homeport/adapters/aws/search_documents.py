@@ -70,9 +70,12 @@ class Operations:
         return Operation(removal, id, _json({"type": "add", "id": id, "fields": held}))
 
 
-def plain_operation(id: str, held: dict[str, str]) -> Operation:
-    """A document of the index's own, which is no record's and which no search finds."""
+def plain_operation(id: str, held: dict[str, str] | None) -> Operation:
+    """A document of the index's own, which is no record's and which no search finds; None
+    removes it."""
     own = Removal(Key("", "", id), 0)
+    if held is None:
+        return Operation(own, id, _json({"type": "delete", "id": id}))
     return Operation(own, id, _json({"type": "add", "id": id, "fields": held}))
 
 

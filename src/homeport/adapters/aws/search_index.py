@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from homeport.adapters.aws import search_fields as fields
 from homeport.adapters.aws.clients import Clients
 from homeport.adapters.aws.search_answers import Answers
 from homeport.adapters.aws.search_documents import Operation, Operations, plain_operation
 from homeport.adapters.aws.search_errors import DOCUMENT_SETTING, SEARCH_SETTING
-from homeport.adapters.aws.search_fields import stems
+from homeport.adapters.aws.search_fields import index_fields, stems
 from homeport.adapters.aws.search_query import QueryTranslator
-from homeport.adapters.aws.search_rebuild import CloudSearchRebuild, Visibility
+from homeport.adapters.aws.search_rebuild import CloudSearchRebuild, Notes, Visibility
 from homeport.adapters.aws.search_truth import SeenVersions, StoreTruth, Truth
 from homeport.adapters.aws.search_uploads import Uploads
 from homeport.domain.errors import Conflict, Unavailable
 from homeport.domain.model.collection import Catalog
-from homeport.domain.model.document import IndexChange, IndexEntry, Rejection
+from homeport.domain.model.document import IndexChange, IndexEntry, IndexStatus, Rejection
 from homeport.domain.model.query import SearchPage, SearchQuery
 from homeport.domain.model.record import Key
 from homeport.domain.ports.clock import Clock
@@ -76,13 +78,19 @@ class CloudSearchIndex:
             else StoreTruth(store, catalog, operations)
         )
         self._visibility: Final = Visibility(self._send_plain, self._answers.shows, sleep)
-        self._stems = stems(language)
+        self._notes: Final = Notes(self._answers.own, self._send_own, clock)
+        self._language = language
         self._applying: Final = threading.Lock()
-        self._rebuild: CloudSearchRebuild | None = None
+        self._unseen = False
+        self._worker: object | None = None
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        return frozenset({Capability.STEMMING} if self._stems else ())
+        return frozenset({Capability.STEMMING} if stems(self._language) else ())
+
+    @property
+    def in_place(self) -> bool:
+        return True
 
     def check(self) -> None:
         """Raise Unavailable, saying what to do, where one of the endpoints does not answer, or
@@ -109,32 +117,57 @@ class CloudSearchIndex:
         return self._answers.page(query)
 
     def entries(self, limit: int, after: Key | None = None) -> list[IndexEntry]:
+        if after is None:
+            self.await_visible()
         return self._answers.entries(limit, after)
 
+    def versions(self, keys: Sequence[Key]) -> list[int | None]:
+        self.await_visible()
+        found = self._answers.versions(keys, markers=False)
+        return [found.get(key) for key in keys]
+
+    def status(self) -> IndexStatus:
+        """As CloudSearch shows it, some seconds later than it is. It tells no size."""
+        layout = hashlib.blake2b(repr(index_fields(self._language)).encode(), digest_size=6)
+        rebuilding = self._worker is not None or self._notes.current() is not None
+        return IndexStatus(self._answers.documents(), None, layout.hexdigest(), rebuilding)
+
     def rebuild(self) -> CloudSearchRebuild:
-        """Begin to rebuild in place: see `search_rebuild`. Conflicts within this process alone
-        are noticed."""
+        """Begin to rebuild in place, or go on: see `search_rebuild`."""
+        worker = object()
+
+        def end() -> bool:
+            with self._applying:
+                mine = self._worker is worker
+                self._worker = None if mine else self._worker
+            return mine
+
         with self._applying:
-            if self._rebuild is not None:
+            if self._worker is not None:
                 raise Conflict("The search index is being rebuilt already.")
-
-            def end() -> None:
-                with self._applying:
-                    if self._rebuild is rebuild:
-                        self._rebuild = None
-
-            rebuild = self._rebuild = CloudSearchRebuild(self, end)
-        return rebuild
+            self._worker = worker
+        try:
+            return CloudSearchRebuild(self, self._notes, end)
+        except BaseException:
+            end()
+            raise
 
     def await_visible(self) -> None:
         """Return once searches show all that was applied before."""
-        self._visibility.wait()
+        if self._unseen:
+            self._unseen = False
+            try:
+                self._visibility.wait()
+            except BaseException:
+                self._unseen = True
+                raise
 
     def _apply(self, changes: Sequence[IndexChange]) -> tuple[list[Rejection], bool]:
         """What CloudSearch does not take, and whether a record was still changing at last."""
         rejections: dict[Key, Rejection] = {}
         with self._applying:
             operations = self._truth.wanted(changes)
+            self._unseen = self._unseen or bool(operations)
             for _ in range(_ROUNDS):
                 if not operations:
                     break
@@ -145,9 +178,15 @@ class CloudSearchIndex:
                 operations = self._truth.follow_up(taken)
         return list(rejections.values()), bool(operations)
 
-    def _send_plain(self, id: str, held: dict[str, str]) -> None:
+    def _send_plain(self, id: str, held: dict[str, str] | None) -> None:
         with self._applying:
             self._uploads.send([plain_operation(id, held)])
+
+    def _send_own(self, id: str, text: str | None) -> None:
+        """Where `Answers.own` finds it."""
+        held = None if text is None else {fields.KEY: id, fields.VERSION: text}
+        self._unseen = True
+        self._send_plain(id, held)
 
 
 def _report(operations: Sequence[Operation]) -> None:
