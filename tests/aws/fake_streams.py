@@ -81,6 +81,10 @@ class FakeStreams:
         """Forget the first records."""
         self._trimmed[shard] = count
 
+    def forget(self, shard: str) -> None:
+        """Drop a whole shard, a day after its end."""
+        del self._parents[shard]
+
     # What boto3's clients offer
 
     def describe_table(self, **_: Any) -> dict[str, Any]:

@@ -100,6 +100,37 @@ class TestAcrossShards:
         with pytest.raises(PositionLost):
             StreamReader(streams.clients, "t", {"p": "1000"}, quiet=0).peek(1)
 
+    @pytest.mark.parametrize("read", [0, 1])
+    def test_a_shard_that_is_gone_before_its_end_was_read_is_told(self, read: int) -> None:
+        """Also where it has not been read from yet: it may have had anything."""
+        streams = FakeStreams({"p": None})
+        streams.put("p", *(str(n) for n in range(read)))
+        now = itertools.count(0, 20)
+        reader = StreamReader(streams.clients, "t", quiet=0, monotonic=lambda: float(next(now)))
+        reader.settle(reader.peek(1))
+        saved = reader.positions
+        streams.put("p", "missed")
+        streams.split("p", "c")
+        streams.put("c", "later")
+        streams.forget("p")
+        with pytest.raises(PositionLost):
+            [reader.open_shards() for _ in range(3)]
+        if read:
+            with pytest.raises(PositionLost):
+                StreamReader(streams.clients, "t", saved, quiet=0).peek(1)
+
+    def test_a_shard_that_is_gone_after_its_end_is_missed_by_nobody(self) -> None:
+        streams = FakeStreams({"p": None})
+        streams.put("p", "1")
+        streams.split("p", "c")
+        reader = StreamReader(streams.clients, "t", quiet=0)
+        reader.settle(reader.peek(1))
+        assert reader.peek(1) == []
+        streams.forget("p")
+        streams.put("c", "2")
+        again = StreamReader(streams.clients, "t", reader.positions, quiet=0)
+        assert names_of(again.peek(5)) == ["2"]
+
     def test_an_empty_shard_is_left_alone_for_a_while(self) -> None:
         streams = FakeStreams({"p": None})
         now = itertools.count()

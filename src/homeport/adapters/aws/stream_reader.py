@@ -192,9 +192,18 @@ class StreamReader:
             name = one["ShardId"]
             known = self._shards.get(name)
             seen[name] = known or _Shard(one.get("ParentShardId"), self._positions.get(name))
+        self._check_none_is_gone(seen)
         # Parents stand before their children, so that a split is read through in one go.
         self._shards = dict(sorted(seen.items(), key=lambda item: _depth(item[0], seen)))
         self._look_again = now + LOOK_SECONDS
+
+    def _check_none_is_gone(self, listed: Mapping[str, _Shard]) -> None:
+        """Raise PositionLost where a shard is gone that was not read to its end: the stream
+        forgets a whole shard with the last of its records."""
+        before = {name: shard.position for name, shard in self._shards.items()}
+        for name, position in (before or self._positions).items():
+            if position != ENDED and name not in listed:
+                raise PositionLost(name)
 
     def _find_stream(self) -> str:
         try:
