@@ -148,6 +148,35 @@ def test_later_changes_wait_behind_one_that_fails_and_other_records_go_on(
     assert app.seen["first"][2:] == [("a", first.version), ("a", second.version)]
 
 
+def test_what_sqs_does_not_take_keeps_its_place_in_the_order(
+    world: World, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, other = world.change("a"), world.change("a"), world.change("b")
+    letters = [Addressed(FIRST, event) for event in (first, second, other)]
+    sqs: Any = world.clients.get("sqs")
+    send = sqs.send_message_batch
+
+    def refusing(**asked: Any) -> Any:
+        """Take all but the first change, as SQS may when it is short of something itself."""
+        refused = [one for one in asked["Entries"] if one["Id"] == "0"]
+        taken = [one for one in asked["Entries"] if one["Id"] != "0"]
+        answer = send(**{**asked, "Entries": taken}) if taken else {"Successful": []}
+        failed = [{"Id": "0", "Code": "InternalError", "SenderFault": False} for _ in refused]
+        return {**answer, "Failed": failed}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sqs, "send_message_batch", refusing)
+        failed = world.backend.subscriber_queue.send(letters)
+    assert failed == {0: "InternalError: ", 1: "InternalError: "}
+    assert world.backend.subscriber_queue.send([letters[place] for place in failed]) == {}
+    world.mapping.drain()
+    assert [one for one in app.seen["first"] if one[0] == "a"] == [
+        ("a", first.version),
+        ("a", second.version),
+    ]
+    assert ("b", other.version) in app.seen["first"]
+
+
 def test_one_that_fails_holds_up_no_other_subscriber(world: World, app: App) -> None:
     event = world.change("a")
     app.fails = lambda name, event: name == "first"

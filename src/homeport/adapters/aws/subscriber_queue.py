@@ -52,31 +52,33 @@ class SubscriberQueue:
 
     def send(self, events: Sequence[Addressed], again: str = "") -> Mapping[int, str]:
         """Queue events. Returns those that SQS did not take: the event's place -> the cause.
+        Behind such a one nothing of its group is queued, so that the order holds when they come
+        again.
 
         With `again`, a text of its own, they are new messages even if the same were sent a
         moment ago. Raises Unavailable where the queue does not answer.
         """
         failed: dict[int, str] = {}
-        for start in range(0, len(events), _BATCH):
-            entries: list[Any] = [
-                {
-                    "Id": str(start + place),
-                    "MessageBody": body_of(one),
-                    "MessageGroupId": _digest(one.consumer, *one.event.key),
-                    "MessageDeduplicationId": _digest(
-                        one.consumer, *one.event.key, f"{one.event.version:x}", again
-                    ),
-                }
-                for place, one in enumerate(events[start : start + _BATCH])
-            ]
+        held_up: dict[str, str] = {}
+        for batch in _batches([_entry(place, one, again) for place, one in enumerate(events)]):
+            entries: list[Any] = []
+            for entry in batch:
+                if entry["MessageGroupId"] in held_up:
+                    failed[int(entry["Id"])] = held_up[entry["MessageGroupId"]]
+                else:
+                    entries.append(entry)
+            if not entries:
+                continue
             try:
                 answer = self._clients.get("sqs").send_message_batch(
                     QueueUrl=self._queue.url(), Entries=entries
                 )
             except (ClientError, BotoCoreError) as exc:
                 raise translated(exc, "queueing changes", setting=_SETTING) from exc
+            groups = {entry["Id"]: entry["MessageGroupId"] for entry in entries}
             for one in answer.get("Failed", ()):
-                failed[int(one["Id"])] = f"{one['Code']}: {one.get('Message', '')}"
+                cause = f"{one['Code']}: {one.get('Message', '')}"
+                failed[int(one["Id"])] = held_up[groups[one["Id"]]] = cause
         return failed
 
     def answer(self, event: Mapping[str, Any], work: Work) -> dict[str, Any]:
@@ -97,6 +99,32 @@ def addressed(
         for consumer, collections in wanted.items():
             if event.key.collection in collections:
                 yield place, Addressed(consumer, event)
+
+
+def _entry(place: int, one: Addressed, again: str) -> dict[str, str]:
+    return {
+        "Id": str(place),
+        "MessageBody": body_of(one),
+        "MessageGroupId": _digest(one.consumer, *one.event.key),
+        "MessageDeduplicationId": _digest(
+            one.consumer, *one.event.key, f"{one.event.version:x}", again
+        ),
+    }
+
+
+def _batches(entries: Sequence[dict[str, str]]) -> Iterator[list[dict[str, str]]]:
+    """The entries in order, in batches for SQS. A group is in each but once: SQS may take the
+    second of two and refuse the first."""
+    batch: list[dict[str, str]] = []
+    groups: set[str] = set()
+    for entry in entries:
+        if len(batch) == _BATCH or entry["MessageGroupId"] in groups:
+            yield batch
+            batch, groups = [], set()
+        batch.append(entry)
+        groups.add(entry["MessageGroupId"])
+    if batch:
+        yield batch
 
 
 def body_of(one: Addressed) -> str:
