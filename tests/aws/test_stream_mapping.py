@@ -27,6 +27,7 @@ class Function:
     def __call__(self, event: dict[str, Any], context: object) -> Any:
         names = [one["dynamodb"]["Keys"]["sk"]["S"] for one in event["Records"]]
         self.calls.append(names)
+        self.event = event
         self.sequences = {
             one["dynamodb"]["Keys"]["sk"]["S"]: one["dynamodb"]["SequenceNumber"]
             for one in event["Records"]
@@ -87,11 +88,14 @@ def test_batches_of_at_most_the_size_come_in_order(world: World) -> None:
 
 
 def test_the_event_is_one_of_a_stream(world: World) -> None:
-    got: list[dict[str, Any]] = []
-    world.function.answers = lambda names: got.append(dict.fromkeys(names))
     world.put("a")
+    now = world.clock.now() / 1e6
     world.poll()
-    assert world.function.calls == [["a"]]
+    (record,) = world.function.event["Records"]
+    assert record["eventSource"] == "aws:dynamodb"
+    assert record["eventName"] == "INSERT"
+    assert record["dynamodb"]["Keys"] == {"pk": {"S": "s#0"}, "sk": {"S": "a"}}
+    assert record["dynamodb"]["ApproximateCreationDateTime"] == now
 
 
 @pytest.mark.parametrize("answer", [None, {}, {"batchItemFailures": []}, "", []])
@@ -192,6 +196,20 @@ def test_records_become_too_old() -> None:
     assert [one["requestContext"]["condition"] for one in world.discarded] == ["RecordAgeExceeded"]
     assert world.discarded[0]["DDBStreamBatchInfo"]["batchSize"] == 2
     assert world.function.calls[-1] == ["c"]
+
+
+def test_of_a_batch_only_what_stands_before_the_first_fresh_one_is_too_old() -> None:
+    """The times of a stream are approximate: what is settled are always the first ones."""
+    world = World(MappingSettings(maximum_record_age=600, batch_size=10))
+    world.put("a", "b")
+    world.clock.advance(700)
+    world.put("c")
+    world.clock.advance(-700)
+    world.put("d")
+    world.clock.advance(800)
+    world.poll()
+    assert world.discarded[0]["DDBStreamBatchInfo"]["batchSize"] == 2
+    assert world.function.calls == [["c", "d"]]
 
 
 def test_a_failing_batch_holds_up_its_own_shard_only() -> None:

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from homeport.adapters.aws.stream_reader import StreamReader, StreamRecord
@@ -95,7 +96,7 @@ class StreamMapping:
         if most == _NO_LIMIT:
             return list(batch)
         oldest = self._clock.now() - most * _SECOND
-        expired = [one for one in batch if _arrived(one) < oldest]
+        expired = list(takewhile(lambda one: _arrived(one) < oldest, batch))
         if expired:
             self._give_up(shard, expired, "RecordAgeExceeded")
         return list(batch[len(expired) :])
