@@ -245,7 +245,7 @@ class TestContent:
         longest = "x" * 128
         content: dict[str, Any] = {"title": "", "text": "", "data": {}}
         copy = {"from": id, "message": longest, **content, "read": False}
-        room = limits.RECORD_BYTES - 512 - 4 * sum(map(len, (longest, "inbox", longest)))
+        room = limits.RECORD_BYTES - 1024 - 4 * sum(map(len, (longest, "inbox", longest)))
         room -= stored_size(copy)
         sender = Principal(id, Kind.USER)
         assert world.messages.send(sender, ["b"], text="x" * room).data

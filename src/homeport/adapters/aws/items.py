@@ -71,7 +71,7 @@ def value_of(attribute: Attribute) -> Any:
 
 
 def _fraction_attribute(value: float | Decimal) -> Attribute:
-    exact = Decimal(repr(value)) if isinstance(value, float) else value
+    exact = value if isinstance(value, Decimal) else Decimal(repr(value))
     if not exact.is_finite():
         raise ValueError("JSON has no infinity and no NaN")
     whole = exact == exact.to_integral_value()

@@ -193,7 +193,7 @@ class RecordWrites:
         """What has to be known of the records before anything can be written."""
         if alone:
             one = writes[0]
-            if not isinstance(one, Patch) or is_flat(one.patch):
+            if not isinstance(one, Patch) or is_flat(one):
                 return [UNREAD]
             return [_Seen.of(self._table.get(self._key(one.key)))]
         if all(_creates(one) for one in writes):
@@ -293,7 +293,7 @@ def _created(write: Write, version: int) -> Record | None:
 
 def _fits_unseen(write: Patch, seen: _Seen) -> bool:
     """Whether one update can do it, without the record being read."""
-    return is_flat(write.patch) and seen.bound <= room_for(write)
+    return is_flat(write) and seen.bound <= room_for(write)
 
 
 def _landed(

@@ -31,6 +31,7 @@ WRITE_IDS: Final = ("w1", "w2", "w3", "w4")
 """The last writes of a record, the newest first: by them a write whose answer was lost is
 known again."""
 _PATCHED_NAMES: Final = 100
+_PATCHED_BYTES: Final = limits.RECORD_BYTES // 2
 _KEPT: Final = {"a": "ta", "c": "tc", "f": "tf"}
 """What a tombstone keeps, and the names under which it does."""
 
@@ -173,11 +174,15 @@ def set_data(update: Update, data: Data) -> None:
     update.set("s", _number(size_bound(data)))
 
 
-def is_flat(patch: Mapping[str, Any]) -> bool:
+def is_flat(write: Patch) -> bool:
     """Whether one update can lay the patch over a record: an object within it would have to be
-    merged with one that may not be there."""
-    return len(patch) <= _PATCHED_NAMES and not any(
-        isinstance(value, Mapping) for value in patch.values()
+    merged with one that may not be there, and what DynamoDB counts for many clauses, or for
+    large ones, could be too much though the record is not."""
+    patch = write.patch
+    return (
+        len(patch) <= _PATCHED_NAMES
+        and not any(isinstance(value, Mapping) for value in patch.values())
+        and _added(write) <= _PATCHED_BYTES
     )
 
 

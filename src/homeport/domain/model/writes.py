@@ -186,5 +186,6 @@ def room_for_data(key: Key) -> int:
     return limits.RECORD_BYTES - 4 * sum(map(len, key)) - _OVERHEAD_BYTES
 
 
-_OVERHEAD_BYTES = 512
-"""Room for the attributes beside the data: author, versions, write ids, times."""
+_OVERHEAD_BYTES = 1024
+"""Room for the attributes beside the data (author, versions, write ids, times), and for what
+DynamoDB counts for the clauses of the update that writes them."""
