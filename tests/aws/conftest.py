@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
+import moto.dynamodb.models
 import pytest
 from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
+from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.models.table import Table
 
 from homeport.adapters.aws.clients import Clients
 from tests.aws.ministack import Ministack
@@ -23,6 +28,27 @@ from tests.aws.resources import REGION, EndpointSession, create_table, delete_ta
 def _session() -> boto3.Session:
     """One for all tests: each new one would read the descriptions of the services again."""
     return boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+
+
+def _copy_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """moto's transactions copy the whole table for each of their items, before the first of them
+    is done: let them copy it once, or a batch takes seconds."""
+    copies: dict[int, Any] = {}
+    transact = DynamoDBBackend.transact_write_items
+
+    def deepcopy(thing: Any) -> Any:
+        if not isinstance(thing, Table):
+            return copy.deepcopy(thing)
+        if id(thing) not in copies:
+            copies[id(thing)] = copy.deepcopy(thing)
+        return copies[id(thing)]
+
+    def transact_afresh(*args: Any) -> None:
+        copies.clear()
+        transact(*args)
+
+    monkeypatch.setattr(moto.dynamodb.models, "copy", SimpleNamespace(deepcopy=deepcopy))
+    monkeypatch.setattr(DynamoDBBackend, "transact_write_items", transact_afresh)
 
 
 @pytest.fixture
@@ -42,6 +68,7 @@ def moto_session(
             return answer(stubber, *args, **kwargs)
 
     monkeypatch.setattr(BotocoreStubber, "__call__", one_at_a_time)
+    _copy_once(monkeypatch)
     # Streams would be asked for at a host named after the account, which emulators do not know.
     monkeypatch.setenv("AWS_ACCOUNT_ID_ENDPOINT_MODE", "disabled")
     with mock_aws():

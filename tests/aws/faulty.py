@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
 from homeport.adapters.aws.clients import Clients
@@ -33,7 +34,11 @@ class _Raw:
 def answer(code: str, status: int = 400, **more: Any) -> AWSResponse:
     """An error as DynamoDB tells it."""
     body = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": code, **more}
-    return AWSResponse(_URL, status, {}, _Raw(json.dumps(body).encode()))
+    return _response(status, body)
+
+
+def _response(status: int, body: dict[str, Any]) -> AWSResponse:
+    return AWSResponse(_URL, status, HTTPHeaders(), _Raw(json.dumps(body).encode()))
 
 
 def fine(send: Send) -> Any:
@@ -83,7 +88,7 @@ def half_done(send: Send) -> Any:
     left = [{"pk": one["pk"], "sk": one["sk"]} for one in items[len(items) // 2 :]]
     body["Responses"][table] = items[: len(items) // 2]
     body["UnprocessedKeys"] = {table: {"Keys": left, "ConsistentRead": True}}
-    return AWSResponse(_URL, 200, {}, _Raw(json.dumps(body).encode()))
+    return _response(200, body)
 
 
 @dataclass
@@ -96,7 +101,8 @@ class Faulty:
     sent: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def stand_before(self, clients: Clients) -> None:
-        endpoint: Any = clients.get("dynamodb")._endpoint
+        client: Any = clients.get("dynamodb")
+        endpoint = client._endpoint
         session = endpoint.http_session
 
         def send(request: Any) -> Any:

@@ -239,11 +239,12 @@ def test_a_change_of_ones_own_role_is_not_judged_twice(world: World) -> None:
 @pytest.mark.parametrize("fault", [faulty.throttled, faulty.lost, faulty.failed])
 def test_a_read_is_tried_again(world: World, fault: Fault) -> None:
     record = do(world.other, put(key(world.space)))
-    for read in (
+    reads: list[Callable[[], Record | None]] = [
         lambda: world.store.get(key(world.space)),
         lambda: world.store.get_many([key(world.space)])[0],
         lambda: changed(world.store, world.space)[0],
-    ):
+    ]
+    for read in reads:
         world.next(fault, fault)
         assert read() == record
     world.faults.always = fault
