@@ -39,7 +39,7 @@ class _LateCommits(RecordStoreContract):
 
 
 class TestOnMoto(_LateCommits):
-    histories = 30
+    histories = 10
 
     @pytest.fixture
     def store(self, clock: ManualClock, moto_session: boto3.Session) -> DynamoDBRecordStore:
