@@ -193,8 +193,9 @@ class TestTheEnvironmentWins:
                 (
                     "HOMEPORT_PORT: there is no such setting. Did you mean HOMEPORT_SERVER__PORT? "
                     "Allowed: HOMEPORT_PROFILE, HOMEPORT_DATA_FOLDER, "
-                    "HOMEPORT_UNDECLARED_COLLECTIONS, HOMEPORT_ADAPTERS, HOMEPORT_SERVER, HOMEPORT_LIMITS, HOMEPORT_SEARCH, "
-                    "HOMEPORT_COLLECTIONS, HOMEPORT_SUBSCRIBERS, HOMEPORT_AWS."
+                    "HOMEPORT_UNDECLARED_COLLECTIONS, HOMEPORT_ADAPTERS, HOMEPORT_SERVER, "
+                    "HOMEPORT_LIMITS, HOMEPORT_SEARCH, HOMEPORT_COLLECTIONS, "
+                    "HOMEPORT_SUBSCRIBERS, HOMEPORT_AWS."
                 ),
             ),
             ({"HOMEPORT_SERVER__PORT": "x"}, 'HOMEPORT_SERVER__PORT: "x" should be a whole number'),
