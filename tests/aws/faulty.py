@@ -33,7 +33,7 @@ class _Raw:
 
 def answer(code: str, status: int = 400, **more: Any) -> AWSResponse:
     """An error as DynamoDB tells it."""
-    body = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": code, **more}
+    body = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": code} | more
     return _response(status, body)
 
 
