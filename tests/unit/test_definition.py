@@ -163,7 +163,7 @@ class TestTheEnvironmentWins:
                 "HOMEPORT_ADAPTERS__PUSH_GATEWAY": "embedded",
                 "HOMEPORT_COLLECTIONS__NOTES__FIELDS__TITLE__ROLE": "text",
                 "HOMEPORT_COLLECTIONS__NOTES__FIELDS__TITLE__BOOST": "1.5",
-                "HOMEPORT_COLLECTIONS__POSTS": '{ read = "anyone" }',
+                "HOMEPORT_COLLECTIONS__POSTS": '{ read = "anyone", shards = 64 }',
                 "PATH": "/bin",
             },
         )
@@ -173,6 +173,8 @@ class TestTheEnvironmentWins:
         assert found.adapters.push_gateway.use == "embedded"
         assert found.collections["notes"].fields["title"].boost == 1.5
         assert found.collections["posts"].read is Access.ANYONE
+        shards = {one.name: one.shards for one in found.catalog().declared()}
+        assert shards == {"notes": 1, "posts": 64}
 
     def test_options_join_the_files_short_form(self, tmp_path: Path) -> None:
         write(tmp_path, '[adapters]\nsearch_index = "pkg:Index"')
@@ -357,6 +359,10 @@ class TestMistakes:
             (
                 '[collections.a.fields]\nn = { role = "text", boost = 0 }',
                 "homeport.toml:2: collections.a.fields.n.boost: 0 should be greater than 0",
+            ),
+            (
+                "[collections.a]\nshards = 65",
+                "homeport.toml:2: collections.a.shards: 65 should be less than or equal to 64",
             ),
             (
                 '[collections.a.fields]\n"a..b" = "text"',
