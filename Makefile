@@ -62,8 +62,8 @@ docs: $(DEVELOPING)  ## build the documentation into build/docs; a warning fails
 lock: $(DEVELOPING)  ## write requirements/*.txt anew (UPGRADE=1 for the newest versions)
 	$(LOCK) -o requirements/run.txt --extra local --build-deps-for editable pyproject.toml
 	$(LOCK) -o requirements/core.txt -c requirements/run.txt pyproject.toml
-	$(LOCK) -o requirements/dev.txt -c requirements/run.txt --extra local --extra aws --extra testing \
-		pyproject.toml requirements/dev.in
+	$(LOCK) -o requirements/dev.txt -c requirements/run.txt --extra local --extra aws --extra opensearch \
+		--extra testing pyproject.toml requirements/dev.in
 	$(LOCK) -o requirements/mutate.txt -c requirements/dev.txt requirements/mutate.in
 	$(LOCK) -o requirements/ministack.txt requirements/ministack.in
 
