@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import boto3
 import pytest
+from moto.backends import get_backend
 
 from homeport.adapters.aws.change_feed import DynamoDBChangeFeed
 from homeport.adapters.aws.clients import Clients
-from homeport.adapters.aws.parked_letters import ParkedLetters
+from homeport.adapters.aws.parked_letters import EVERYBODY, ParkedLetters
 from homeport.adapters.aws.record_store import DynamoDBRecordStore
 from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.memory.ids import SequentialIds
+from homeport.domain.events import RecordChanged
 from homeport.domain.model.collection import Catalog
+from homeport.domain.model.data import Data
+from homeport.domain.model.record import Key
+from homeport.domain.model.writes import Put
 from homeport.testing import ChangeFeedContract
 from tests.aws.queues import create_queue, follow
-from tests.aws.resources import create_table
+from tests.aws.resources import REGION, create_table
 
 
 class TestDynamoDBChangeFeed(ChangeFeedContract):
@@ -45,3 +52,137 @@ class TestDynamoDBChangeFeed(ChangeFeedContract):
             wait=0,
         )
         return DynamoDBChangeFeed(clients, clock, self.retry, parked, table=table, quiet=0)
+
+    @pytest.fixture
+    def again(
+        self, feed: DynamoDBChangeFeed, clients: Clients, clock: ManualClock, table: str
+    ) -> DynamoDBChangeFeed:
+        """The same feed in another process."""
+        return DynamoDBChangeFeed(clients, clock, self.retry, feed._parked, table=table, quiet=0)
+
+    def forget_stream(self, clients: Clients, table: str) -> None:
+        """A day passes: the stream has nothing any more of what was before."""
+        moto: Any = get_backend("dynamodb")["123456789012"][REGION]
+        shard = moto.get_table(table).stream_shard
+        shard.id, shard.items = f"{shard.id}-next", []
+
+    def test_what_the_stream_forgets_while_older_records_are_handed_over(
+        self,
+        feed: DynamoDBChangeFeed,
+        store: DynamoDBRecordStore,
+        clock: ManualClock,
+        clients: Clients,
+        table: str,
+    ) -> None:
+        seen: list[str] = []
+        put(store, "c")
+        clock.advance(8 * 3600)
+        put(store, "a")
+        clock.advance(22 * 3600)
+        feed.deliver("one", remembering(seen), limit=1)
+        clock.advance(3 * 3600)
+        self.forget_stream(clients, table)
+        for _ in range(5):
+            feed.deliver("one", remembering(seen), limit=1)
+        assert sorted(seen) == ["a", "c"]
+
+    def test_a_consumer_that_was_away_for_days_is_given_what_it_missed(
+        self,
+        feed: DynamoDBChangeFeed,
+        again: DynamoDBChangeFeed,
+        store: DynamoDBRecordStore,
+        clock: ManualClock,
+        clients: Clients,
+        table: str,
+    ) -> None:
+        seen: list[str] = []
+        put(store, "a")
+        feed.deliver("one", remembering(seen))
+        clock.advance(3600)
+        put(store, "b")
+        clock.advance(2 * 24 * 3600)
+        self.forget_stream(clients, table)
+        for _ in range(3):
+            again.deliver("one", remembering(seen))
+        assert seen[0] == "a"
+        assert "b" in seen
+
+    def test_so_is_one_that_had_read_nothing_of_the_stream_yet(
+        self,
+        feed: DynamoDBChangeFeed,
+        again: DynamoDBChangeFeed,
+        store: DynamoDBRecordStore,
+        clock: ManualClock,
+        clients: Clients,
+        table: str,
+    ) -> None:
+        seen: list[str] = []
+        put(store, "b")
+        clock.advance(2 * 24 * 3600)
+        self.forget_stream(clients, table)
+        for _ in range(2):
+            feed.deliver("one", remembering(seen))
+        put(store, "a")
+        clock.advance(2 * 24 * 3600)
+        self.forget_stream(clients, table)
+        for _ in range(2):
+            again.deliver("one", remembering(seen))
+        assert seen[0] == "b"
+        assert "a" in seen
+
+    def test_a_consumer_that_waits_for_days_starts_nothing_over(
+        self,
+        feed: DynamoDBChangeFeed,
+        again: DynamoDBChangeFeed,
+        store: DynamoDBRecordStore,
+        clock: ManualClock,
+    ) -> None:
+        seen: list[str] = []
+        put(store, "a")
+        for _ in range(6):
+            feed.deliver("one", remembering(seen))
+            clock.advance(10 * 3600)
+        assert again.deliver("one", remembering(seen)) == 0
+        assert seen == ["a"]
+
+    def test_what_the_stream_still_has_of_older_records_comes_once(
+        self, feed: DynamoDBChangeFeed, store: DynamoDBRecordStore, clock: ManualClock
+    ) -> None:
+        seen: list[str] = []
+        put(store, "a")
+        put(store, "a")
+        clock.advance(2 * 3600)
+        put(store, "b")
+        for _ in range(3):
+            feed.deliver("one", remembering(seen))
+        assert seen == ["a", "b"]
+
+    def test_the_events_of_a_failed_batch_come_to_all_who_want_them(
+        self, feed: DynamoDBChangeFeed, store: DynamoDBRecordStore, clients: Clients
+    ) -> None:
+        seen: list[str] = []
+        others: list[str] = []
+        put(store, "a")
+        feed.deliver("one", remembering(seen))
+        feed.deliver("other", remembering(others), collections={"books"})
+        (url,) = clients.get("sqs").list_queues(QueueNamePrefix="homeport-redriven")["QueueUrls"]
+        event = {"id": "a", "space": "ann", "collection": "notes", "author": "ann"}
+        change = {**event, "version": f"{1 << 20:016x}", "previous": None, "deleted": False}
+        body = json.dumps({"consumer": EVERYBODY, **change})
+        clients.get("sqs").send_message(QueueUrl=url, MessageBody=body)
+        assert feed.deliver("one", remembering(seen)) == 1
+        assert feed.deliver("other", remembering(others), collections={"books"}) == 0
+        assert feed.next_due("other") is None
+        assert (seen, others) == (["a", "a"], [])
+
+
+def put(store: DynamoDBRecordStore, id: str) -> None:
+    store.write([Put(Key("ann", "notes", id), "ann", Data.of({}))])
+
+
+def remembering(seen: list[str]) -> Any:
+    def consume(events: Sequence[RecordChanged]) -> Mapping[int, str]:
+        seen.extend(one.key.id for one in events)
+        return {}
+
+    return consume

@@ -11,6 +11,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ConnectionClosedError
 
 from homeport.adapters.aws.change_feed import DynamoDBChangeFeed
 from homeport.adapters.aws.clients import Clients
@@ -38,9 +39,10 @@ from homeport.domain.ports.message_queue import Delivery
 from homeport.entrypoints.lambdas import indexing, subscribers
 from tests.aws.fake_streams import FakeStreams
 from tests.aws.queue_mapping import QueueMapping
-from tests.aws.queues import create_queue, follow
-from tests.aws.resources import create_table
+from tests.aws.queues import bodies_in, create_queue, follow, url_of
+from tests.aws.resources import REGION, create_table
 
+BUCKET = "failed-batches"
 RETRY = Retry(attempts=3, first_wait=1, longest_wait=4)
 
 
@@ -73,11 +75,14 @@ class World:
         self.clients = clients = Clients(session=session)
         self.table = create_table(clients)
         self.redriven = create_queue(clients, "redriven")
+        place: Any = {"LocationConstraint": REGION}
+        clients.get("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=place)
         self.parked = ParkedLetters(
             clients,
             self.clock,
             queue=create_queue(clients, "parked"),
             redriven=self.redriven,
+            failed_batches=BUCKET,
             wait=0,
         )
         self.store = DynamoDBRecordStore(
@@ -119,12 +124,18 @@ class World:
             function,
             self.clock,
             settings or MappingSettings(),
-            self.discarded.append,
+            self.discard,
         )
         self.redrives = QueueMapping(clients, self.redriven, function)
         self.app = QueueMapping(
             clients, self.subscribers_queue, subscribers.build(self.backend), subscribers.BATCH
         )
+
+    def discard(self, invocation: str) -> None:
+        """Keep what is given up, as an S3 destination does."""
+        self.discarded.append(invocation)
+        key = f"aws/lambda/id/shard/2026/01/01/{len(self.discarded)}"
+        self.clients.get("s3").put_object(Bucket=BUCKET, Key=key, Body=invocation.encode())
 
     def put(self, id: str, n: int = 0, space: str = "ann", collection: str = "notes") -> Record:
         key = Key(space, collection, id)
@@ -312,8 +323,51 @@ def test_what_stays_too_long_goes_to_the_destination_whole(make: Make) -> None:
     assert told["dynamodb"]["NewImage"]["v"] == {"N": str(record.version)}
 
 
+def test_a_batch_that_was_given_up_is_done_whole_when_it_is_redriven(
+    make: Make, seen: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever part of the function failed: it may have been the app's queue, not the index."""
+    world = make(MappingSettings(maximum_record_age=600))
+    sqs: Any = world.clients.get("sqs")
+    send = sqs.send_message_batch
+
+    def down(**asked: Any) -> Any:
+        if asked["QueueUrl"].endswith(".fifo"):
+            raise ConnectionClosedError(endpoint_url=asked["QueueUrl"])
+        return send(**asked)
+
+    world.index.down = True
+    with monkeypatch.context() as patch:
+        patch.setattr(sqs, "send_message_batch", down)
+        record = world.put("a")
+        world.go_on(12)
+    assert (len(world.discarded), seen, world.indexed()) == (1, [], {})
+    world.index.down = False
+    (letter,) = world.parked.letters("indexing")
+    world.parked.redrive("indexing", [letter.id])
+    world.go_on(2)
+    assert seen == [("a", record.version)]
+    assert world.indexed() == {"a": record.version}
+    assert world.parked.letters("indexing") == []
+
+
+def test_what_is_no_change_among_the_redriven_costs_the_others_nothing(world: World) -> None:
+    world.index.refuses = {"a"}
+    record = world.put("a")
+    world.go_on(1)
+    world.index.refuses = set()
+    (letter,) = world.parked.letters("indexing")
+    url = url_of(world.clients, world.redriven)
+    world.clients.get("sqs").send_message(QueueUrl=url, MessageBody="who are you?")
+    world.parked.redrive("indexing", [letter.id])
+    assert world.redrives.poll() == 2
+    assert world.indexed() == {"a": record.version}
+    world.clock.advance(120)
+    assert bodies_in(world.clients, world.redriven) == ["who are you?"]
+
+
 def test_a_change_that_was_committed_late_is_stamped_anew(
-    world: World, caplog: pytest.LogCaptureFixture
+    world: World, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     record = world.put("a")
     late = _image(record, seconds=record_seconds(record) + 12)
@@ -321,7 +375,14 @@ def test_a_change_that_was_committed_late_is_stamped_anew(
     function = indexing.build(world.backend)
     function({"Records": [on_time]}, None)
     assert world.store.get(record.key) == record
+    assert capsys.readouterr().out == ""
     function({"Records": [late]}, None)
+    counted = json.loads(capsys.readouterr().out)
+    assert counted["late_changes"] == 1
+    (metrics,) = counted["_aws"]["CloudWatchMetrics"]
+    assert metrics["Metrics"] == [{"Name": "late_changes", "Unit": "Count"}]
+    assert metrics["Dimensions"] == [["function"]]
+    assert counted["function"] == "indexing"
     again = world.store.get(record.key)
     assert again is not None and again.version > record.version
     assert again.data == record.data

@@ -11,7 +11,7 @@ import pytest
 
 from homeport.adapters.aws import table
 from homeport.adapters.aws.clients import Clients
-from homeport.adapters.aws.parked_letters import ParkedLetters, read_redriven
+from homeport.adapters.aws.parked_letters import EVERYBODY, ParkedLetters, read_redriven
 from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.system import SystemClock
 from homeport.domain.errors import Invalid, Unavailable
@@ -292,7 +292,21 @@ def test_a_failed_batch_is_redriven_whole_and_then_gone(
     assert parked.redrive(INDEXING, [key, letter.id, "no/such/key", "x" * 2000 + "/"]) == 2
     assert [one.id for one in parked.letters(INDEXING)] == [other]
     found = sorted(parked.redriven(), key=lambda one: one[1].key.id)
-    assert found == [(INDEXING, one) for one in [changed("parked"), *events]]
+    assert found == [(INDEXING, changed("parked")), *((EVERYBODY, one) for one in events)]
+
+
+def test_an_event_of_a_failed_batch_that_sqs_gives_up_is_still_everybodys(
+    parked: ParkedLetters, clients: Clients, redriven: str
+) -> None:
+    (url,) = clients.get("sqs").list_queues(QueueNamePrefix="homeport-parked")["QueueUrls"]
+    key = fail_batch(clients, "a", changed("a"))
+    parked.redrive(INDEXING, [key])
+    (body,) = bodies_in(clients, redriven)
+    clients.get("sqs").send_message(QueueUrl=url, MessageBody=body)
+    (letter,) = parked.letters(INDEXING)
+    clients.get("sqs").purge_queue(QueueUrl=url_of(clients, redriven))
+    assert parked.redrive(INDEXING, [letter.id]) == 1
+    assert list(parked.redriven()) == [(EVERYBODY, changed("a"))]
 
 
 def test_a_failed_batch_is_dropped_alone(parked: ParkedLetters, clients: Clients) -> None:

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from homeport.adapters.aws.errors import translated
-from homeport.adapters.aws.feed_state import DONE, FeedState, Held, Position
+from homeport.adapters.aws.feed_state import (
+    DONE,
+    FeedState,
+    Held,
+    Position,
+    known_consumers,
+)
+from homeport.adapters.aws.parked_letters import EVERYBODY
 from homeport.adapters.aws.stream_events import change_in, current_of
 from homeport.adapters.aws.stream_reader import PositionLost, StreamReader
 from homeport.domain.events import RecordChanged
@@ -30,6 +37,12 @@ if TYPE_CHECKING:
 
 REMEMBERED: Final = 23 * 3600
 """Seconds for which the stream certainly has a change: it keeps 24 hours."""
+_RECENT: Final = 3600
+"""Seconds. What is younger when a replay begins comes from the stream; so the replay may take
+as long as the stream remembers, but for this."""
+_SAVED: Final = 3600
+"""After so many seconds the position is saved though nothing has happened: that is how one
+tells who was away."""
 _SECOND: Final = 1_000_000
 _LOOKED_AT: Final = 1000
 """Records of the stream that one call looks at."""
@@ -42,8 +55,8 @@ class DynamoDBChangeFeed:
     """Deliver to one consumer from one thread, of one process, at a time.
 
     A consumer that is new, or that was away for longer than the stream remembers, is first given
-    each older record as it is by then. `quiet` are the seconds for which an empty shard is left
-    alone.
+    each older record as it is by then, which may take 22 hours. `quiet` are the seconds for
+    which an empty shard is left alone.
     """
 
     def __init__(
@@ -80,7 +93,7 @@ class DynamoDBChangeFeed:
         self._bring_back()
         state = self._state(consumer)
         while True:
-            held = list(state.held())
+            held = _wanted(state, collections)
             due = self._due(held)[:limit]
             source = self._source(consumer, state)
             waiting = {one.event.key for one in held}
@@ -96,7 +109,7 @@ class DynamoDBChangeFeed:
                 if one is not None:
                     state.hold(one)
             source.settle(looked_at)
-            if fresh or source.unsaved >= _UNSAVED:
+            if fresh or source.unsaved >= _UNSAVED or source.is_stale:
                 state.move(source.saved())
             for done, again in zip(due, kept, strict=False):
                 if again is None:
@@ -109,7 +122,7 @@ class DynamoDBChangeFeed:
     def next_due(self, consumer: str, collections: Collection[str] | None = None) -> float | None:
         self._bring_back()
         state = self._state(consumer)
-        held = list(state.held())
+        held = _wanted(state, collections)
         waiting = {one.event.key for one in held}
         fresh, _ = self._source(consumer, state).wanted(_LOOKED_AT, collections)
         if any(event.key not in waiting for event in fresh):
@@ -128,15 +141,30 @@ class DynamoDBChangeFeed:
     def drop(self, consumer: str, ids: Sequence[str]) -> int:
         return self._parked.drop(consumer, ids)
 
+    def consumers(self) -> list[str]:
+        """All that this feed keeps a place for, or that have letters."""
+        return sorted({*self._known(), *self._parked.consumers()})
+
+    def forget(self, consumer: str) -> None:
+        """Keep nothing more for this consumer, dead letters included. Nothing happens where
+        nothing is kept; should it come back, it starts over."""
+        self._state(consumer).forget()
+        self._parked.forget(consumer)
+        self._sources.pop(consumer, None)
+
+    def _known(self) -> list[str]:
+        return known_consumers(self._clients, self._table)
+
     def _state(self, consumer: str) -> FeedState:
         return FeedState(self._clients, self._table, consumer)
 
     def _source(self, consumer: str, state: FeedState) -> _Source:
         source = self._sources.get(consumer)
         if source is None:
-            position = state.position()
-            if position is None:
-                position = Position()
+            position, now = state.position(), self._clock.now()
+            if position is None or now - position.at > REMEMBERED * _SECOND:
+                position = Position(began=now, at=now)
+                state.register()
                 state.move(position)
             source = self._sources[consumer] = _Source(
                 self._clients, self._table, position, self._clock, self._quiet
@@ -146,7 +174,8 @@ class DynamoDBChangeFeed:
     def _bring_back(self) -> None:
         """What was redriven waits again, whoever it is for."""
         for consumer, event in self._parked.redriven():
-            self._state(consumer).hold(Held(event, due=self._clock.now()))
+            for one in self._known() if consumer == EVERYBODY else [consumer]:
+                self._state(one).hold(Held(event, due=self._clock.now()))
 
     def _due(self, held: Sequence[Held]) -> list[Held]:
         """Of each record only what no earlier event of it holds back."""
@@ -195,6 +224,8 @@ class _Source:
         self._clock = clock
         self._quiet = quiet
         self._replay = position.replay
+        self._began = position.began
+        self._saved_at = position.at
         self._older: list[tuple[str, RecordChanged]] = []
         self._reader = StreamReader(clients, table, position.shards, quiet=quiet)
         self.unsaved = 0
@@ -202,8 +233,13 @@ class _Source:
 
     def saved(self) -> Position:
         """Where all that was settled ends: to be saved now."""
-        self.unsaved = 0
-        return Position(self._replay, self._reader.positions)
+        self.unsaved, self._saved_at = 0, self._clock.now()
+        return Position(self._replay, self._reader.positions, self._began, self._saved_at)
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the position was saved long ago."""
+        return self._clock.now() - self._saved_at > _SAVED * _SECOND
 
     def wanted(
         self, limit: int, collections: Collection[str] | None
@@ -245,26 +281,33 @@ class _Source:
             records = self._reader.peek(most)
         except PositionLost:
             # Whatever was missed stands in the table, as it is by now.
-            self._replay, self._reader = (
-                "",
-                StreamReader(self._clients, self._table, quiet=self._quiet),
-            )
+            self._replay, self._began = "", self._clock.now()
+            self._reader = StreamReader(self._clients, self._table, quiet=self._quiet)
             yield from self._events(most)
             return
         for record in records:
             change = change_in(record.content)
-            yield None if change is None else change.event
+            replayed = change is not None and self._has_replayed(record.content, change.event)
+            yield None if change is None or replayed else change.event
+
+    def _has_replayed(self, content: Mapping[str, Any], event: RecordChanged) -> bool:
+        """Whether a change came with the older records, as it or as what followed it."""
+        return content["eventName"] != "REMOVE" and event.version < self._oldest
+
+    @property
+    def _oldest(self) -> int:
+        """The first version that only the stream has for a consumer."""
+        return max(0, versions.earliest(self._began - _RECENT * _SECOND))
 
     def _records(self) -> Iterator[tuple[str, RecordChanged]]:
-        """The next page of records from before what the stream remembers, with its place."""
-        oldest = versions.earliest(self._clock.now() - REMEMBERED * _SECOND)
+        """The next page of older records, with its place."""
         start: Any = {"ExclusiveStartKey": json.loads(self._replay)} if self._replay else {}
         while True:
             try:
                 page = self._clients.get("dynamodb").scan(
                     TableName=self._table,
                     FilterExpression="attribute_exists(lk) AND v < :oldest",
-                    ExpressionAttributeValues={":oldest": {"N": str(max(0, oldest))}},
+                    ExpressionAttributeValues={":oldest": {"N": str(self._oldest)}},
                     ConsistentRead=True,
                     **start,
                 )
@@ -277,6 +320,17 @@ class _Source:
             if page["Items"] or not last:
                 return
             start = {"ExclusiveStartKey": last}
+
+
+def _wanted(state: FeedState, collections: Collection[str] | None) -> list[Held]:
+    """What waits, by version; what is of other collections than these is let go."""
+    held = []
+    for one in state.held():
+        if collections is None or one.event.key.collection in collections:
+            held.append(one)
+        else:
+            state.release(one.event)
+    return held
 
 
 def _outcome(consume: Consume, events: list[RecordChanged]) -> Mapping[int, str]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from homeport.adapters.aws.sqs_bodies import from_sqs, to_sqs
 from homeport.adapters.aws.sqs_queue import BATCH, Queue, Received
@@ -20,19 +20,22 @@ _CAUSE: Final = 2_000
 """How many characters of a cause are kept."""
 _GIVEN_UP: Final = "SQS gave it up: it was received too often without being deleted."
 
+Strange: TypeAlias = Callable[[str], str]
+"""Whose letter a body is that came here without its cause."""
+
 
 class LetterQueue:
     """A queue that nobody consumes. Looking at letters leaves them there; whoever looks at the
     same time may see only some of them.
 
-    What the redrive policy of another queue puts here, without a cause, is a letter of
-    `source`. Bodies grow on their way here: make the queue for 1 MiB.
+    What the redrive policy of another queue puts here, without a cause, is a letter of whom
+    `whose` says. Bodies grow on their way here: make the queue for 1 MiB.
     """
 
-    def __init__(self, queue: Queue, clock: Clock, source: str = "") -> None:
+    def __init__(self, queue: Queue, clock: Clock, whose: Strange) -> None:
         self._queue = queue
         self._clock = clock
-        self._source = source
+        self._whose = whose
 
     def check(self) -> None:
         """Raise Unavailable, saying what to do, where the queue does not answer."""
@@ -54,6 +57,11 @@ class LetterQueue:
         """Those of `source`, oldest first."""
         with self._held() as found:
             return self._sorted(found, source)
+
+    def sources(self) -> set[str]:
+        """All that have letters here."""
+        with self._held() as found:
+            return {self._letter(one).source for one in found.values()}
 
     @contextmanager
     def taking(self, source: str, ids: Collection[str]) -> Iterator[list[DeadLetter]]:
@@ -92,7 +100,8 @@ class LetterQueue:
     def _letter(self, message: Received) -> DeadLetter:
         fields = _fields(message.body)
         if fields is None:
-            return DeadLetter(message.id, self._source, message.body, _GIVEN_UP, 0, message.sent)
+            source = self._whose(message.body)
+            return DeadLetter(message.id, source, message.body, _GIVEN_UP, 0, message.sent)
         return DeadLetter(
             message.id,
             fields["source"],

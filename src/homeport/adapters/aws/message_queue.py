@@ -56,7 +56,7 @@ class SQSMessageQueue:
         self._hidden = hidden
         self._queue = Queue(clients, queue, "aws.messages_queue", wait=wait)
         dead = Queue(clients, dead_queue, "aws.messages_dead_queue", wait=wait)
-        self._dead = LetterQueue(dead, clock, _SOURCE)
+        self._dead = LetterQueue(dead, clock, lambda _: _SOURCE)
 
     def check(self) -> None:
         """Raise Unavailable, saying what to do, where a queue does not answer. Not of the port."""

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 log: Final = logging.getLogger("homeport.queues")
 
+UNKNOWN: Final = "unknown"
+"""The consumer of what somebody else put into the queue: it can be looked at and dropped."""
+EVERYBODY: Final = "stream"
+"""Whom the events of a failed batch are redriven to: all that the stream's function does with a
+change. Lambda does not tell which part of it failed."""
 _TAKEN_SECONDS: Final = 60
 """For how long what was redriven is hidden from others while one brings it back."""
 
@@ -44,7 +49,9 @@ class ParkedLetters:
         failed_batches: str | None = None,
         wait: int = 1,
     ) -> None:
-        self._parked = LetterQueue(Queue(clients, queue, "aws.parked_queue", wait=wait), clock)
+        self._parked = LetterQueue(
+            Queue(clients, queue, "aws.parked_queue", wait=wait), clock, _addressee
+        )
         self._redriven = Queue(clients, redriven, "aws.redriven_queue", wait=wait)
         self._batches = None if failed_batches is None else FailedBatches(clients, failed_batches)
 
@@ -65,6 +72,10 @@ class ParkedLetters:
             letters += self._batches.letters()
         return sorted(letters, key=lambda letter: letter.died)
 
+    def consumers(self) -> set[str]:
+        """All that have letters in the queue; the bucket's are of one alone."""
+        return self._parked.sources()
+
     def take(self, consumer: str, ids: Sequence[str]) -> list[DeadLetter]:
         """Remove letters, and return those that there were, oldest first."""
         with self._taking(consumer, ids) as letters:
@@ -76,13 +87,21 @@ class ParkedLetters:
         cannot be read."""
         with self._taking(consumer, ids) as letters:
             self._redriven.send_all(
-                [_addressed(consumer, event) for one in letters for event in _events(one)]
+                [
+                    _addressed(EVERYBODY if _is_of_all(one) else consumer, event)
+                    for one in letters
+                    for event in _events(one)
+                ]
             )
         return len(letters)
 
     def drop(self, consumer: str, ids: Sequence[str]) -> int:
         """Forget letters. Returns how many there were."""
         return len(self.take(consumer, ids))
+
+    def forget(self, consumer: str) -> None:
+        """Drop all letters of one consumer."""
+        self.drop(consumer, [one.id for one in self.letters(consumer)])
 
     def redriven(self) -> Generator[tuple[str, RecordChanged], None, None]:
         """What was redriven, each with its consumer. It is forgotten once the next one is asked
@@ -131,6 +150,21 @@ def _events(letter: DeadLetter) -> list[RecordChanged]:
             f"The dead letter {letter.id} holds no events that can be read: drop it, and "
             "rebuild what it was for."
         ) from exc
+
+
+def _addressee(body: str) -> str:
+    """Whose a letter is that SQS itself put here: one that was redriven says so."""
+    try:
+        consumer = read_redriven(body)[0]
+    except Invalid:
+        return UNKNOWN
+    return CONSUMER if consumer == EVERYBODY else consumer
+
+
+def _is_of_all(letter: DeadLetter) -> bool:
+    """Whether a letter is a failed batch, or one of its events that was redriven in vain."""
+    content = json.loads(letter.body)
+    return "events" in content or content.get("consumer") == EVERYBODY
 
 
 def _addressed(consumer: str, event: RecordChanged) -> str:

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from homeport.domain.errors import Unavailable
+from homeport.domain.errors import Invalid, Unavailable
 from homeport.domain.events import RecordChanged
 from homeport.domain.model import names
+from homeport.entrypoints.lambdas import observing
 from homeport.entrypoints.lambdas.functions import (
     QUEUE,
     STREAM,
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 FUNCTION: Final = "indexing"
 INDEXING, MESSAGING = "indexing", "messaging"
+LATE: Final = "late_changes"
+"""The metric of what was committed later than the window allows."""
 
 Causes: TypeAlias = dict[int, str]
 """What failed for now: a change's place in the batch -> the cause."""
@@ -81,13 +84,7 @@ class Indexing:
             return failing([])
         self._restamp_late(changes)
         failed: Causes = {}
-        # Each is tried even where another fails: a subscriber's queue that is down must not
-        # keep the index waiting within this batch, nor the other way round.
-        steps: dict[str, Step] = {
-            "index": self._index,
-            "watch": self._watch,
-            "hand on": self._hand_on,
-        }
+        steps = self._steps()
         for name, step in steps.items():
             for place, cause in self._once(name, step, changes).items():
                 failed.setdefault(place, cause)
@@ -99,20 +96,45 @@ class Indexing:
         return failing([changes[first].sequence])
 
     def redriven(self, records: Sequence[Any]) -> Failures:
-        """What an operator sent back goes to who gave it up, as the record is by now."""
+        """What an operator sent back goes to who gave it up, as the record is by now. What is
+        no change fails until its queue gives it up, and costs the others nothing."""
         from homeport.adapters.aws.parked_letters import read_redriven
 
         failed: list[str] = []
         for record in records:
-            consumer, event = read_redriven(record["body"])
             message = record["messageId"]
-            steps = {INDEXING: self._index, MESSAGING: self._watch}
-            step = steps.get(consumer, partial(self._again, consumer, message))
-            causes = attempt(step, [event])
+            try:
+                consumer, event = read_redriven(record["body"])
+            except Invalid as exc:
+                causes = {0: exc.detail}
+            else:
+                causes = self._redrive(consumer, event, message)
             if causes:
                 log.warning("a redriven change comes again: %s", causes[0])
                 failed.append(message)
         return failing(failed)
+
+    def _redrive(self, consumer: str, event: RecordChanged, message: str) -> Causes:
+        from homeport.adapters.aws.parked_letters import EVERYBODY
+
+        steps: dict[str, Iterable[Step]] = {
+            INDEXING: [self._index],
+            MESSAGING: [self._watch],
+            EVERYBODY: self._steps(again=message).values(),
+        }
+        causes: Causes = {}
+        for step in steps.get(consumer, [partial(self._again, consumer, message)]):
+            causes |= attempt(step, [event])
+        return causes
+
+    def _steps(self, again: str = "") -> dict[str, Step]:
+        """All that is done with a change. Each is tried even where another fails: a subscribers'
+        queue that is down must not keep the index waiting, nor the other way round."""
+        return {
+            "index": self._index,
+            "watch": self._watch,
+            "hand on": partial(self._hand_on, again=again),
+        }
 
     def _once(self, name: str, step: Step, changes: Sequence[Change]) -> Causes:
         """Do a step for those that it was not done for before: a batch comes again and again
@@ -143,7 +165,7 @@ class Indexing:
         failed = self._backend.messages.watch([events[place] for place in sent])
         return {sent[place]: cause for place, cause in failed.items()}
 
-    def _hand_on(self, events: Sequence[RecordChanged]) -> Causes:
+    def _hand_on(self, events: Sequence[RecordChanged], again: str = "") -> Causes:
         from homeport.adapters.aws.subscriber_queue import addressed
 
         visible = ((place, one) for place, one in enumerate(events) if _is_visible(one))
@@ -154,7 +176,7 @@ class Indexing:
         )
         if not letters:
             return {}
-        failed = self._backend.subscriber_queue.send(letters)
+        failed = self._backend.subscriber_queue.send(letters, again)
         return {places[number]: cause for number, cause in failed.items()}
 
     def _again(self, consumer: str, message: str, events: Sequence[RecordChanged]) -> Causes:
@@ -167,19 +189,22 @@ class Indexing:
         """A change that the table took later than a reader waits for gets a new version.
 
         Whoever pulled in between has gone past its old one. The new version is a change of its
-        own, and comes down the stream as one.
+        own, and comes down the stream as one. They are counted, for somebody to be alarmed:
+        something is slower than the window allows for.
         """
         from homeport.adapters.aws.record_store import WINDOW
 
         store: Any = self._backend.store
-        for one in changes:
-            if one.behind > WINDOW * 1_000_000 - _ROUNDING:
-                again = store.restamp(one.event.key, one.event.version)
-                log.error(
-                    "a change was committed %.1f s after its stamp, and %s",
-                    one.behind / 1_000_000,
-                    "has moved on since" if again is None else "was stamped anew",
-                )
+        late = [one for one in changes if one.behind > WINDOW * 1_000_000 - _ROUNDING]
+        if late:
+            observing.write(observing.count(FUNCTION, LATE, len(late)))
+        for one in late:
+            again = store.restamp(one.event.key, one.event.version)
+            log.error(
+                "a change was committed %.1f s after its stamp, and %s",
+                one.behind / 1_000_000,
+                "has moved on since" if again is None else "was stamped anew",
+            )
 
 
 def attempt(step: Step, events: Sequence[RecordChanged]) -> Causes:

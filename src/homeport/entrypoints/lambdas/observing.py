@@ -125,6 +125,24 @@ class Observed:
         return identity if isinstance(identity, str) else None
 
 
+def count(function: str, name: str, number: int) -> dict[str, Any]:
+    """A metric of its own: a number of something that should not happen."""
+    metrics = [
+        {
+            "Namespace": NAMESPACE,
+            "Dimensions": [["function"]],
+            "Metrics": [{"Name": name, "Unit": "Count"}],
+        }
+    ]
+    return {
+        "_aws": {"Timestamp": time.time_ns() // 1_000_000, "CloudWatchMetrics": metrics},
+        "time": time_text(time.time()),
+        "level": "error",
+        "function": function,
+        name: number,
+    }
+
+
 def start_failed(function: str, error: BaseException) -> dict[str, Any]:
     """What there is to tell where a function cannot be built."""
     return {
