@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import cached_property
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dependency_injector import containers, providers
@@ -25,12 +26,14 @@ from homeport.domain.ports.deliveries import Retry
 if TYPE_CHECKING:
     from homeport.adapters.aws.parked_letters import ParkedLetters
     from homeport.adapters.aws.subscriber_queue import SubscriberQueue
+    from homeport.definition.opensearch import OpenSearchSettings
     from homeport.domain.dead_letters import DeadLetters
     from homeport.domain.devices import Blocks, Devices
     from homeport.domain.health import Health
     from homeport.domain.identity import Identities
     from homeport.domain.indexing import Indexing
     from homeport.domain.messaging import Messages
+    from homeport.domain.model.collection import Catalog
     from homeport.domain.operator_records import OperatorRecords
     from homeport.domain.ports.change_feed import ChangeFeed
     from homeport.domain.ports.clock import Clock
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
 _MEMORY: Final = "homeport.adapters.memory"
 _EMBEDDED: Final = "homeport.adapters.embedded"
 _AWS: Final = "homeport.adapters.aws"
+_OPENSEARCH: Final = "homeport.adapters.opensearch"
 
 CONSUMERS: Final = ("indexing", "messaging")
 """The backend's own consumers of the change feed."""
@@ -100,7 +104,7 @@ def _which(adapter: Adapter) -> str:
     """The name of the argument of `_port` that makes this adapter."""
     if not adapter.built_in:
         return "own"
-    return adapter.use if adapter.use in ("memory", "embedded") else "aws"
+    return adapter.use if adapter.use in ("memory", "embedded", "opensearch") else "aws"
 
 
 def _port(
@@ -111,6 +115,7 @@ def _port(
     memory: providers.Provider[Any],
     embedded: providers.Provider[Any],
     aws: providers.Provider[Any],
+    opensearch: providers.Provider[Any] | None = None,
     **parts: providers.Provider[Any],
 ) -> Any:
     """A port's adapter as the definition chooses it; `parts` are what one's own may ask for."""
@@ -120,6 +125,7 @@ def _port(
         memory=memory,
         embedded=embedded,
         aws=aws,
+        opensearch=opensearch or aws,
         own=_once(_opened, closing, _own, adapter, **parts),
     )
 
@@ -136,6 +142,36 @@ def _cloudsearch(*parts: Any, language: str, **endpoints: str | None) -> Any:
             [Problem("", f"aws.{name}", reason.format(name.upper())) for name in unset]
         )
     return _load(f"{_AWS}.search_index:CloudSearchIndex")(*parts, language=language, **endpoints)
+
+
+def _opensearch(
+    settings: OpenSearchSettings,
+    region: str | None,
+    clock: Clock,
+    catalog: Catalog,
+    store: Callable[[], RecordStore],
+    language: str,
+) -> Any:
+    """The index on a search server. Raises DefinitionError where its client is not installed, or
+    there is no such file of certificates."""
+    if settings.ca_certs is not None and not Path(settings.ca_certs).is_file():
+        reason = f"there is no file {settings.ca_certs}"
+        raise DefinitionError([Problem("", "opensearch.ca_certs", reason)])
+    try:
+        access = _load(f"{_OPENSEARCH}.server:Access")
+    except ModuleNotFoundError as exc:
+        reason = f"this index needs a package ({exc.name}): pip install 'homeport[opensearch]'"
+        raise DefinitionError([Problem("", "adapters.search_index", reason)]) from exc
+    layout = _load(f"{_OPENSEARCH}.layout:Layout")
+    return _load(f"{_OPENSEARCH}.search_index:OpenSearchIndex")(
+        access(**settings.access(region)),
+        clock,
+        catalog,
+        store,
+        prefix=settings.prefix,
+        exact_totals=settings.total_hits == "exact",
+        layout=layout(catalog, language, **settings.layout()),
+    )
 
 
 def call(function: Callable[..., Any], *args: Any) -> Any:
@@ -256,6 +292,17 @@ class Container(containers.DeclarativeContainer):
             search_endpoint=aws.provided.search_endpoint,
             document_endpoint=aws.provided.document_endpoint,
             language=language,
+        ),
+        opensearch=_once(
+            _opened,
+            closing,
+            _opensearch,
+            providers.Callable(lambda one: one.opensearch, definition),
+            aws.provided.region,
+            clock,
+            catalog,
+            record_store.provider,
+            language,
         ),
         clock=clock,
         catalog=catalog,

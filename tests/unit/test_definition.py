@@ -139,7 +139,7 @@ class TestWhatItSays:
             write(tmp_path, STARTER)
         adapters = load(tmp_path, {"HOMEPORT_PROFILE": "aws"}).adapters
         assert {port: getattr(adapters, port).use for port in BUILT_IN} == {
-            port: names[-1] for port, names in BUILT_IN.items()
+            port: names[2] for port, names in BUILT_IN.items()
         }
 
     def test_the_feed_follows_a_store_that_is_named_over_the_profile(self, tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ class TestTheEnvironmentWins:
                     "Allowed: HOMEPORT_PROFILE, HOMEPORT_DATA_FOLDER, "
                     "HOMEPORT_UNDECLARED_COLLECTIONS, HOMEPORT_ADAPTERS, HOMEPORT_SERVER, "
                     "HOMEPORT_LIMITS, HOMEPORT_SEARCH, HOMEPORT_COLLECTIONS, "
-                    "HOMEPORT_SUBSCRIBERS, HOMEPORT_AWS."
+                    "HOMEPORT_SUBSCRIBERS, HOMEPORT_AWS, HOMEPORT_OPENSEARCH."
                 ),
             ),
             ({"HOMEPORT_SERVER__PORT": "x"}, 'HOMEPORT_SERVER__PORT: "x" should be a whole number'),
@@ -214,7 +214,7 @@ class TestTheEnvironmentWins:
                 {"HOMEPORT_ADAPTERS__SEARCH_INDEX": "solr"},
                 (
                     'HOMEPORT_ADAPTERS__SEARCH_INDEX: "solr" is not an adapter of this release. '
-                    'Allowed: memory, embedded, cloudsearch, or your own as "package.module:Class".'
+                    'Allowed: memory, embedded, cloudsearch, opensearch, or your own as "package.module:Class".'
                 ),
             ),
         ],
@@ -251,7 +251,7 @@ class TestMistakes:
                 (
                     "homeport.toml:1: port: there is no such key. Did you mean server.port? "
                     "Allowed: profile, data_folder, undeclared_collections, adapters, server, "
-                    "limits, search, collections, subscribers, aws."
+                    "limits, search, collections, subscribers, aws, opensearch."
                 ),
             ),
             ("server.port = true", "homeport.toml:1: server.port: true should be a whole number"),
@@ -295,7 +295,7 @@ class TestMistakes:
                 '[adapters]\nsearch_index = "dynamodb"',
                 (
                     'homeport.toml:2: adapters.search_index: "dynamodb" is not an adapter of this '
-                    "release. Allowed: memory, embedded, cloudsearch, or your own as "
+                    "release. Allowed: memory, embedded, cloudsearch, opensearch, or your own as "
                     '"package.module:Class".'
                 ),
             ),
@@ -392,3 +392,52 @@ class TestMistakes:
             ["homeport.toml:2", "server.port"],
             ["homeport.toml:5", "search.language"],
         ]
+
+
+class TestOpenSearch:
+    def test_one_line_chooses_it(self, tmp_path: Path) -> None:
+        write(tmp_path, '[adapters]\nsearch_index = "opensearch"\n')
+        found = load(tmp_path, {})
+        assert found.adapters.search_index.use == "opensearch"
+        assert found.opensearch.url == ("http://127.0.0.1:9200",)
+        assert found.opensearch.verify
+
+    def test_the_environment_sets_it(self, tmp_path: Path) -> None:
+        variables = {
+            "HOMEPORT_OPENSEARCH__URL": '["https://a.example", "https://b.example:9200/search"]',
+            "HOMEPORT_OPENSEARCH__USER": "anna",
+            "HOMEPORT_OPENSEARCH__PASSWORD": "12345",
+            "HOMEPORT_OPENSEARCH__VERIFY": "false",
+            "HOMEPORT_OPENSEARCH__TIMEOUT": "3",
+        }
+        found = load(tmp_path, variables).opensearch
+        assert found.url == ("https://a.example", "https://b.example:9200/search")
+        assert (found.user, found.password, found.verify, found.timeout) == (
+            "anna",
+            "12345",
+            False,
+            3,
+        )
+        assert "12345" not in repr(found)
+
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ('url = "search.example.com"', "opensearch.url"),
+            ('url = "https://anna:secret@search.example.com"', "opensearch.url"),
+            ("url = []", "opensearch.url"),
+            ('prefix = "A*"', "opensearch.prefix"),
+            ('aws = "s3"', "opensearch.aws"),
+            ("timeout = 0", "opensearch.timeout"),
+            ('user = "a"\naws = "es"', "opensearch"),
+            ('password = "a"', "opensearch"),
+        ],
+    )
+    def test_mistakes_are_named(self, complain: Complain, text: str, expected: str) -> None:
+        (line,) = complain(f"[opensearch]\n{text}\n")
+        assert f": {expected}:" in line
+        assert "secret" not in line
+
+    def test_the_profile_of_aws_keeps_cloudsearch(self, tmp_path: Path) -> None:
+        write(tmp_path, 'profile = "aws"\n')
+        assert load(tmp_path, {}).adapters.search_index.use == "cloudsearch"

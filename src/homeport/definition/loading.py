@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from homeport.definition.models import Definition, EnvironmentText
+from homeport.definition.environment import EnvironmentText
+from homeport.definition.models import Definition
 from homeport.definition.problems import (
     ENVIRONMENT_PREFIX,
     DefinitionError,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -21,6 +20,8 @@ from pydantic import (
 )
 
 from homeport.definition.aws import AwsSettings
+from homeport.definition.environment import typed as _typed
+from homeport.definition.opensearch import OpenSearchSettings
 from homeport.definition.subscribers import SubscriberSettings, check_declared, told_apart
 from homeport.domain import limits
 from homeport.domain.errors import Invalid
@@ -38,7 +39,7 @@ _EVERYWHERE: Final = ("memory", "embedded")
 BUILT_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "record_store": (*_EVERYWHERE, "dynamodb"),
     "change_feed": (*_EVERYWHERE, "dynamodb"),
-    "search_index": (*_EVERYWHERE, "cloudsearch"),
+    "search_index": (*_EVERYWHERE, "cloudsearch", "opensearch"),
     "push_gateway": (*_EVERYWHERE, "sns"),
     "message_queue": (*_EVERYWHERE, "sqs"),
     "identity_provider": (*_EVERYWHERE, "dynamodb"),
@@ -48,28 +49,19 @@ BUILT_IN: Final[Mapping[str, tuple[str, ...]]] = {
 PROFILES: Final[Mapping[str, Mapping[str, str]]] = {
     "memory": dict.fromkeys(BUILT_IN, "memory"),
     "embedded": dict.fromkeys(BUILT_IN, "embedded"),
-    "aws": {port: names[-1] for port, names in BUILT_IN.items()},
+    "aws": {
+        "record_store": "dynamodb",
+        "change_feed": "dynamodb",
+        "search_index": "cloudsearch",
+        "push_gateway": "sns",
+        "message_queue": "sqs",
+        "identity_provider": "dynamodb",
+    },
 }
 """Which adapters a profile stands for, where none is named for the port itself."""
 
 _OWN_ADAPTER = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s?#]+")
-
-
-class EnvironmentText(str):
-    """The value of an environment variable, which has no type of its own yet."""
-
-    __slots__ = ()
-
-
-def _typed(value: object) -> object:
-    """A variable's text as the TOML value that it spells; anything else as it is."""
-    if isinstance(value, EnvironmentText):
-        try:
-            return tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            return value
-    return value
 
 
 def _collection_name(name: str) -> str:
@@ -302,6 +294,7 @@ class Definition(_Table):
         tuple[SubscriberSettings, ...], BeforeValidator(_typed), AfterValidator(told_apart)
     ] = ()
     aws: AwsSettings = Field(default_factory=AwsSettings)
+    opensearch: OpenSearchSettings = Field(default_factory=OpenSearchSettings)
 
     @model_validator(mode="before")
     @classmethod

@@ -16,6 +16,7 @@ _AWS: Final = frozenset(SERVICES)
 _CORE: Final = ("dependency-injector", "pydantic")
 _OF_ADAPTERS: Final = {
     ("identity_provider", "dynamodb"): ("argon2-cffi", "PyJWT"),
+    ("search_index", "opensearch"): ("opensearch-py",),
 }
 """Packages that an adapter needs beside boto3."""
 _SCHEMA: Final = "jsonschema-rs"
@@ -62,6 +63,7 @@ def contents_of(function: str, definition: Definition) -> Contents:
         wanted.append(_SCHEMA)
     packages = {"memory": "memory" in uses.values(), "aws": on_aws, "jsonschema": has_schema}
     packages["credentials"] = "identity_provider" in uses
+    packages["opensearch"] = "opensearch" in uses.values()
     chosen = {name for name, is_needed in packages.items() if is_needed}
     return Contents(
         function,

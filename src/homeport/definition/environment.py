@@ -1,0 +1,26 @@
+"""Values of environment variables, whose types the settings decide."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+
+class EnvironmentText(str):
+    """The value of an environment variable, which has no type of its own yet."""
+
+    __slots__ = ()
+
+
+def typed(value: object) -> object:
+    """A variable's text as the TOML value that it spells; anything else as it is."""
+    if isinstance(value, EnvironmentText):
+        try:
+            return tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            return value
+    return value
+
+
+def blank_is_none(value: Any) -> Any:
+    return None if value == "" else value
