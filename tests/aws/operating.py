@@ -6,12 +6,14 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import boto3
 import moto.sqs.models
 import pytest
+from botocore.loaders import create_loader
 
 from homeport.adapters.aws.clients import Clients
 from homeport.adapters.aws.search_fields import scheme_name
@@ -112,6 +114,11 @@ def emulated(fields: dict[str, str | Field]) -> CloudSearchEmulator:
     return CloudSearchEmulator(fields, delay=0.0, order="arrival", schemes=schemes)
 
 
+@cache
+def _loader() -> Any:
+    return create_loader()
+
+
 @pytest.fixture
 def deployed(
     moto_session: boto3.Session,
@@ -121,6 +128,8 @@ def deployed(
 ) -> Deployed:
     monkeypatch.chdir(tmp_path)
     hurry(monkeypatch)
+    # Each command has a session of its own, which would read all of boto3's descriptions anew.
+    monkeypatch.setattr("botocore.session.create_loader", lambda *_: _loader())
     there = Deployed(Clients(session=moto_session), domain)
     there.create()
     for name, value in there.settings().items():
@@ -136,6 +145,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     def seconds() -> float:
         return began + next(looks) / 8
 
+    monkeypatch.setattr(moto.sqs.models.Queue, "wait_for_messages", lambda *_: None)
     monkeypatch.setattr(moto.sqs.models, "unix_time", seconds)
     monkeypatch.setattr(moto.sqs.models, "unix_time_millis", lambda: seconds() * 1000)
 

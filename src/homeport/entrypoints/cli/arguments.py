@@ -20,6 +20,8 @@ _EXITS: Final = "exit codes:\n" + "\n".join(
     f"  {code.value:>3}  {meaning}" for code, meaning in MEANINGS.items()
 )
 
+_OF_AWS: Final = frozenset({"boto3", "botocore"})
+"""The packages that only the AWS adapters need."""
 _FULL: Final = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)
 
 
@@ -43,7 +45,8 @@ def run(argv: Sequence[str]) -> int:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "homeport":
             raise
-        complain(f"the package {error.name} is missing. Run: pip install 'homeport[local]'")
+        extra = "aws" if error.name.partition(".")[0] in _OF_AWS else "local"
+        complain(f"the package {error.name} is missing. Run: pip install 'homeport[{extra}]'")
         return int(Exit.FAILED)
     except KeyboardInterrupt:
         complain("interrupted.")

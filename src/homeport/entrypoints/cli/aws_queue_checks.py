@@ -54,7 +54,7 @@ def wanted(found: Definition, used: Mapping[str, str]) -> Iterator[Wanted]:
         yield Wanted(*dead, ends_here=True)
     if "change_feed" in used:
         yield Wanted(*parked, ends_here=True)
-        yield Wanted("aws.redriven_queue", aws.redriven_queue, large=False)
+        yield Wanted("aws.redriven_queue", aws.redriven_queue, large=False, buries_in=parked)
         if found.subscribers:
             yield Wanted("aws.subscribers_queue", aws.subscribers_queue, fifo=True, large=False)
 

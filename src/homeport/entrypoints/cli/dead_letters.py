@@ -118,22 +118,39 @@ def _as_json(letter: DeadLetter) -> dict[str, Any]:
         "died": _time(letter),
         "attempts": letter.attempts,
         "cause": letter.cause,
-        "body": json.loads(letter.body),
+        "body": _body(letter),
     }
 
 
 def _row(letter: DeadLetter) -> tuple[str, ...]:
-    body = json.loads(letter.body)
-    parts = ("space", "collection", "id") if "space" in body else ("sender", "message")
     cause = letter.cause.splitlines()[0] if letter.cause else ""
     return (
         letter.id,
         letter.source,
         _time(letter),
         str(letter.attempts),
-        "/".join(str(body.get(part, "?")) for part in parts),
+        _what(letter),
         cause if len(cause) <= _WIDTH else f"{cause[:_WIDTH]} ...",
     )
+
+
+def _body(letter: DeadLetter) -> Any:
+    """What the letter holds; its text where that is no JSON, as others may put it there."""
+    try:
+        return json.loads(letter.body)
+    except ValueError:
+        return letter.body
+
+
+def _what(letter: DeadLetter) -> str:
+    """What it is about, in a few characters."""
+    body = _body(letter)
+    if isinstance(body, dict) and isinstance(body.get("events"), list):
+        return f"{len(body['events']):,} changes"
+    for parts in (("space", "collection", "id"), ("sender", "message")):
+        if isinstance(body, dict) and parts[0] in body:
+            return "/".join(str(body.get(part, "?")) for part in parts)
+    return "?"
 
 
 def _time(letter: DeadLetter) -> str:

@@ -118,10 +118,13 @@ def _ready_subscribers(backend: Backend) -> None:
 
 def tell_of_places(backend: Backend) -> None:
     """Say what is kept for subscribers that the definition no longer has."""
+    # AWS's stream keeps its changes for a day, whoever has still to come for them.
+    kept = backend.definition.adapters.change_feed.use != "dynamodb"
+    what = "its place is kept, and with it every change since" if kept else "its place is kept"
     for name in backend.undelivered.abandoned:
         complain(
-            f"{name} is not in the definition; its place is kept, and with it every change "
-            f"since. If it stays out: homeport dead-letters forget {name}"
+            f"{name} is not in the definition; {what}. "
+            f"If it stays out: homeport dead-letters forget {name}"
         )
 
 
