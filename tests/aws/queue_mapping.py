@@ -48,6 +48,20 @@ class QueueMapping:
         raise AssertionError("the queue never comes to an end")
 
 
+def received_event(clients: Clients, queue: str) -> dict[str, Any]:
+    """What a function would get now of a queue's messages, up to ten; they are hidden then."""
+    sqs = clients.get("sqs")
+    messages = sqs.receive_message(
+        QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"],
+        MaxNumberOfMessages=10,
+        VisibilityTimeout=VISIBILITY,
+        WaitTimeSeconds=1,
+        MessageSystemAttributeNames=["All"],
+    ).get("Messages", [])
+    event: dict[str, Any] = json.loads(json.dumps({"Records": [_record(one) for one in messages]}))
+    return event
+
+
 def _record(message: Any) -> dict[str, Any]:
     return {
         "messageId": message["MessageId"],
