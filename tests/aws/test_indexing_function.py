@@ -391,6 +391,32 @@ def test_a_change_that_was_committed_late_is_stamped_anew(
     assert world.store.get(record.key) == again, "it has moved on: nothing is left to do"
 
 
+def test_what_cannot_be_stamped_anew_now_comes_again_and_is_counted_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    late, on_time = world.put("late"), world.put("on-time")
+    event = {
+        "Records": [
+            _image(on_time, record_seconds(on_time), "1"),
+            _image(late, record_seconds(late) + 12, "2"),
+        ]
+    }
+    function = indexing.build(world.backend)
+
+    def down(*_: object) -> None:
+        raise Unavailable("The table is down.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.store, "restamp", down)
+        for _ in range(2):
+            assert function(event, None) == {"batchItemFailures": [{"itemIdentifier": "2"}]}
+    assert set(world.indexed()) == {"late", "on-time"}, "the index need not wait for it"
+    assert function(event, None) == {"batchItemFailures": []}
+    again = world.store.get(late.key)
+    assert again is not None and again.version > late.version
+    assert capsys.readouterr().out.count('late_changes":1') == 1
+
+
 def test_across_a_split_of_the_shard_nothing_is_lost_or_reordered(world: World) -> None:
     """No emulator splits shards, so the stream is a fake here, and the records are real."""
     streams = FakeStreams({"parent": None})

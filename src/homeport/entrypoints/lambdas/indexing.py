@@ -82,14 +82,16 @@ class Indexing:
         changes = [one for one in found if one is not None]
         if not changes:
             return failing([])
-        self._restamp_late(changes)
-        failed: Causes = {}
+        failed = self._restamp_late(changes)
         steps = self._steps()
         for name, step in steps.items():
             for place, cause in self._once(name, step, changes).items():
                 failed.setdefault(place, cause)
         if not failed:
-            self._done.difference_update((name, one.sequence) for one in changes for name in steps)
+            names_done = (LATE, *steps)
+            self._done.difference_update(
+                (name, one.sequence) for one in changes for name in names_done
+            )
             return failing([])
         first = min(failed)
         log.warning("%d of %d changes come again: %s", len(failed), len(changes), failed[first])
@@ -185,26 +187,40 @@ class Indexing:
         letters = [Addressed(consumer, one) for one in events]
         return dict(self._backend.subscriber_queue.send(letters, again=message))
 
-    def _restamp_late(self, changes: Iterable[Change]) -> None:
+    def _restamp_late(self, changes: Sequence[Change]) -> Causes:
         """A change that the table took later than a reader waits for gets a new version.
 
         Whoever pulled in between has gone past its old one. The new version is a change of its
-        own, and comes down the stream as one. They are counted, for somebody to be alarmed:
-        something is slower than the window allows for.
+        own, and comes down the stream as one. They are counted, each once, for somebody to be
+        alarmed: something is slower than the window allows for.
         """
         from homeport.adapters.aws.record_store import WINDOW
 
+        late = [
+            (place, one)
+            for place, one in enumerate(changes)
+            if one.behind > WINDOW * 1_000_000 - _ROUNDING
+        ]
+        fresh = {(LATE, one.sequence) for _, one in late} - self._done
+        if fresh:
+            observing.write(observing.count(FUNCTION, LATE, len(fresh)))
+            self._done |= fresh
+        failed: Causes = {}
+        for place, one in late:
+            causes = attempt(partial(self._restamp, one.behind), [one.event])
+            failed.update((place, cause) for cause in causes.values())
+        return failed
+
+    def _restamp(self, behind: int, events: Sequence[RecordChanged]) -> Causes:
         store: Any = self._backend.store
-        late = [one for one in changes if one.behind > WINDOW * 1_000_000 - _ROUNDING]
-        if late:
-            observing.write(observing.count(FUNCTION, LATE, len(late)))
-        for one in late:
-            again = store.restamp(one.event.key, one.event.version)
+        for one in events:
+            again = store.restamp(one.key, one.version)
             log.error(
                 "a change was committed %.1f s after its stamp, and %s",
-                one.behind / 1_000_000,
+                behind / 1_000_000,
                 "has moved on since" if again is None else "was stamped anew",
             )
+        return {}
 
 
 def attempt(step: Step, events: Sequence[RecordChanged]) -> Causes:
