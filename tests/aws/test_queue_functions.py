@@ -30,7 +30,9 @@ from tests.aws.queues import create_queue
 from tests.aws.resources import REGION, create_table, delete_table
 from tests.aws.search_domains import emulated_fields
 from tests.bundles import answered, bundle
+from tests.lambda_runtime import events
 from tests.lambda_runtime.process import running
+from tests.lambda_runtime.sam import needs_sam
 
 DEFINITION = '[[subscribers]]\nname = "app"\non = "notes"\ncall = "kitchen:taste"\n'
 APP = """
@@ -113,17 +115,17 @@ def ask(request: pytest.FixtureRequest, deployed: Deployed, tmp_path: Path) -> A
         assert sys.platform != "linux"
         pytest.skip("LEFT OUT: AWS's runtime client, which is for Linux alone")
 
-    def from_bundle(function: str, events: list[Any]) -> Told:
+    def from_bundle(function: str, asked: list[Any]) -> Told:
         folder = tmp_path / function
         done = bundle(function, folder, folder=deployed.folder, settings=deployed.settings)
         assert done.returncode == 0, done.stderr
-        told = answered(folder, events, deployed.environ)
+        told = answered(folder, asked, deployed.environ)
         return told["answers"], told["log"]
 
-    def in_runtime(function: str, events: list[Any]) -> Told:
+    def in_runtime(function: str, asked: list[Any]) -> Told:
         handler = f"homeport.entrypoints.lambdas.{function}.handler"
         with running(handler, deployed.folder, deployed.environ) as process:
-            answers = [process.invoke(one).json for one in events]
+            answers = [process.invoke(one).json for one in asked]
             return answers, process.json_lines()
 
     return from_bundle if request.param == "bundle" else in_runtime
@@ -177,3 +179,16 @@ def test_a_change_goes_from_the_stream_to_the_index_and_the_apps_own_code(
     assert answers == [failures(event, 1 - mild)]
     assert deployed.tasted.read_text() == "mild\n"
     assert "too hot" not in json.dumps(log), "what an app's code says may quote a record"
+
+
+@pytest.mark.parametrize("function", ["delivery", "subscribers", "indexing"])
+def test_the_sample_of_sqs_is_no_work_of_ours_and_comes_again(
+    deployed: Deployed, ask: Ask, function: str
+) -> None:
+    """AWS's own sample: a message that somebody else put into the queue, and a receipt that no
+    queue knows. It is tried as often as others are, and costs nobody anything."""
+    needs_sam()
+    event = events.sample("sqs/Sqs")
+    answers, log = ask(function, [event])
+    assert answers == [failures(event, *range(len(event["Records"])))]
+    assert "Hello from SQS" not in json.dumps(log)
