@@ -17,16 +17,20 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint imports types pyright mutate bench docs lock clean
+.PHONY: help run test test-aws check lint imports types pyright mutate bench docs lock clean
 
 help:  ## show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(RUNNING)  ## start the backend on 127.0.0.1:8090 (ARGS="..." go to `homeport serve`)
 	@exec $(BIN)/homeport serve $(ARGS)
 
 test: check $(EMULATING) $(SAMPLES)  ## check, then run every test (ARGS=tests/unit/domain for the domain alone)
 	$(BIN)/python -m pytest $(ARGS)
+
+# Against the caller's own account: it makes tables of its own, and removes them.
+test-aws: $(DEVELOPING)  ## run what DynamoDB can tell against your own AWS account (credentials from AWS_PROFILE)
+	HOMEPORT_TEST_AWS=1 $(BIN)/python -m pytest tests/aws/test_record_store*.py tests/aws/test_identity*.py $(ARGS)
 
 check: lint imports types pyright  ## style, architecture and types
 
