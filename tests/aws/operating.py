@@ -25,6 +25,13 @@ from tests.aws.search_domains import emulated_fields
 from tests.servers import free_port
 
 LARGE = {"MaximumMessageSize": "1048576", "MessageRetentionPeriod": "1209600"}
+QUEUES: dict[str, dict[str, str]] = {
+    "messages": LARGE,
+    "messages-dead": LARGE,
+    "parked": LARGE,
+    "redriven": {},
+    "subscribers.fifo": {"FifoQueue": "true"},
+}
 APPLICATION = "homeport-fcm"
 
 
@@ -35,23 +42,21 @@ class Deployed:
     def __init__(self, clients: Clients, domain: CloudSearchEmulator) -> None:
         self.clients = clients
         self.domain = domain
-        self.table = "homeport"
-        self.queues = {
-            "homeport-messages": dict(LARGE),
-            "homeport-messages-dead": dict(LARGE),
-            "homeport-parked": dict(LARGE),
-            "homeport-redriven": {},
-            "homeport-subscribers.fifo": {"FifoQueue": "true"},
-        }
+        self.prefix = "homeport"
+        self.bucket = "failed-batches"
 
-    def create(self) -> None:
+    @property
+    def table(self) -> str:
+        return self.prefix
+
+    def create(self, *, push: bool = True) -> None:
         self.create_table()
-        for name, attributes in self.queues.items():
-            self.create_queue(name, **attributes)
+        for name, attributes in QUEUES.items():
+            self.create_queue(f"{self.prefix}-{name}", **attributes)
         place: Any = {"LocationConstraint": REGION}
-        self.clients.get("s3").create_bucket(
-            Bucket="failed-batches", CreateBucketConfiguration=place
-        )
+        self.clients.get("s3").create_bucket(Bucket=self.bucket, CreateBucketConfiguration=place)
+        if not push:
+            return
         self.clients.get("sns").create_platform_application(
             Name=APPLICATION, Platform="GCM", Attributes={}
         )
@@ -91,7 +96,13 @@ class Deployed:
             "HOMEPORT_PROFILE": "aws",
             "HOMEPORT_SERVER__PORT": str(free_port()),
             "HOMEPORT_AWS__REGION": REGION,
-            "HOMEPORT_AWS__FAILED_BATCHES": "failed-batches",
+            "HOMEPORT_AWS__TABLE": self.table,
+            "HOMEPORT_AWS__MESSAGES_QUEUE": f"{self.prefix}-messages",
+            "HOMEPORT_AWS__MESSAGES_DEAD_QUEUE": f"{self.prefix}-messages-dead",
+            "HOMEPORT_AWS__PARKED_QUEUE": f"{self.prefix}-parked",
+            "HOMEPORT_AWS__REDRIVEN_QUEUE": f"{self.prefix}-redriven",
+            "HOMEPORT_AWS__SUBSCRIBERS_QUEUE": f"{self.prefix}-subscribers.fifo",
+            "HOMEPORT_AWS__FAILED_BATCHES": self.bucket,
             "HOMEPORT_AWS__PUSH_APPLICATIONS__FCM": self.application,
             "HOMEPORT_AWS__SEARCH_ENDPOINT": self.domain.endpoint,
             "HOMEPORT_AWS__DOCUMENT_ENDPOINT": self.domain.endpoint,

@@ -225,7 +225,7 @@ def test_a_consumer_is_forgotten_with_all_that_is_kept_for_it(
     assert (code, out) == (0, "Forgotten: subscriber:gone, with dead letters: 1.\n")
     assert {one["source"] for one in listed(homeport)} == {"subscriber:app"}
     assert known_consumers(deployed.clients, "homeport") == ["subscriber:app"]
-    items = deployed.clients.get("dynamodb").scan(TableName="homeport")["Items"]
+    items: Any = deployed.clients.get("dynamodb").scan(TableName="homeport")["Items"]
     kept = {item["pk"]["S"] for item in items if item["pk"]["S"].startswith("#feed#")}
     assert kept == {"#feed#subscriber:app"}
 

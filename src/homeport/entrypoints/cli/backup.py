@@ -23,7 +23,11 @@ def run(arguments: Namespace) -> int:
     from homeport.adapters.embedded.backups import back_up
     from homeport.adapters.system import SystemClock
 
-    source, target = definition_of(arguments).data_folder, arguments.folder.absolute()
+    definition = definition_of(arguments)
+    if definition.adapters.record_store.use == "dynamodb":
+        cure = "Switch on its point-in-time recovery, or: homeport export"
+        fail(Exit.USAGE, f"The records are in DynamoDB, in no data folder. {cure}")
+    source, target = definition.data_folder, arguments.folder.absolute()
     if not source.exists():
         fail(Exit.FOLDER, f"There is no data folder {source}.")
     with translated("Choose another name."), progress("Copying", unit="bytes") as advance:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from homeport.definition import DefinitionError, read_schema
-from homeport.domain.errors import Invalid
+from homeport.definition import Definition, DefinitionError, read_schema
+from homeport.domain.errors import HomeportError, Invalid
 from homeport.domain.schemas import Checked, check_stored
 from homeport.entrypoints.cli.exits import Exit, Failure, fail
-from homeport.entrypoints.cli.opening import definition_of, opened
+from homeport.entrypoints.cli.opening import definition_of, opened, refused, viewed
 from homeport.entrypoints.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -27,9 +29,7 @@ def run(arguments: Namespace) -> int:
     definition = definition_of(arguments)
     if definition.adapters.record_store.use == "memory":
         fail(Exit.USAGE, "The records are kept in memory: there is nothing to check here.")
-    if not definition.data_folder.exists():
-        fail(Exit.FOLDER, f"There is no data folder {definition.data_folder}.")
-    with opened(definition) as backend:
+    with _opened(definition) as backend:
         schemas = _schemas(backend, arguments)
         with progress("Checking") as advance:
             checked = check_stored(backend.store, schemas, _LISTED, advance)
@@ -39,6 +39,23 @@ def run(arguments: Namespace) -> int:
         for name, one in checked.items():
             _print(name, one)
     return Exit.FAILED if any(one.unfit_count for one in checked.values()) else Exit.OK
+
+
+@contextmanager
+def _opened(definition: Definition) -> Iterator[Backend]:
+    """The backend. Where the records are in no data folder, nothing but the records is asked
+    for, and a server may run."""
+    if definition.adapters.record_store.use == "embedded":
+        if not definition.data_folder.exists():
+            fail(Exit.FOLDER, f"There is no data folder {definition.data_folder}.")
+        with opened(definition) as backend:
+            yield backend
+        return
+    with viewed(definition) as backend:
+        try:
+            yield backend
+        except HomeportError as error:
+            raise refused(error) from error
 
 
 def _schemas(backend: Backend, arguments: Namespace) -> dict[str, Schema]:

@@ -60,7 +60,7 @@ def banner(url: str, definition: Definition, source: str) -> list[str]:
     bearer = '-H "Authorization: Bearer $TOKEN"'
     return [
         f"Homeport {__version__} serves {url}",
-        f"  data        {definition.data_folder}",
+        f"  data        {_place_of_data(definition)}",
         f"  definition  {source}",
         "Be a guest, store a record, find it:",
         rf"""  TOKEN=$({token} | sed 's/.*"access_token": *"\([^"]*\)".*/\1/')""",
@@ -71,6 +71,13 @@ def banner(url: str, definition: Definition, source: str) -> list[str]:
         f"  curl -s -G {url}/v1/search {bearer} -d q=words -d collection={collection}{highlight}",
         "Load a corpus and try everything with `homeport demo`. Stop with Ctrl-C.",
     ]
+
+
+def _place_of_data(definition: Definition) -> str:
+    """Where the records are, for people."""
+    if definition.adapters.record_store.use == "dynamodb":
+        return f"the table {definition.aws.table} of DynamoDB"
+    return str(definition.data_folder)
 
 
 def _listening(definition: Definition) -> socket.socket:
