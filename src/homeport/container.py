@@ -8,6 +8,7 @@ loads what searches. Everything is built when it is first asked for.
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import cached_property
@@ -53,6 +54,9 @@ _MEMORY: Final = "homeport.adapters.memory"
 _EMBEDDED: Final = "homeport.adapters.embedded"
 _AWS: Final = "homeport.adapters.aws"
 _OPENSEARCH: Final = "homeport.adapters.opensearch"
+
+_ASSUMED_LAG: Final = 30.0
+"""Seconds that a change may take into the index, where the feed does not measure it."""
 
 CONSUMERS: Final = ("indexing", "messaging")
 """The backend's own consumers of the change feed."""
@@ -116,10 +120,12 @@ def _port(
     embedded: providers.Provider[Any],
     aws: providers.Provider[Any],
     opensearch: providers.Provider[Any] | None = None,
+    chosen: Callable[[Definition], Adapter | None] | None = None,
     **parts: providers.Provider[Any],
 ) -> Any:
     """A port's adapter as the definition chooses it; `parts` are what one's own may ask for."""
-    adapter = providers.Callable(lambda one: getattr(one.adapters, port), definition)
+    choice = chosen or (lambda one: getattr(one.adapters, port))
+    adapter = providers.Callable(choice, definition)
     return providers.Selector(
         providers.Callable(_which, adapter),
         memory=memory,
@@ -128,6 +134,50 @@ def _port(
         opensearch=opensearch or aws,
         own=_once(_opened, closing, _own, adapter, **parts),
     )
+
+
+def _embedded_index(beside: bool, *parts: Any) -> Any:
+    """The index of a data folder; where another process has that, to look at alone."""
+    kind = "search_beside:EmbeddedIndexBeside" if beside else "search_index:EmbeddedSearchIndex"
+    return _load(f"{_EMBEDDED}.{kind}")(*parts)
+
+
+def _shadowed(first: SearchIndex, second: SearchIndex) -> Any:
+    """An index over two. The log says each time that they differ, and shows nothing of users'."""
+    from homeport.domain.index_shadow import Sample, ShadowedIndex
+
+    log = logging.getLogger("homeport.search.shadow")
+
+    def tell(sample: Sample) -> None:
+        found = both.report()
+        log.info(
+            "The shadow index answers differently (%s%s): %d of %d queries so far; %d changes "
+            "have not reached it.",
+            ", ".join(sample.differs),
+            f", {sample.cause}" if sample.cause else "",
+            found.asked - found.equal,
+            found.asked,
+            found.missed,
+        )
+
+    both = ShadowedIndex(first, second, tell)
+    return both
+
+
+def _pace(
+    definition: Definition, clock: Clock, feed: Callable[[], ChangeFeed], *, beside: bool
+) -> Any:
+    """How time passes while the index is rebuilt or verified. Where the records are this
+    process's alone, nothing is indexed by waiting for it."""
+    from homeport.domain.index_records import Pace
+
+    def lag() -> float:
+        measure: Callable[[str], float] | None = getattr(feed(), "lag", None)
+        return _ASSUMED_LAG if measure is None else measure("indexing")
+
+    adapter = definition.adapters.record_store
+    alone = not beside and _which(adapter) in ("memory", "embedded")
+    return Pace(clock, lag=None if alone else lag)
 
 
 def _cloudsearch(*parts: Any, language: str, **endpoints: str | None) -> Any:
@@ -270,20 +320,18 @@ class Container(containers.DeclarativeContainer):
         retry=retry,
         data_folder=folder,
     )
-    search_index: providers.Provider[SearchIndex] = _port(
-        definition,
-        closing,
-        "search_index",
-        memory=_once(_late(f"{_MEMORY}.search_index:MemorySearchIndex")),
-        embedded=_once(
+    _indexes: Final[dict[str, providers.Provider[Any]]] = {
+        "memory": _once(_late(f"{_MEMORY}.search_index:MemorySearchIndex")),
+        "embedded": _once(
             _opened,
             closing,
-            _late(f"{_EMBEDDED}.search_index:EmbeddedSearchIndex"),
+            _embedded_index,
+            beside,
             providers.Callable(lambda one: one.data_folder / "index", definition),
             catalog,
             language,
         ),
-        aws=_once(
+        "aws": _once(
             _cloudsearch,
             clients,
             clock,
@@ -293,7 +341,7 @@ class Container(containers.DeclarativeContainer):
             document_endpoint=aws.provided.document_endpoint,
             language=language,
         ),
-        opensearch=_once(
+        "opensearch": _once(
             _opened,
             closing,
             _opensearch,
@@ -304,10 +352,25 @@ class Container(containers.DeclarativeContainer):
             record_store.provider,
             language,
         ),
-        clock=clock,
-        catalog=catalog,
-        language=language,
-        data_folder=folder,
+        "clock": clock,
+        "catalog": catalog,
+        "language": language,
+        "data_folder": folder,
+    }
+    first_index: providers.Provider[SearchIndex] = _port(
+        definition, closing, "search_index", **_indexes
+    )
+    shadow_index: providers.Provider[SearchIndex] = _port(
+        definition,
+        closing,
+        "search_index",
+        chosen=lambda one: one.search.shadow or one.adapters.search_index,
+        **_indexes,
+    )
+    search_index: providers.Provider[SearchIndex] = providers.Selector(
+        providers.Callable(lambda one: "both" if one.search.shadow else "one", definition),
+        one=first_index,
+        both=_once(_opened, closing, _shadowed, first_index, shadow_index),
     )
     push_gateway: providers.Provider[PushGateway] = _port(
         definition,
@@ -386,7 +449,18 @@ class Container(containers.DeclarativeContainer):
         _service("operator_records:OperatorRecords"), record_store, catalog, schemas
     )
     indexing: providers.Provider[Indexing] = _once(
-        _service("indexing:Indexing"), record_store, search_index, catalog
+        _service("indexing:Indexing"),
+        record_store,
+        search_index,
+        catalog,
+        pace=_once(_pace, definition, clock, change_feed.provider, beside=beside),
+    )
+    shadow_indexing: providers.Provider[Indexing] = _once(
+        _service("indexing:Indexing"),
+        record_store,
+        shadow_index,
+        catalog,
+        pace=_once(_pace, definition, clock, change_feed.provider, beside=beside),
     )
     search: providers.Provider[Search] = _once(
         _service("search:Search"), record_store, search_index, catalog, pause
@@ -497,6 +571,16 @@ class Backend:
     @cached_property
     def index(self) -> SearchIndex:
         return self._container.search_index()
+
+    @cached_property
+    def shadow(self) -> SearchIndex | None:
+        """The index beside the one that answers, where the definition names one."""
+        return self._container.shadow_index() if self.definition.search.shadow else None
+
+    @cached_property
+    def shadow_indexing(self) -> Indexing:
+        """What rebuilds and verifies the shadow by itself."""
+        return self._container.shadow_indexing()
 
     @cached_property
     def push(self) -> PushGateway:

@@ -237,7 +237,7 @@ def test_a_rebuild_removes_what_the_store_does_not_have(replicas: int) -> None:
         forgetful.write([Put(other, "anna", Data.of({"title": "blue"}))])
         again = index_on(emulator, clock, lambda: forgetful)
         indexing = Indexing(forgetful, again, CATALOG, segments=1)
-        assert indexing.verify().extra == (lost,)
+        assert indexing.verify().stray == (lost,)
         assert indexing.rebuild().rejected == ()
         emulator.settle()
         assert indexing.verify().clean

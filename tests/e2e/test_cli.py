@@ -271,7 +271,9 @@ class TestIndex:
         assert lost.stdout.endswith("Mend it with: homeport index rebuild\n")
         status = index("status")
         assert status.returncode == Exit.OK
-        assert dict(line.split(maxsplit=1) for line in status.stdout.splitlines())["indexed"] == "0"
+        assert (
+            dict(line.split(maxsplit=1) for line in status.stdout.splitlines())["documents"] == "0"
+        )
         rebuilt = index("rebuild")
         assert (rebuilt.returncode, rebuilt.stdout) == (Exit.OK, "The index holds 54 records.\n")
         assert rebuilt.stderr.startswith("Rebuilding the index: 54 records")

@@ -35,7 +35,7 @@ def script(shell: str, capsys: pytest.CaptureFixture[str]) -> str:
         ("ex", {"export"}),
         ("im", {"import"}),
         ("dead", {"dead-letters"}),
-        ("index ", {"status", "rebuild", "verify"}),
+        ("index ", {"status", "rebuild", "shadow", "verify"}),
         ("dead-letters re", {"redrive"}),
         ("completion ", {"bash", "zsh", "fish"}),
         ("export --re", {"--resume"}),

@@ -100,19 +100,33 @@ def printed(folder: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., A
 
 
 def test_index(printed: Callable[..., Any]) -> None:
-    status = {"records": 3, "indexed": 2, "needs_rebuild": None, "changes_waiting": False}
-    assert printed("index", "status") == {**status, "dead_letters": 1}
+    status = printed("index", "status")
+    assert status.pop("bytes") > 1000
+    assert status.pop("schema").endswith(".2")
+    assert status == {
+        "documents": 2,
+        "rebuilding": False,
+        "needs_rebuild": None,
+        "lag_seconds": 0.0,
+        "dead_letters": 1,
+    }
     assert printed("index", "verify", code=Exit.FAILED) == {
         "clean": False,
         "records": 3,
         "indexed": 2,
         "missing": {"count": 1, "listed": [{"space": "ann", "collection": "notes", "id": "c"}]},
         "stale": {"count": 0, "listed": []},
-        "extra": {"count": 0, "listed": []},
+        "stray": {"count": 0, "listed": []},
+        "mended": 0,
+        "rejected": {"count": 0, "listed": []},
         "needs_rebuild": None,
-        "changes_waiting": False,
+        "lag_seconds": 0.0,
     }
-    assert printed("index", "rebuild") == {"records": 3}
+    repaired = printed("index", "verify", "--repair")
+    assert (repaired["clean"], repaired["missing"]["count"], repaired["mended"]) == (False, 1, 1)
+    assert printed("index", "verify")["clean"] is True
+    rebuilt = {"records": 3, "resumed": 0, "rejected": {"count": 0, "listed": []}}
+    assert printed("index", "rebuild") == rebuilt
     assert printed("index", "verify")["clean"] is True
 
 
@@ -142,7 +156,7 @@ def test_what_the_index_gave_up_is_indexed_once_it_was_redriven(
     printed: Callable[..., Any], folder: Path
 ) -> None:
     assert printed("dead-letters", "redrive", "--all", "--source", "indexing") == {"redriven": 1}
-    assert printed("index", "status")["changes_waiting"] is True
+    assert printed("index", "status")["lag_seconds"] > 0
     backend = build(definition(folder, **NOTES))
     assert backend.feed.deliver("indexing", backend.indexing.consume) == 1
     backend.close()

@@ -127,6 +127,15 @@ class Adapter(_Table):
         return _OWN_ADAPTER.fullmatch(self.use) is None
 
 
+def _known_adapter(port: str, adapter: Adapter) -> Adapter:
+    if adapter.built_in and adapter.use not in BUILT_IN[port]:
+        raise ValueError(
+            f'"{adapter.use}" is not an adapter of this release. '
+            f'Allowed: {", ".join(BUILT_IN[port])}, or your own as "package.module:Class".'
+        )
+    return adapter
+
+
 def _embedded() -> Adapter:
     return Adapter(use="embedded")
 
@@ -154,13 +163,7 @@ class Adapters(_Table):
     @field_validator("*")
     @classmethod
     def _known(cls, adapter: Adapter, info: ValidationInfo) -> Adapter:
-        built_in = BUILT_IN[str(info.field_name)]
-        if adapter.built_in and adapter.use not in built_in:
-            raise ValueError(
-                f'"{adapter.use}" is not an adapter of this release. '
-                f'Allowed: {", ".join(built_in)}, or your own as "package.module:Class".'
-            )
-        return adapter
+        return _known_adapter(str(info.field_name), adapter)
 
     @property
     def distant(self) -> bool:
@@ -221,12 +224,19 @@ class Limits(_Table):
 
 
 class Search(_Table):
-    """`language` says how words are cut to their stems, as an ISO 639-1 code."""
+    """`language` says how words are cut to their stems, as an ISO 639-1 code. `shadow` is an
+    index beside that of the adapters: it gets every change and query too, and answers nobody."""
 
     language: Literal[
         "ar", "da", "de", "el", "en", "es", "fi", "fr", "hu",
         "it", "nl", "no", "pt", "ro", "ru", "sv", "ta", "tr",
     ] = "en"  # fmt: skip
+    shadow: Adapter | None = None
+
+    @field_validator("shadow")
+    @classmethod
+    def _known(cls, adapter: Adapter | None) -> Adapter | None:
+        return None if adapter is None else _known_adapter("search_index", adapter)
 
 
 class FieldSettings(_Table):
@@ -313,6 +323,13 @@ class Definition(_Table):
     def _subscribers_fit(self) -> Definition:
         if self.subscribers:
             check_declared(self.subscribers, self.catalog())
+        return self
+
+    @model_validator(mode="after")
+    def _shadow_is_another(self) -> Definition:
+        shadow, use = self.search.shadow, self.adapters.search_index.use
+        if shadow is not None and shadow.use == use:
+            raise ValueError(f'search.shadow is "{use}", as adapters.search_index: name another')
         return self
 
     @field_validator("data_folder", mode="before")

@@ -80,6 +80,10 @@ _TRIM: Final = """
 _RECORDS_AFTER: Final = """
     FROM records WHERE (space, collection, id) > (?, ?, ?)
     ORDER BY space, collection, id LIMIT ?"""
+_OLDEST: Final = """
+    SELECT min(version) FROM (
+        SELECT min(version) AS version FROM change_log WHERE version > ?1
+        UNION ALL SELECT min(version) FROM held_events WHERE consumer = ?2)"""
 _REPLAY: Final = (
     f"INSERT OR IGNORE INTO change_log ({_EVENT}) "
     f"SELECT version, space, collection, id, NULL, author, data IS NULL {_RECORDS_AFTER}"
@@ -175,6 +179,20 @@ class EmbeddedChangeFeed:
         return self._database.write(
             lambda connection: len(_take_dead_letters(connection, consumer, ids))
         )
+
+    def lag(self, consumer: str) -> float:
+        """How many seconds ago the oldest change was made that the consumer has not done yet;
+        0.0 where there is none. Not part of the port."""
+
+        def read(connection: apsw.Connection) -> int | None:
+            start = self._start(connection, consumer)
+            oldest: int | None = connection.execute(_OLDEST, (start, consumer)).get
+            return oldest
+
+        oldest = self._database.read_all(read)
+        if oldest is None:
+            return 0.0
+        return max(0.0, (self._clock.now() - versions.time_of(oldest)) / _MICROSECONDS)
 
     def consumers(self) -> list[str]:
         """All that have a place in the log, or dead letters. Not part of the port."""

@@ -91,6 +91,12 @@ class Generation:
         self._heap = _HEAP_BYTES
         self.close()
 
+    def refresh(self) -> None:
+        """See what another process has committed."""
+        with self._writing, translated():
+            self._index.reload()
+            self._reader = self._read()
+
     def search(self, query: SearchQuery) -> SearchPage:
         with translated():
             return self._reader.page(query)

@@ -10,6 +10,7 @@ from typing import Final
 
 from homeport.adapters.memory.record_store import MemoryRecordStore
 from homeport.domain.events import RecordChanged
+from homeport.domain.model import versions
 from homeport.domain.model.record import Key
 from homeport.domain.ports.change_feed import Consume
 from homeport.domain.ports.clock import Clock
@@ -102,6 +103,18 @@ class MemoryChangeFeed:
     def drop(self, consumer: str, ids: Sequence[str]) -> int:
         with self._lock:
             return len(_take(self._known(consumer), ids))
+
+    def lag(self, consumer: str) -> float:
+        """How many seconds ago the oldest change was made that the consumer has not done yet;
+        0.0 where there is none. Not part of the port."""
+        state = self._consumer(consumer)
+        with self._lock:
+            waiting = [entry.event for entry in state.waiting]
+            new = self._store.events_from(state.place, 1)
+        oldest = min((event.version for event in (*waiting, *new)), default=None)
+        if oldest is None:
+            return 0.0
+        return max(0.0, (self._clock.now() - versions.time_of(oldest)) / 1_000_000)
 
     def _consumer(self, name: str) -> _Consumer:
         with self._lock:

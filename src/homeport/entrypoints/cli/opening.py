@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 from homeport.definition import Adapters, Definition, DefinitionError, load, locate
 from homeport.domain.errors import HomeportError, Unavailable
 from homeport.entrypoints.cli.exits import Exit, Failure, fail
-from homeport.entrypoints.cli.progress import progress
 
 if TYPE_CHECKING:
     from homeport.container import Backend
+    from homeport.domain.index_rebuild import Rebuilt
+    from homeport.domain.indexing import Indexing
 
 _OPTIONS: Final = {"data": "DATA_FOLDER", "host": "SERVER__HOST", "port": "SERVER__PORT"}
 """Options that stand for a setting, each as the variable that it wins over."""
@@ -131,14 +132,17 @@ def refused(error: HomeportError) -> Failure:
     return Failure(Exit.USAGE if typed else _code(error), sentence)
 
 
-def rebuild_index(backend: Backend) -> int:
-    """Make the index anew, with progress; returns the number of records in it."""
-    with progress("Rebuilding the index") as advance:
-        rebuilt = backend.indexing.rebuild(advance)
+def rebuild_index(backend: Backend, indexing: Indexing | None = None, **how: Any) -> Rebuilt:
+    """Make the index anew, or that of another `indexing`, with progress; `how` is what
+    `Indexing.rebuild` takes."""
+    from homeport.entrypoints.cli.index_progress import staged
+
+    with staged(backend.index.status().documents) as progress:
+        rebuilt = (indexing or backend.indexing).rebuild(progress, **how)
     for one in rebuilt.rejected[:10]:
         key = "/".join(one.key)
         print(f"homeport: {key} is not in the index: {one.cause}", file=sys.stderr)
-    return rebuilt.records
+    return rebuilt
 
 
 def _open(backend: Backend) -> None:

@@ -25,19 +25,7 @@ def declare(commands: Commands) -> None:
     doctor.add_argument("--host", help="where the server listens; wins over the definition")
     doctor.add_argument("--port", help="its port; wins as well")
 
-    index = command(
-        commands,
-        "index",
-        "look at, rebuild or verify the search index",
-        "Work on the search index while the backend is not running: status shows what it holds, "
-        "rebuild makes it anew from the records, verify compares the two.",
-        "homeport index status",
-        "homeport index rebuild --data /var/lib/homeport",
-        "homeport index verify --json",
-    )
-    index.add_argument("action", choices=("status", "rebuild", "verify"))
-    machine_readable(index)
-    definition(index)
+    _declare_index(commands)
 
     letters = command(
         commands,
@@ -277,3 +265,51 @@ def _declare_records(commands: Commands) -> None:
 def _place(command: argparse.ArgumentParser) -> None:
     command.add_argument("space", metavar="SPACE", help="an identity's id, `public`, or another")
     command.add_argument("collection", metavar="COLLECTION")
+
+
+def _declare_index(commands: Commands) -> None:
+    index = command(
+        commands,
+        "index",
+        "look at, rebuild, verify or compare the search index",
+        "status shows what the search index holds and how far it is behind; verify compares it "
+        "with the records, and with --repair mends what differs; rebuild makes it anew from the "
+        "records, and goes on with a rebuild that was interrupted; shadow asks it and the index "
+        "that `search.shadow` names the same questions, and tells where they differ. All work "
+        "while the backend runs, but for rebuild and --repair on the index in a data folder, "
+        "which only one process writes.",
+        "homeport index status",
+        "homeport index rebuild --data /var/lib/homeport",
+        "homeport index rebuild --rate 500 --grace 60",
+        "homeport index verify --repair",
+        "homeport index shadow --queries questions.txt --json",
+    )
+    index.add_argument("action", choices=("status", "rebuild", "verify", "shadow"))
+    index.add_argument(
+        "--rate", metavar="N", type=float, help="for rebuild: how many records a second at most"
+    )
+    index.add_argument(
+        "--grace",
+        metavar="SECONDS",
+        type=float,
+        help="for rebuild: how long the old index stays after the swap (default: 0)",
+    )
+    index.add_argument(
+        "--fresh",
+        action="store_true",
+        help="for rebuild: begin anew, whatever another one has left",
+    )
+    index.add_argument("--repair", action="store_true", help="for verify: mend just what differs")
+    index.add_argument(
+        "--shadow",
+        action="store_true",
+        help="work on the index that search.shadow names, not on the one that answers",
+    )
+    index.add_argument(
+        "--queries",
+        metavar="FILE",
+        type=Path,
+        help="for shadow: what to ask, a search a line (default: words of the records)",
+    )
+    machine_readable(index)
+    definition(index)

@@ -40,6 +40,7 @@ def _bar(what: str, total: int | None, unit: str, stream: TextIO) -> Iterator[Ad
         Task,
         TextColumn,
         TimeElapsedColumn,
+        TimeRemainingColumn,
     )
     from rich.text import Text
 
@@ -55,6 +56,7 @@ def _bar(what: str, total: int | None, unit: str, stream: TextIO) -> Iterator[Ad
         MofNCompleteColumn(),
         Rate(""),
         TimeElapsedColumn(),
+        *([] if total is None else [TextColumn("left:"), TimeRemainingColumn()]),
         console=Console(file=stream),
     ) as bar:
         task = bar.add_task(what, total=total)
@@ -70,7 +72,10 @@ def _lines(what: str, total: int | None, unit: str, stream: TextIO) -> Iterator[
     def line(ending: str) -> str:
         of = "" if total is None else f" of {total:,}"
         rate = count / max(time.monotonic() - began, 0.001)
-        return f"{what}: {count:,}{of} {unit}, {rate:,.0f}/s{ending}"
+        left = ""
+        if total is not None and 0 < count < total:
+            left = f", {(total - count) / rate:,.0f} s left"
+        return f"{what}: {count:,}{of} {unit}, {rate:,.0f}/s{left}{ending}"
 
     def show(ending: str) -> None:
         with suppress(OSError):  # the work goes on where nobody looks any more

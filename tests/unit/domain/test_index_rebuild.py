@@ -1,0 +1,226 @@
+"""Rebuilds that are interrupted, slowed down, waited for, or taken up by somebody else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from itertools import pairwise
+
+import pytest
+
+from homeport.adapters.memory.clock import ManualClock
+from homeport.adapters.memory.ids import SequentialIds
+from homeport.adapters.memory.record_store import MemoryRecordStore
+from homeport.adapters.memory.search_index import MemoryRebuild, MemorySearchIndex
+from homeport.domain.errors import Invalid, Unavailable
+from homeport.domain.index_records import Pace, Stage
+from homeport.domain.indexing import Indexing
+from homeport.domain.model.collection import Catalog
+from homeport.domain.model.data import Data
+from homeport.domain.model.document import IndexChange, Rejection
+from homeport.domain.model.record import Key, Record
+from homeport.domain.model.writes import Delete, Put
+
+
+class Watched(MemorySearchIndex):
+    """Notes what its rebuilds are given, and fails after so many batches."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__()
+        self.clock = clock
+        self.applied: list[tuple[float, int]] = []
+        self.kept: list[str] = []
+        self.grace: list[float] = []
+        self.head_start = 0.0
+        self.fails_after: int | None = None
+
+    def rebuild(self) -> MemoryRebuild:
+        sound = super().rebuild()
+        index = self
+
+        class Watching(MemoryRebuild):
+            @property
+            def head_start(self) -> float:
+                return index.head_start
+
+            def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
+                if index.fails_after is not None and len(index.applied) >= index.fails_after:
+                    raise Unavailable("The disk is full.")
+                index.applied.append((index.clock.now() / 1e6, len(changes)))
+                return super().apply(changes)
+
+            def keep(self, place: str) -> None:
+                index.kept.append(place)
+                super().keep(place)
+
+            def commit(self, grace: float = 0.0) -> None:
+                index.grace.append(grace)
+                super().commit(grace)
+
+        return Watching(sound._lock, sound._fresh, sound._finish)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def store(clock: ManualClock) -> MemoryRecordStore:
+    return MemoryRecordStore(clock, SequentialIds())
+
+
+@pytest.fixture
+def index(clock: ManualClock) -> Watched:
+    return Watched(clock)
+
+
+def fill(store: MemoryRecordStore, count: int) -> list[Record]:
+    writes = [
+        Put(Key("anna", "notes", f"r{number:05}"), "anna", Data.of({"text": "fox"}))
+        for number in range(count)
+    ]
+    return [one for start in range(0, count, 90) for one in store.write(writes[start : start + 90])]
+
+
+def indexing(
+    store: MemoryRecordStore, index: Watched, segments: int = 1, lag: float = 0.0
+) -> Indexing:
+    pace = Pace(index.clock, index.clock.advance, lambda: lag)
+    return Indexing(store, index, Catalog(), segments, pace)
+
+
+def test_one_that_failed_is_gone_on_with(store: MemoryRecordStore, index: Watched) -> None:
+    fill(store, 2200)
+    index.fails_after = 2
+    with pytest.raises(Unavailable, match="disk is full"):
+        indexing(store, index).rebuild()
+    assert index.status().rebuilding
+    assert index.entries(1) == []
+    index.fails_after = None
+    rebuilt = indexing(store, index).rebuild()
+    assert (rebuilt.records, rebuilt.resumed) == (2200, 1000)
+    assert [count for _, count in index.applied] == [500, 500, 500, 500, 200]
+    assert indexing(store, index).verify().clean
+
+
+def test_the_parts_are_those_that_it_began_with(store: MemoryRecordStore, index: Watched) -> None:
+    fill(store, 2200)
+    index.fails_after = 3
+    with pytest.raises(Unavailable):
+        indexing(store, index, segments=2).rebuild()
+    assert len(json.loads(index.kept[-1])["after"]) == 2
+    index.fails_after = None
+    rebuilt = indexing(store, index, segments=5).rebuild()
+    assert (rebuilt.records, rebuilt.resumed) == (2200, sum(n for _, n in index.applied[:3]))
+    assert indexing(store, index).verify().clean
+
+
+@pytest.mark.parametrize(
+    "place", ["halfway", "[]", '{"after": 3}', '{"after": [["a"]], "records": 1}', "{}"]
+)
+def test_a_place_that_another_version_wrote_begins_anew(
+    store: MemoryRecordStore, index: Watched, place: str
+) -> None:
+    fill(store, 10)
+    left = index.rebuild()
+    left.keep(place)
+    left.leave()
+    assert indexing(store, index).rebuild().records == 10
+    assert indexing(store, index).verify().clean
+
+
+def test_what_was_left_can_be_thrown_away(store: MemoryRecordStore, index: Watched) -> None:
+    fill(store, 600)
+    index.fails_after = 1
+    with pytest.raises(Unavailable):
+        indexing(store, index).rebuild()
+    index.fails_after = None
+    rebuilt = indexing(store, index).rebuild(fresh=True)
+    assert (rebuilt.records, rebuilt.resumed) == (600, 0)
+
+
+def test_what_changed_while_nobody_was_at_it_is_found(
+    store: MemoryRecordStore, index: Watched
+) -> None:
+    fill(store, 1200)
+    index.fails_after = 2
+    with pytest.raises(Unavailable):
+        indexing(store, index).rebuild()
+    store.write([Delete(Key("anna", "notes", "r00000"), "anna")])
+    store.write([Put(Key("anna", "notes", "r00001"), "anna", Data.of({"text": "new"}))])
+    store.write([Put(Key("anna", "notes", "a"), "anna", Data.of({"text": "before all"}))])
+    index.fails_after = None
+    indexing(store, index).rebuild()
+    drift = indexing(store, index).verify()
+    assert drift.clean
+    assert drift.records == 1200
+
+
+def test_an_interruption_keeps_what_was_done(store: MemoryRecordStore, index: Watched) -> None:
+    fill(store, 1200)
+
+    def interrupt(stage: Stage, count: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        indexing(store, index).rebuild(interrupt)
+    rebuilt = indexing(store, index).rebuild()
+    assert (rebuilt.records, rebuilt.resumed) == (1200, 500)
+
+
+@pytest.mark.parametrize("rate", [1, 50, 3000])
+def test_a_rate_bounds_what_is_read_in_a_second(
+    store: MemoryRecordStore, index: Watched, rate: int
+) -> None:
+    fill(store, 120 if rate < 100 else 6000)
+    indexing(store, index).rebuild(rate=rate)
+    times = [time for time, _ in index.applied]
+    counts = [count for _, count in index.applied]
+    assert max(counts) <= rate
+    for place, time in enumerate(times):
+        within = [n for when, n in index.applied[place:] if when < time + 1]
+        assert sum(within) <= rate + counts[place]
+    assert times[-1] - times[0] == pytest.approx(sum(counts[:-1]) / rate)
+
+
+@pytest.mark.parametrize("rate", [0, -1.0])
+def test_no_rate_is_no_rate(store: MemoryRecordStore, index: Watched, rate: float) -> None:
+    with pytest.raises(Invalid):
+        indexing(store, index).rebuild(rate=rate)
+
+
+def test_a_slow_one_says_that_it_is_still_at_it(store: MemoryRecordStore, index: Watched) -> None:
+    fill(store, 100)
+    started = index.clock.now() / 1e6
+    indexing(store, index).rebuild(rate=1)
+    assert index.clock.now() / 1e6 - started >= 99
+    assert len(index.kept) >= 10
+    counts = [json.loads(one)["records"] for one in index.kept]
+    assert all(later - earlier <= 11 for earlier, later in pairwise(counts))
+
+
+def test_the_records_are_read_after_the_head_start_and_the_lag(
+    store: MemoryRecordStore, index: Watched
+) -> None:
+    fill(store, 10)
+    index.head_start = 15.0
+    started = index.clock.now() / 1e6
+    waited: list[int] = []
+
+    def progress(stage: Stage, count: int) -> None:
+        if stage is Stage.WAITING:
+            waited.append(count)
+
+    indexing(store, index, lag=30.0).rebuild(progress)
+    assert index.applied[0][0] - started == pytest.approx(45)
+    assert sum(waited) == 45
+    assert len(index.kept) >= 4
+
+
+def test_nobody_waits_for_the_lag_on_one_machine(store: MemoryRecordStore, index: Watched) -> None:
+    fill(store, 10)
+    started = index.clock.now()
+    indexing(store, index, lag=30.0).rebuild(grace=7.0)
+    assert index.clock.now() == started
+    assert index.grace == [7.0]
