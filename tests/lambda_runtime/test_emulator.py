@@ -16,9 +16,12 @@ from typing import Any
 
 import pytest
 
+from homeport.entrypoints import operations
+from homeport.entrypoints.lambdas.needs import PORTS
 from tests.lambda_runtime import events
 from tests.lambda_runtime.process import environment
 from tests.lambda_runtime.sam import emulator
+from tests.lambda_runtime.test_functions import TAKEN
 from tests.servers import free_port
 
 _SECONDS = 60
@@ -101,3 +104,24 @@ def test_a_function_that_cannot_start_answers_in_the_emulator(tmp_path: Path) ->
         answer = invoke(events.request("GET /v1/health"))
     assert answer["statusCode"] == 503
     assert "could not start" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize("function", PORTS)
+def test_every_function_answers_in_the_emulator(function: str, tmp_path: Path) -> None:
+    """An event of its own where it needs nothing for that but memory, and AWS's samples."""
+    own: dict[str, tuple[Any, Any]] = {
+        "authorizer": (
+            events.question(None),
+            {"isAuthorized": True, "context": {"problem": "missing"}},
+        ),
+        "indexing": (events.change("soup", 1 << 40), {"batchItemFailures": []}),
+    }
+    others = [name for name in events.samples() if name not in TAKEN[function]]
+    with emulated(f"homeport.entrypoints.lambdas.{function}.handler", tmp_path) as invoke:
+        if function in own:
+            event, answer = own[function]
+            assert invoke(event) == answer
+        if function in operations.FUNCTIONS:
+            assert invoke(events.sample("apigateway/HttpApi"))["statusCode"] == 404
+        for name in others:
+            assert invoke(events.sample(name))["errorType"] == "UnknownEvent", name
