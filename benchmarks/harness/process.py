@@ -1,4 +1,4 @@
-"""A server of its own for each measurement, and what the machine says about it."""
+"""A server's process, and what the machine says about it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,22 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-HERE = Path(__file__).parent
-BIN = Path(sys.executable).parent
 _PATIENCE = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """`started` is in seconds, from the process's start to its first 200."""
+
+    address: str
+    pid: int
+    started: float
 
 
 def free_port() -> int:
@@ -38,11 +45,11 @@ def _answers(port: int, path: str) -> bool:
 @contextmanager
 def running(
     command: Sequence[str], port: int, path: str, folder: Path, **settings: str
-) -> Iterator[tuple[int, float]]:
-    """Run a server; gives its process id and the seconds from its start to its first 200."""
+) -> Iterator[Running]:
+    """Run a server on `port` until the block ends. Raises RuntimeError where it does not start."""
     # As pip installs it, compiled: where bytecode may not be kept, each start compiles our source.
     inherited = {name: it for name, it in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    log = folder / "server.log"
+    log = folder / f"server-{port}.log"
     with log.open("ab") as output:
         started = time.perf_counter()
         process = subprocess.Popen(
@@ -58,7 +65,7 @@ def running(
             if process.poll() is not None or time.perf_counter() - started > _PATIENCE:
                 raise RuntimeError(f"{command[0]} does not answer:\n{log.read_text()}")
             time.sleep(0.002)
-        yield process.pid, time.perf_counter() - started
+        yield Running(f"127.0.0.1:{port}", process.pid, time.perf_counter() - started)
     finally:
         process.send_signal(signal.SIGTERM)
         try:
@@ -66,33 +73,6 @@ def running(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-@contextmanager
-def homeport(folder: Path) -> Iterator[tuple[str, int, float]]:
-    """`homeport serve` on the data in `folder`; gives address, process id, seconds to start."""
-    port = free_port()
-    settings = {
-        "HOMEPORT_DATA_FOLDER": str(folder / "data"),
-        "HOMEPORT_SERVER__PORT": str(port),
-        "HOMEPORT_SERVER__ACCESS_LOG": "off",
-        "HOMEPORT_LIMITS__GUESTS_PER_MINUTE": "0",
-    }
-    command = [str(BIN / "homeport"), "serve"]
-    with running(command, port, "/v1/health", folder, **settings) as (pid, seconds):
-        yield f"127.0.0.1:{port}", pid, seconds
-
-
-@contextmanager
-def hello(folder: Path) -> Iterator[str]:
-    """The HTTP server alone, with an empty application; gives its address."""
-    port = free_port()
-    command = [
-        *(str(BIN / "granian"), "--interface", "rsgi", "--loop", "uvloop", "--no-ws"),
-        *("--host", "127.0.0.1", "--port", str(port), "--working-dir", str(HERE), "hello:app"),
-    ]
-    with running(command, port, "/", folder):
-        yield f"127.0.0.1:{port}"
 
 
 def memory(pid: int) -> float:

@@ -1,0 +1,1 @@
+"""Search engines, each behind its adapter and by itself."""

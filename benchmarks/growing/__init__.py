@@ -1,0 +1,1 @@
+"""What grows, one module each."""

@@ -1,0 +1,1 @@
+"""What every benchmark shares: servers, loads, data, and how figures are kept and shown."""

@@ -1,0 +1,80 @@
+"""The command line that each benchmark has."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from benchmarks.harness.results import Report
+
+RESULTS: Final = Path("build/bench")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`records` are loaded for `owners` by equal parts; a load lasts `seconds`, in each of
+    `rounds`."""
+
+    records: int = 100_000
+    owners: int = 100
+    seconds: float = 5.0
+    rounds: int = 5
+    quick: bool = False
+
+    @property
+    def quickly(self) -> Settings:
+        """As little as shows that a benchmark works; its figures mean nothing."""
+        return replace(self, records=600, owners=10, seconds=0.3, rounds=1, quick=True)
+
+
+class LeftOut(Exception):
+    """What a benchmark needs is not on this machine."""
+
+
+Measure: TypeAlias = Callable[[Settings, Report, Path], None]
+"""Adds to the report; the folder is for its servers, and is gone afterwards."""
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(description=description)
+    made.add_argument("--quick", action="store_true", help="only check that it works")
+    made.add_argument("--records", type=int, help="how many to load")
+    made.add_argument("--seconds", type=float, help="how long each load lasts")
+    made.add_argument("--rounds", type=int, help="how often each side is measured")
+    made.add_argument("--results", type=Path, default=RESULTS, help=f"a folder ({RESULTS})")
+    return made
+
+
+def settings_of(options: argparse.Namespace, usual: Settings) -> Settings:
+    chosen = usual.quickly if options.quick else usual
+    given = {
+        name: value
+        for name in ("records", "seconds", "rounds")
+        if (value := getattr(options, name)) is not None
+    }
+    return replace(chosen, **given)
+
+
+def answer(question: str, measure: Measure, settings: Settings, results: Path) -> bool:
+    """Measure, print and write. False where an answer was wrong."""
+    print(f"\n== {question} ==", flush=True)
+    report = Report(question, asdict(settings))
+    with tempfile.TemporaryDirectory(prefix="homeport-bench-") as name:
+        try:
+            measure(settings, report, Path(name))
+        except LeftOut as missing:
+            report.leave_out(str(missing))
+    report.write(results / f"{question}.json")
+    print(report.text(), flush=True)
+    return not report.faults
+
+
+def run(question: str, doc: str | None, measure: Measure, usual: Settings | None = None) -> int:
+    """The whole of a benchmark's `main`."""
+    options = parser((doc or "").splitlines()[0]).parse_args()
+    settings = settings_of(options, usual or Settings())
+    return 0 if answer(question, measure, settings, options.results) else 1

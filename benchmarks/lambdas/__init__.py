@@ -1,0 +1,1 @@
+"""Functions on AWS Lambda: ours, other ways to write them, and what stands in for AWS."""

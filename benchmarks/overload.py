@@ -1,0 +1,142 @@
+"""What happens at twice what is possible, for a minute: durable creates in an open loop.
+
+Beyond capacity the gateway answers 503 with Retry-After within 50 ms, its memory stays flat, and
+a second after the flood everything is as before: the flood is followed by a quarter of what is
+possible. At the end the records are counted: what was answered 201 is there, and nothing twice.
+"""
+
+from __future__ import annotations
+
+import http.client
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from benchmarks.harness import open_loop, wrk
+from benchmarks.harness.command import Settings, run
+from benchmarks.harness.corpus import documents
+from benchmarks.harness.open_loop import Answer, percentile
+from benchmarks.harness.process import memory
+from benchmarks.harness.results import Report
+from benchmarks.harness.traffic import Request, call
+from benchmarks.servers import homeport
+from benchmarks.servers.homeport import Homeport
+from benchmarks.servers.loads import CREATE, measured, requests
+
+USUAL: Final = Settings(records=10_000, seconds=60.0, rounds=1)
+_CONNECTIONS: Final = 1500
+"""More than the gateway lets in at once, fewer than it accepts."""
+_POSSIBLE: Final = 256
+"""Connections at which the most is done: writes that come together share their commits."""
+_WINDOW: Final = 0.1
+_CALM: Final = 50.0
+"""Milliseconds in which everything is answered once it is over, and a refusal always."""
+
+
+class _Memory(threading.Thread):
+    """Reads a process's memory twice a second until it is stopped."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self._pid = pid
+        self._ended = threading.Event()
+        self.held: list[float] = []
+
+    def run(self) -> None:
+        while not self._ended.wait(0.5 if self.held else 0):
+            self.held.append(memory(self._pid))
+
+    def stop(self) -> None:
+        self._ended.set()
+        self.join()
+
+
+def measure(settings: Settings, report: Report, folder: Path) -> None:
+    wrk.check_is_here()
+    data = list(documents(settings.records, quick=settings.quick))
+    with homeport.serving(folder) as it:
+        ours = Homeport(it, data, settings.owners)
+        connections = 64 if settings.quick else _POSSIBLE
+        possible = measured(
+            ours, CREATE, folder, min(5.0, settings.seconds), connections=connections
+        ).rate
+        raw = [one.raw(it.address) for one in requests(ours, CREATE)]
+        before = _records(ours)
+        watching = _Memory(it.pid)
+        watching.start()
+        flood = open_loop.run(
+            it.address, raw, possible * 2, settings.seconds,
+            connections=200 if settings.quick else _CONNECTIONS,
+        )  # fmt: skip
+        watching.stop()
+        after = open_loop.run(it.address, raw, possible / 4, min(10.0, settings.seconds))
+        ours.freshen()
+        ours.settle()
+        made = _records(ours) - before
+    statuses = Counter(one.status for one in flood.answers)
+    refused = [one for one in flood.answers if one.status == 503]
+    fast = percentile([one.took for one in refused], 0.99)
+    table = report.table("Twice what is possible", "what", "value", "target", "reached")
+    table.add("possible, creates a second (wrk)", possible, None, None)
+    table.add("sent a second", possible * 2, None, None)
+    table.add("answered 201 a second", statuses[201] / settings.seconds, None, None)
+    table.add("answered 503 a second", statuses[503] / settings.seconds, None, None)
+    others = sum(count for status, count in statuses.items() if status not in (201, 503))
+    table.add("other answers, and none", others + flood.missing, 0, others + flood.missing == 0)
+    without = sum(not one.retry_after for one in refused)
+    table.add("503 without Retry-After", without, 0, without == 0)
+    if refused:
+        table.add("503 answered within, p99, ms", fast, _CALM, fast <= _CALM)
+    took = flood.percentile(0.99)
+    table.add("201 answered within, p99, ms", took, None, None)
+    held = watching.held
+    late = held[len(held) // 6 :]
+    table.add("memory at the beginning, MiB", held[0], None, None)
+    grown = max(late) - late[0]
+    table.add("memory grown after its first sixth, MiB", grown, 20.0, grown <= 20)
+    calm = _calm_after(after.answers)
+    table.add("as before, s after the flood", calm, 1.0, calm is not None and calm <= 1)
+    table.add("the client behind, p99, ms", flood.behind, None, None)
+    wanted = statuses[201] + sum(one.status == 201 for one in after.answers)
+    lost = wanted - made
+    # What had no answer may have been made.
+    is_right = -(flood.missing + after.missing) <= lost <= 0
+    table.add("answered 201 and not found", max(0, lost), 0, lost <= 0)
+    if not is_right:
+        report.faults.append(f"{wanted} creates were answered 201, and {made} records are there")
+
+
+def _calm_after(answers: list[Answer]) -> float | None:
+    """From when on every answer is good and soon, in seconds; None for never."""
+    bad = [one.due for one in answers if one.status >= 300 or one.took > _CALM]
+    if not answers:
+        return None
+    last = max(bad, default=-_WINDOW)
+    return None if last >= max(one.due for one in answers) else last + _WINDOW
+
+
+def _records(ours: Homeport) -> int:
+    """How many there are, by pulling all of everybody's changes."""
+    ours.freshen()
+    connection = http.client.HTTPConnection(ours.running.address, timeout=60)
+    count = 0
+    for caller in ours.callers:
+        path = "/v1/changes/me?collection=notes&limit=100"
+        since = ""
+        seen: set[str] = set()
+        while True:
+            answer = call(connection, Request("GET", path + since, caller))
+            seen |= {one["id"] for one in answer["items"]}
+            since = f"&since={quote(answer['checkpoint'])}"
+            if not answer["more"]:
+                break
+        count += len(seen)
+    connection.close()
+    return count
+
+
+if __name__ == "__main__":
+    sys.exit(run("overload", __doc__, measure, USUAL))

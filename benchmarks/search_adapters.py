@@ -1,0 +1,118 @@
+"""What the adapter of a search engine costs over the engine itself, for indexing and searching.
+
+Both ways index the same records and search for the same words, by turns. The adapter's way does
+more: it groups fields by role, keeps versions, so that late changes are ignored, and looks in
+every field. An engine more is one entry in `_ENGINES`.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Final
+
+from benchmarks.engines import embedded
+from benchmarks.engines.engine import Engine
+from benchmarks.harness.command import LeftOut, Settings, run
+from benchmarks.harness.corpus import documents, words
+from benchmarks.harness.results import Report
+from benchmarks.harness.rounds import Spread, interleaved, ratios
+from homeport.domain.document_builder import build_document
+from homeport.domain.model.collection import Catalog
+from homeport.domain.model.data import Data
+from homeport.domain.model.query import Scope, SearchQuery, Words
+from homeport.domain.model.record import Key, Record
+
+USUAL: Final = Settings(records=20_000)
+_ENGINES: Final[Mapping[str, Callable[[Path], AbstractContextManager[Engine]]]] = {
+    "tantivy": embedded.engine,
+}
+"""Each gives an engine for a folder, or raises LeftOut where it is not on this machine."""
+_BATCH: Final = 1000
+_SCOPES: Final = (Scope(embedded.SPACE),)
+
+
+def measure(settings: Settings, report: Report, folder: Path) -> None:
+    table = report.table("A second", "engine", "what", "way", "median", "spread")
+    compared = report.table(
+        "The adapter's rate over the engine's", "engine", "what", "median", "spread"
+    )
+    for name, made in _ENGINES.items():
+        place = folder / name
+        place.mkdir()
+        try:
+            with made(place) as engine:
+                indexing, searching = _rates(engine, settings)
+        except LeftOut as missing:
+            report.leave_out(str(missing))
+            continue
+        for what, found in (("documents indexed", indexing), ("searches for a word", searching)):
+            for way, rates in found.items():
+                spread = Spread.of(rates)
+                table.add(name, what, way, spread.median, str(spread))
+            ratio = ratios(found["adapter"], found["bare"])
+            compared.add(name, what, ratio.median, str(ratio))
+
+
+def _rates(
+    engine: Engine, settings: Settings
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Per second, by way: of indexing in batches, and of searches one after the other."""
+    data = list(documents(settings.records, quick=settings.quick))
+    catalog = Catalog(())
+    plain = [(f"note-{number}", one) for number, one in enumerate(data)]
+    built = [
+        build_document(
+            Record(
+                Key(embedded.SPACE, "notes", id), embedded.SPACE, 1 << 40, 1 << 40, Data.of(one)
+            ),
+            catalog,
+        )
+        for id, one in plain
+    ]
+    batches = range(0, len(data), max(1, len(data) // settings.rounds))
+    size = batches.step
+    starts = {"adapter": iter(batches), "bare": iter(batches)}
+
+    def by_adapter() -> float:
+        some = built[(start := next(starts["adapter"])) : start + size]
+        started = time.perf_counter()
+        for place in range(0, len(some), _BATCH):
+            if engine.adapter.apply(some[place : place + _BATCH]):
+                raise RuntimeError("the adapter refused a document")
+        return len(some) / (time.perf_counter() - started)
+
+    def barely() -> float:
+        some = plain[(start := next(starts["bare"])) : start + size]
+        started = time.perf_counter()
+        for place in range(0, len(some), _BATCH):
+            engine.index(some[place : place + _BATCH])
+        return len(some) / (time.perf_counter() - started)
+
+    indexing = interleaved(settings.rounds, {"adapter": by_adapter, "bare": barely})
+    asked = words(data, 50 if settings.quick else 500)
+
+    def searched(search: Callable[[str], int]) -> float:
+        started = time.perf_counter()
+        if not all(search(one) for one in asked):
+            raise RuntimeError("a word was not found")
+        return len(asked) / (time.perf_counter() - started)
+
+    def through(word: str) -> int:
+        return len(engine.adapter.search(SearchQuery(Words(word), _SCOPES, limit=10)).hits)
+
+    searching = interleaved(
+        settings.rounds,
+        {
+            "adapter": lambda: searched(through),
+            "bare": lambda: searched(lambda word: len(engine.search(word))),
+        },
+    )
+    return indexing, searching
+
+
+if __name__ == "__main__":
+    sys.exit(run("search_adapters", __doc__, measure, USUAL))

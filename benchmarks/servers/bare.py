@@ -1,0 +1,29 @@
+"""The HTTP server under the gateway with an application that does nothing: the yardstick of a
+machine, and of the clients that measure."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from benchmarks.harness.process import free_port, running
+from benchmarks.harness.traffic import Request
+
+HERE: Final = Path(__file__).parent
+REQUEST: Final = Request("GET", "/", check=lambda answer: answer == {"hello": "world"})
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """Gives its address."""
+    port = free_port()
+    command = [
+        *(str(Path(sys.executable).with_name("granian")), "--interface", "rsgi"),
+        *("--loop", "uvloop", "--no-ws", "--host", "127.0.0.1", "--port", str(port)),
+        *("--working-dir", str(HERE), "hello:app"),
+    ]
+    with running(command, port, "/", folder) as it:
+        yield it.address

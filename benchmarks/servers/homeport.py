@@ -1,0 +1,196 @@
+"""Homeport, with records of many owners."""
+
+from __future__ import annotations
+
+import http.client
+import random
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.harness.corpus import words
+from benchmarks.harness.process import Running, free_port, running
+from benchmarks.harness.traffic import Caller, Request, call
+from benchmarks.servers import loads
+from benchmarks.servers.loads import Row
+
+BATCH: Final = 90
+_CONNECTIONS: Final = 4
+_RENEW_SECONDS: Final = 300.0
+"""Access tokens are good for fifteen minutes."""
+_HOT: Final = 2000
+"""Records that merges at a known version go to: they are listed anew before each load."""
+_DEFINITION: Final = """
+[collections.articles]
+read = "anyone"
+write = "anyone"
+"""
+
+
+@contextmanager
+def serving(folder: Path, *, relaxed: bool = False, **settings: str) -> Iterator[Running]:
+    """`homeport serve` on the data in `folder`, without limits per address; `settings` are
+    HOMEPORT_* variables without their prefix."""
+    port = free_port()
+    chosen = {
+        "DATA_FOLDER": str(folder / "data"),
+        "SERVER__PORT": str(port),
+        "SERVER__ACCESS_LOG": "off",
+        "LIMITS__GUESTS_PER_MINUTE": "0",
+        "LIMITS__SIGN_INS_PER_MINUTE": "0",
+        **settings,
+    }
+    (folder / "homeport.toml").write_text(_DEFINITION)
+    command = [str(Path(sys.executable).with_name("homeport")), "serve"]
+    if relaxed:
+        # -P: this folder has a module named as the product is.
+        command = [sys.executable, "-P", str(Path(__file__).with_name("relaxed.py")), "serve"]
+    environ = {f"HOMEPORT_{name}": value for name, value in chosen.items()}
+    with running(command, port, "/v1/health", folder, **environ) as it:
+        yield it
+
+
+class Homeport:
+    """A server of ours with `documents` spread over `owners` guests, by turns.
+
+    With `shared` they are in a public collection, which everybody reads.
+    """
+
+    def __init__(
+        self,
+        it: Running,
+        documents: Sequence[dict[str, Any]],
+        owners: int,
+        *,
+        name: str = "Homeport",
+        shared: bool = False,
+    ) -> None:
+        self.name = name
+        self.running = it
+        self.callers = [self._guest() for _ in range(owners)]
+        self._signed_in = time.monotonic()
+        self._space, self._collection = ("public", "articles") if shared else ("me", "notes")
+        self._words = words(documents[:20_000])
+        started = time.perf_counter()
+        self.rows: Sequence[Row] = self._load(documents)
+        self.load_rate = len(self.rows) / (time.perf_counter() - started)
+        self.settle()
+        self.index_rate = len(self.rows) / (time.perf_counter() - started)
+
+    def request(self, operation: str, number: int, chance: random.Random) -> Request:
+        row = chance.choice(self.rows)
+        owner = self.callers[row.owner]
+        path = f"/v1/records/{self._space}/{self._collection}"
+        match operation:
+            case loads.GET:
+                found = f"{path}/{row.id}"
+                return Request("GET", found, owner, check=lambda it: it["id"] == row.id)
+            case loads.CREATE:
+                made = {**row.data, "n": number}
+                return Request("POST", path, owner, made, check=lambda it: it["data"] == made)
+            case loads.MERGE:
+                patch = {"n": number, "done": True}
+                headers = {"Content-Type": "application/merge-patch+json"}
+                return Request(
+                    *("PATCH", f"{path}/{row.id}", owner, patch, headers),
+                    check=lambda it: it["data"] == {**row.data, **patch},
+                )
+            case loads.LIST | loads.LIST_UNCOUNTED:
+                newest = f"{path}?limit=20&order=-id"
+                return Request("GET", newest, owner, check=lambda it: _is_page(it, owner))
+            case loads.SEARCH_OWN | loads.SEARCH_ALL:
+                word = chance.choice(self._words)
+                asked = f"/v1/search?q={word}&collection={self._collection}&limit=10"
+                is_all = operation == loads.SEARCH_ALL
+                return Request("GET", asked, owner, check=lambda it: _are_hits(it, owner, is_all))
+            case _:
+                raise ValueError(operation)
+
+    def freshen(self) -> None:
+        if time.monotonic() - self._signed_in < _RENEW_SECONDS:
+            return
+        connection = self._connect()
+        for one in self.callers:
+            body = {"refresh_token": one.refresh_token}
+            answer = call(connection, Request("POST", "/v1/identity/refresh", body=body))
+            one.token, one.refresh_token = answer["access_token"], answer["refresh_token"]
+        connection.close()
+        self._signed_in = time.monotonic()
+
+    def settle(self, patience: float = 900.0) -> float:
+        started = time.perf_counter()
+        connection = self._connect()
+        while not call(connection, Request("GET", "/local/status", self.callers[0]))["idle"]:
+            if time.perf_counter() - started > patience:
+                raise RuntimeError(f"the index has not caught up after {patience:.0f} s")
+            time.sleep(0.05)
+        connection.close()
+        return time.perf_counter() - started
+
+    def merge_rows(self, path: Path) -> bool:
+        """Each record's path, the version it is at and its owner's token."""
+        hot = [self.rows[place] for place in range(min(_HOT, len(self.rows)))]
+        connection = self._connect()
+        lines = []
+        for row in hot:
+            owner = self.callers[row.owner]
+            place = f"/v1/records/{self._space}/{self._collection}/{row.id}"
+            version = call(connection, Request("GET", place, owner))["version"]
+            lines.append(f"{place} {version} {owner.token}\n")
+        connection.close()
+        path.write_text("".join(lines))
+        return True
+
+    def _connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection(self.running.address, timeout=60)
+
+    def _guest(self) -> Caller:
+        connection = self._connect()
+        answer = call(connection, Request("POST", "/v1/identity/guest", body={}))
+        connection.close()
+        return Caller(answer["identity"]["id"], answer["access_token"], answer["refresh_token"])
+
+    def _load(self, documents: Sequence[dict[str, Any]]) -> list[Row]:
+        count = len(self.callers)
+
+        def send(owners: Sequence[int]) -> list[Row]:
+            connection = self._connect()
+            rows = []
+            for owner in owners:
+                own = documents[owner::count]
+                for start in range(0, len(own), BATCH):
+                    some = own[start : start + BATCH]
+                    writes = [
+                        {"op": "create", "collection": self._collection, "data": data}
+                        for data in some
+                    ]
+                    place = f"/v1/records/{self._space}"
+                    asked = Request("POST", place, self.callers[owner], {"writes": writes})
+                    items = call(connection, asked)["items"]
+                    rows += [
+                        Row(owner, item["record"]["id"], data)
+                        for item, data in zip(items, some, strict=True)
+                    ]
+            connection.close()
+            return rows
+
+        with ThreadPoolExecutor(_CONNECTIONS) as pool:
+            shares = [range(count)[place::_CONNECTIONS] for place in range(_CONNECTIONS)]
+            return [row for share in pool.map(send, shares) for row in share]
+
+
+def _is_page(answer: Any, owner: Caller) -> bool:
+    ids = [one["id"] for one in answer["items"]]
+    own = all(one["author"] == owner.id for one in answer["items"])
+    return len(ids) == 20 and ids == sorted(ids, reverse=True) and own
+
+
+def _are_hits(answer: Any, owner: Caller, is_all: bool) -> bool:
+    hits = [one["record"] for one in answer["hits"]]
+    if is_all:
+        return 0 < len(hits) <= 10
+    return len(hits) <= 10 and all(one["author"] == owner.id for one in hits)
