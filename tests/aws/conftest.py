@@ -21,7 +21,7 @@ from moto.dynamodb.models.table import Table
 from homeport.adapters.aws.clients import Clients
 from tests.aws.ministack import Ministack
 from tests.aws.ministack import ministack as run_ministack
-from tests.aws.resources import REGION, EndpointSession, create_table, delete_table
+from tests.aws.resources import REGION, EndpointSession, create_table, delete_table, removing
 
 
 @pytest.fixture(scope="session")
@@ -105,7 +105,7 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     session: boto3.Session
     fetches = True
     if os.environ.get("HOMEPORT_TEST_AWS") == "1":
-        session = boto3.Session()
+        session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
     elif endpoint:
         session = EndpointSession(endpoint)
     else:
@@ -115,3 +115,17 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     name = create_table(clients, whole_index=not fetches)
     yield Engine(session, clients, name, fetches)
     delete_table(clients, name)
+
+
+@pytest.fixture
+def in_real_time(request: pytest.FixtureRequest) -> Iterator[Clients]:
+    """Clients of the caller's own account with HOMEPORT_TEST_AWS=1, otherwise of ministack. The
+    queues and buckets that are created with them are removed in the end."""
+    session: boto3.Session
+    if os.environ.get("HOMEPORT_TEST_AWS") == "1":
+        session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
+    else:
+        session = request.getfixturevalue("ministack").session
+    clients = Clients(session=session)
+    with removing(clients):
+        yield clients

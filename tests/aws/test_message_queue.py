@@ -25,7 +25,6 @@ from homeport.domain.ports.deliveries import Retry
 from homeport.domain.ports.message_queue import Delivery
 from homeport.testing import MessageQueueContract
 from homeport.testing.message_queue import Worker
-from tests.aws.ministack import Ministack
 from tests.aws.queues import bodies_in, create_queue, delete_queue, follow, url_of
 
 
@@ -345,13 +344,13 @@ def test_large_bodies_go_in_several_batches(clients: Clients, plain: Queue) -> N
 
 
 class TestInRealTime:
-    """ministack: a process of its own, real time, requests side by side."""
+    """ministack, or SQS itself: real time, requests side by side."""
 
     retry = Retry(attempts=2, first_wait=1, longest_wait=1)
 
     @pytest.fixture
-    def clients(self, ministack: Ministack) -> Clients:
-        return Clients(session=ministack.session)
+    def clients(self, in_real_time: Clients) -> Clients:
+        return in_real_time
 
     @pytest.fixture
     def queue(self, clients: Clients) -> SQSMessageQueue:
@@ -402,7 +401,7 @@ class TestInRealTime:
             thread.join()
         assert sorted(body for worker in workers for body in worker.bodies) == bodies
 
-    def test_an_event_of_lambda_is_answered(self, clients: Clients, ministack: Ministack) -> None:
+    def test_an_event_of_lambda_is_answered(self, clients: Clients) -> None:
         name = create_queue(clients)
         queue = queue_at(clients, SystemClock(), self.retry, queue=name)
         queue.enqueue("bad")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from typing import Any
 
 import boto3
@@ -19,9 +18,8 @@ from homeport.domain.events import RecordChanged
 from homeport.domain.model import versions
 from homeport.domain.model.record import Key
 from homeport.domain.ports.deliveries import DeadLetter
-from tests.aws.ministack import Ministack
 from tests.aws.queues import bodies_in, create_queue, delete_queue, follow, url_of
-from tests.aws.resources import REGION
+from tests.aws.resources import REGION, create_bucket
 
 INDEXING, MESSAGING = "indexing", "messaging"
 BUCKET = "failed-batches"
@@ -335,13 +333,9 @@ def test_an_object_that_cannot_be_read_is_shown_and_can_only_be_dropped(
     assert [one.id for one in parked.letters(INDEXING)] == [good]
 
 
-def test_letters_of_both_places_in_real_time(ministack: Ministack) -> None:
-    """ministack: a process of its own."""
-    clients = Clients(session=ministack.session)
-    bucket = f"failed-{uuid.uuid4().hex}"
-    clients.get("s3").create_bucket(
-        Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
-    )
+def test_letters_of_both_places_in_real_time(in_real_time: Clients) -> None:
+    clients = in_real_time
+    bucket = create_bucket(clients)
     parked = ParkedLetters(
         clients,
         SystemClock(),

@@ -49,7 +49,7 @@ def looks(found: Definition) -> Iterator[tuple[str, Look]]:
     )
 
     clients = Clients(found.aws.region)
-    account = _Account(clients)
+    account = Account(clients)
     yield "account", account.look
     if "search_index" in used:
         yield "search", lambda: aws_search_checks.settings(found.aws)
@@ -71,7 +71,7 @@ def looks(found: Definition) -> Iterator[tuple[str, Look]]:
         yield "search", lambda: aws_search_checks.domain(clients, found)
 
 
-class _Account:
+class Account:
     """Who asks AWS, and where. `usable` says after the look whether asking more makes sense."""
 
     def __init__(self, clients: Clients) -> None:
