@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from homeport.definition import Definition
+from homeport.definition import BUILT_IN, STARTER, Definition
+from homeport.definition.models import PROFILES
 from homeport.domain import errors
 from homeport.entrypoints.cli.arguments import parser
 from homeport.entrypoints.cli.exits import MEANINGS
@@ -128,6 +129,24 @@ def test_the_definition_page_has_every_key_with_its_default() -> None:
             if name not in ("host", "port", "cors_origins"):
                 shown = str(value).lower() if isinstance(value, bool) else str(value)
                 assert rows[name].strip() == shown
+
+
+def test_the_definition_page_has_every_adapter_and_every_key_of_aws() -> None:
+    page = (REPOSITORY / "docs" / "definition-file.md").read_text()
+    for port, adapters in BUILT_IN.items():
+        names = ", ".join(f"`{one}`" for one in adapters)
+        chosen = PROFILES["aws"][port]
+        assert f"| `{port}` | {names} | `{chosen}` |" in page
+    rows = dict(re.findall(r"^\| `aws\.([\w.]+)` \| `?([^|`]*?)`? \|", page, re.MULTILINE))
+    aws = Definition().aws
+    keys = {name: value for name, value in aws if name != "push_applications"}
+    keys |= {f"push_applications.{name}": value for name, value in aws.push_applications}
+    assert set(rows) == set(keys)
+    for name, value in keys.items():
+        if value is not None:
+            assert rows[name] == value
+    for name in (*keys, *BUILT_IN):
+        assert name.partition(".")[0] in STARTER
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -36,10 +36,22 @@ requests_per_minute_per_identity = 0  # the same, for each identity
 language = "en"                    # whose words are cut to their stems: running finds run
 
 [adapters]                         # what another adapter serves than the profile says:
-# record_store, change_feed, search_index, push_gateway, message_queue, identity_provider
+#   record_store, change_feed, identity_provider: memory, embedded, dynamodb
+#   search_index: memory, embedded, cloudsearch, opensearch
+#   push_gateway: memory, embedded, sns; message_queue: memory, embedded, sqs
 # search_index = "memory"
 # One of your own may take options:
 # search_index = { use = "package.module:Class", options = { url = "http://127.0.0.1:9200" } }
+
+# Where the AWS adapters find what was deployed; credentials are AWS's own settings.
+# [aws]
+# region = "eu-west-1"             # or AWS_REGION
+# table = "homeport"
+# search_endpoint = "search-homeport-abc.eu-west-1.cloudsearch.amazonaws.com"
+# document_endpoint = "doc-homeport-abc.eu-west-1.cloudsearch.amazonaws.com"
+# failed_batches = "my-bucket"     # the stream's batches that could not be done in time
+# push_applications = { fcm = "arn:aws:sns:eu-west-1:123456789012:app/GCM/my-app" }
+# Queues: messages_queue, messages_dead_queue, subscribers_queue, parked_queue, redriven_queue.
 
 # A collection works without being declared, and its fields are searchable. Declare it to say
 # who may read and write it, and to sort by and highlight its fields.
