@@ -10,7 +10,7 @@ import pytest
 from homeport.adapters.aws.clients import Clients
 from homeport.adapters.aws.record_store import WINDOW, DynamoDBRecordStore
 from homeport.adapters.memory.clock import ManualClock
-from homeport.adapters.system import SystemIds
+from homeport.adapters.system import SystemClock, SystemIds
 from homeport.domain.model.collection import Catalog, Collection
 from homeport.domain.model.record import Record
 from homeport.domain.model.writes import Write
@@ -62,6 +62,12 @@ class _OnAnEngine(_LateCommits):
 
     histories = 20
     catalog = Catalog()
+
+    @pytest.fixture
+    def clock(self) -> ManualClock:
+        """From now on: tombstones of another time would be over, and an engine that sees to that
+        (ministack does, each minute) would take them away."""
+        return ManualClock(SystemClock().now())
 
     @pytest.fixture
     def shared(self, engine: Engine) -> str:

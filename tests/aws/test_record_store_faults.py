@@ -12,7 +12,7 @@ import pytest
 from homeport.adapters.aws.clients import Clients
 from homeport.adapters.aws.record_store import DynamoDBRecordStore
 from homeport.adapters.memory.clock import ManualClock
-from homeport.adapters.system import SystemIds
+from homeport.adapters.system import SystemClock, SystemIds
 from homeport.domain.errors import OutcomeUnknown, Overloaded, Unavailable
 from homeport.domain.model.collection import Catalog
 from homeport.domain.model.data import Data
@@ -38,7 +38,7 @@ class World:
     """A store with trouble on its line, and another one, without, over the same table."""
 
     def __init__(self, engine: Engine) -> None:
-        self.clock = ManualClock()
+        self.clock = ManualClock(SystemClock().now())  # else tombstones would be over
         self.faults = Faulty()
         self.waits: list[float] = []
         self.meanwhile: list[Callable[[], object]] = []

@@ -11,7 +11,7 @@ from homeport.adapters.aws.clients import Clients
 from homeport.adapters.aws.record_store import DynamoDBRecordStore
 from homeport.adapters.aws.table import primary_key
 from homeport.adapters.memory.clock import ManualClock
-from homeport.adapters.system import SystemIds
+from homeport.adapters.system import SystemClock, SystemIds
 from homeport.domain import limits
 from homeport.domain.errors import OutcomeUnknown, TooLarge, Unavailable
 from homeport.domain.model.collection import Catalog
@@ -25,7 +25,7 @@ from tests.aws.faulty import Fault, Faulty, answer
 
 class World:
     def __init__(self, engine: Engine, table: str | None = None) -> None:
-        self.clock = ManualClock()
+        self.clock = ManualClock(SystemClock().now())  # else tombstones would be over
         self.faults = Faulty()
         self.clients = Clients(session=engine.session)
         self.faults.stand_before(self.clients)
