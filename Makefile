@@ -10,6 +10,7 @@ RUNNING := $(VENV)/.installed-run
 DEVELOPING := $(VENV)/.installed-dev
 MUTATING := $(VENV)/.installed-mutate
 EMULATING := $(VENV)/.installed-ministack
+COMPARING := $(VENV)/.installed-bench
 SAMPLES := $(VENV)/.unpacked-sam
 
 # Where the environment forbids bytecode, each of the tests' many processes compiles all anew.
@@ -57,8 +58,9 @@ pyright: $(DEVELOPING)
 mutate: $(MUTATING)  ## change the domain in small ways: does a test notice? (ARGS=... one module)
 	$(BIN)/python -m tests.mutation $(ARGS)
 
-bench: $(DEVELOPING)  ## measure a server of its own with wrk (ARGS="--quick" for a short run)
+bench: $(DEVELOPING) $(COMPARING)  ## measure, next to peers (ARGS="--quick", "--only stalls")
 	$(BIN)/python -m benchmarks.run $(ARGS)
+	$(BIN)/python -m benchmarks.plots
 
 docs: $(DEVELOPING)  ## build the documentation into build/docs; a warning fails
 	$(BIN)/mkdocs build --strict
@@ -70,6 +72,8 @@ lock: $(DEVELOPING)  ## write requirements/*.txt anew (UPGRADE=1 for the newest 
 		--extra testing pyproject.toml requirements/dev.in
 	$(LOCK) -o requirements/mutate.txt -c requirements/dev.txt requirements/mutate.in
 	$(LOCK) -o requirements/ministack.txt requirements/ministack.in
+	$(LOCK) -o requirements/bench.txt requirements/bench.in
+	$(LOCK) -o requirements/bench-lambda.txt -c requirements/dev.txt requirements/bench-lambda.in
 
 clean:  ## remove the environment, caches and built files; data folders stay
 	rm -rf $(VENV) build dist mutants .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .cache
@@ -107,6 +111,20 @@ $(EMULATING): requirements/ministack.txt | $(BIN)/python
 		echo "ministack cannot be installed here" >&2; exit 1; \
 	else \
 		echo "LEFT OUT: ministack cannot be installed here; the tests that need it say so"; \
+	fi
+
+# What is compared with ours stands beside it, where nothing of it can be imported by ours.
+$(COMPARING): requirements/bench.txt requirements/bench-lambda.txt | $(BIN)/python
+	@echo "Adding what the benchmarks compare with ..."
+	@rm -rf $(VENV)/bench $(VENV)/bench-lambda
+	@if $(BIN)/python -m venv $(VENV)/bench && $(VENV)/bench/bin/python -m pip \
+		--disable-pip-version-check --quiet install --require-hashes -r requirements/bench.txt \
+		&& $(PIP) install --require-hashes -r requirements/bench-lambda.txt -t $(VENV)/bench-lambda; then \
+		touch $@; \
+	elif [ "$$CI" = true ]; then \
+		echo "what the benchmarks compare with cannot be installed here" >&2; exit 1; \
+	else \
+		echo "LEFT OUT: what the benchmarks compare with cannot be installed here"; \
 	fi
 
 # Unpacked, not installed: it would bring forty packages, and is only looked into.
