@@ -41,6 +41,10 @@ def silent(stage: Stage, done: int) -> None:
     """No progress is wanted."""
 
 
+def _sleep(seconds: float) -> None:
+    time.sleep(seconds)
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How time passes while an index is worked on.
@@ -50,7 +54,7 @@ class Pace:
     """
 
     clock: Clock | None = None
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = _sleep
     lag: Callable[[], float] | None = None
 
     def now(self) -> float:

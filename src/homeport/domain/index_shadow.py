@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from homeport.domain.model.document import IndexChange, IndexEntry, IndexStatus, Rejection
-from homeport.domain.model.query import SearchPage, SearchQuery
+from homeport.domain.model.query import Hit, SearchPage, SearchQuery
 from homeport.domain.model.record import Key
 from homeport.domain.ports.search_index import Capability, Rebuild, SearchIndex
 
@@ -223,13 +223,28 @@ def _differences(first: SearchPage, second: SearchPage) -> list[Differs]:
     one, other = ([(hit.key, hit.version) for hit in page.hits] for page in (first, second))
     if sorted(one) != sorted(other):
         found.append(Differs.HITS)
-    elif one != other:
+    elif _order_differs(first.hits, second.hits):
         found.append(Differs.ORDER)
     if first.total != second.total:
         found.append(Differs.TOTAL)
     if first.facets != second.facets:
         found.append(Differs.FACETS)
     return found
+
+
+def _order_differs(first: Sequence[Hit], second: Sequence[Hit]) -> bool:
+    """Whether two hits come in another order, and neither says that they are alike: those of one
+    score may come in any. Hits that are sorted by a field have an order without ties."""
+    places = {hit.key: (-hit.score, place) for place, hit in enumerate(second)}
+    for place, one in enumerate(first):
+        for other in first[place + 1 :]:
+            score, later = places[one.key], places[other.key]
+            if one.sort_value is None and one.score > 0:
+                if one.score > other.score and score[0] > later[0]:
+                    return True
+            elif score > later:
+                return True
+    return False
 
 
 _SAMPLES: Final = 100

@@ -69,7 +69,7 @@ class Ticking:
 
 
 def page(*hits: tuple[str, int], total: int = 2, red: int = 1) -> SearchPage:
-    found = tuple(Hit(key(id), version, 1.0) for id, version in hits)
+    found = tuple(Hit(key(id), version, 9.0 - n) for n, (id, version) in enumerate(hits))
     return SearchPage(found, total, ((FacetCount("red", red),),))
 
 
@@ -102,6 +102,29 @@ def test_how_answers_differ(answer: SearchPage | Exception, differs: list[Differ
     assert found.answered == int(answered)
     assert (found.first_seconds, found.second_seconds) == ((0.5, 1.0) if answered else (0, 0))
     assert found.samples == (() if sample is None else (sample,))
+
+
+def test_hits_that_one_of_both_calls_alike_may_come_in_any_order() -> None:
+    def scored(**scores: float) -> SearchPage:
+        return SearchPage(tuple(Hit(key(id), 1, score) for id, score in scores.items()), 2)
+
+    for one, other in (
+        (scored(a=2, b=1), scored(b=3, a=3)),
+        (scored(a=2, b=2), scored(b=5, a=3)),
+        (scored(a=2, b=2), scored(b=1, a=1)),
+    ):
+        assert Comparison().compare(QUERY, one, 0.5, Answering(other)) is None
+    worse = Comparison().compare(QUERY, scored(a=2, b=1), 0.5, Answering(scored(b=2, a=1)))
+    assert worse is not None
+    assert worse.differs == (Differs.ORDER,)
+
+
+def test_what_is_sorted_by_a_field_comes_in_its_order() -> None:
+    hits = [Hit(key(id), 1, 0.0, value) for id, value in (("a", 1.0), ("b", 1.0), ("c", None))]
+    one, other = SearchPage(tuple(hits), 3), SearchPage((hits[1], hits[0], hits[2]), 3)
+    found = Comparison().compare(QUERY, one, 0.5, Answering(other))
+    assert found is not None
+    assert found.differs == (Differs.ORDER,)
 
 
 def test_a_sample_tells_what_both_said() -> None:
