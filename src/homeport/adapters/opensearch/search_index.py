@@ -13,7 +13,7 @@ from homeport.adapters.opensearch.bulk import Bulk, TargetGone, VersionsRefused
 from homeport.adapters.opensearch.documents import Operation, Operations, newest
 from homeport.adapters.opensearch.errors import Refused, gone
 from homeport.adapters.opensearch.generations import Aliases, Generations, own_alias
-from homeport.adapters.opensearch.layout import Layout
+from homeport.adapters.opensearch.layout import FORMAT, Layout
 from homeport.adapters.opensearch.lease import Lease
 from homeport.adapters.opensearch.purge import Purge
 from homeport.adapters.opensearch.query import QueryTranslator
@@ -229,16 +229,14 @@ class OpenSearchIndex:
         if index in self._fitted:
             return
         held = self._generations.described(index)
+        if held.get("format", FORMAT) != FORMAT:
+            raise Unavailable(
+                "The search index was made by another version: homeport index rebuild.", 60
+            )
         different = self._layout.differences(held)
-        if different.rebuild and not different.additive and held.get("format"):
-            self._refuse_other_format(held, different.rebuild)
         if different.additive:
             self._generations.add_properties(index, different.additive)
         self._fitted.add(index)
-
-    def _refuse_other_format(self, held: Mapping[str, object], reason: str) -> None:
-        if held["format"] != self._layout.described()["format"]:
-            raise Unavailable(f"{reason[0].upper()}{reason[1:]}: homeport index rebuild.", 60)
 
     def _taken(self) -> tuple[str, Lease]:
         """An index to fill, and the right to do so."""
