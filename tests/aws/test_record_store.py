@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 
 import boto3
@@ -19,6 +20,12 @@ from homeport.testing import RecordStoreContract
 from homeport.testing.histories import Commit
 from tests.aws.conftest import Engine
 from tests.aws.resources import create_table, delete_table
+
+
+THOROUGH = any(
+    os.environ.get(name)
+    for name in ("HOMEPORT_TEST_THOROUGH", "HOMEPORT_TEST_AWS", "HOMEPORT_TEST_DYNAMODB_ENDPOINT")
+)
 
 
 class _LateCommits(RecordStoreContract):
@@ -87,6 +94,9 @@ class _OnAnEngine(_LateCommits):
         return DynamoDBRecordStore(engine.clients, clock, SystemIds(), self.catalog, table=table)
 
 
+@pytest.mark.skipif(
+    not THOROUGH, reason="moto has run these without shards: HOMEPORT_TEST_THOROUGH=1 runs both"
+)
 class TestOnAnEngine(_OnAnEngine):
     pass
 
