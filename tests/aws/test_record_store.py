@@ -21,7 +21,6 @@ from homeport.testing.histories import Commit
 from tests.aws.conftest import Engine
 from tests.aws.resources import create_table, delete_table
 
-
 THOROUGH = any(
     os.environ.get(name)
     for name in ("HOMEPORT_TEST_THOROUGH", "HOMEPORT_TEST_AWS", "HOMEPORT_TEST_DYNAMODB_ENDPOINT")
