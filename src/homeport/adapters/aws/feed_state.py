@@ -81,7 +81,7 @@ class FeedState:
             )
         except (ClientError, BotoCoreError) as exc:
             raise _trouble(exc) from exc
-        item = found.get("Item")
+        item: Any = found.get("Item")
         if item is None:
             return None
         began, at = (int(item[name]["N"]) for name in ("began", "at"))
@@ -153,6 +153,7 @@ def _query(
         )
     start: Any = {}
     while True:
+        page: Any
         try:
             page = clients.get("dynamodb").query(
                 TableName=table,
