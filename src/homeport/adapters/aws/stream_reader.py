@@ -156,9 +156,8 @@ class StreamReader:
             raise translated(exc, "reading the table's stream", setting="aws.table") from exc
         shard.iterator = answer.get("NextShardIterator")
         shard.closed = shard.iterator is None
-        records = [
-            StreamRecord(name, one["dynamodb"]["SequenceNumber"], one) for one in answer["Records"]
-        ]
+        found: Any = answer["Records"]
+        records = [StreamRecord(name, one["dynamodb"]["SequenceNumber"], one) for one in found]
         shard.waiting += records
         if not records:
             shard.quiet_until = self._monotonic() + self._quiet
@@ -223,7 +222,7 @@ class StreamReader:
         start: Any = {}
         try:
             while True:
-                answer = client.describe_stream(StreamArn=self._stream, **start)
+                answer: Any = client.describe_stream(StreamArn=self._stream, **start)
                 found = answer["StreamDescription"]
                 shards += found["Shards"]
                 last = found.get("LastEvaluatedShardId")
