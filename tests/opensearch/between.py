@@ -103,13 +103,13 @@ def listening(between: Between, certificate: tuple[str, str] | None = None) -> I
 
         do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _do  # noqa: N815 - its names
 
-        def log_message(self, *args: Any) -> None:
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name
             """The tests say what went wrong."""
 
     class Quiet(ThreadingHTTPServer):
         daemon_threads = True
 
-        def handle_error(self, *args: Any) -> None:
+        def handle_error(self, request: Any, client_address: Any) -> None:
             """A client that hangs up is part of the tests."""
 
     server = Quiet(("127.0.0.1", 0), Handler)
