@@ -1,0 +1,34 @@
+"""The one composition root: which adapter stands behind which port, and who gets what.
+
+`build(definition)` gives a Backend. Modules of adapters that the definition does not choose
+are never imported, nor are services that nobody asks for: a function that stores records never
+loads what searches. Everything is built when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dependency_injector import providers
+
+from homeport.container.backend import CONSUMERS, Backend
+from homeport.container.choosing import call, go_on, ignore
+from homeport.container.parts import Container
+from homeport.definition import Definition
+
+__all__ = ["CONSUMERS", "Backend", "Container", "assemble", "build", "call", "go_on", "ignore"]
+
+
+def assemble(definition: Definition, **overrides: Any) -> Container:
+    """The parts of a backend as `definition` describes it. `overrides` replace parts by name:
+    `clock`, `ids`, `retry`, `offload`, `pause`, `on_aws_call`, or a port's adapter. With `beside`
+    set to True another process has the data folder (see Database)."""
+    container = Container(definition=definition)
+    for name, part in overrides.items():
+        getattr(container, name).override(providers.Object(part))
+    return container
+
+
+def build(definition: Definition, **overrides: Any) -> Backend:
+    """A backend as `definition` describes it, with `overrides` as `assemble` takes them."""
+    return Backend(assemble(definition, **overrides))
