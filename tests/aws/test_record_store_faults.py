@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -196,6 +197,27 @@ def test_what_four_others_have_written_over_cannot_be_told(world: World, fault: 
     record = do(world.other, put(key(world.space)))
     with pytest.raises(OutcomeUnknown):
         do(world.store, put(key(world.space), expect=record.version))
+
+
+def test_a_conflict_beside_what_cannot_be_told_does_not_tell_it(world: World) -> None:
+    """A transaction says of the other record that it was busy, not that its condition held."""
+    first, second = key(world.space, "a"), key(world.space, "b")
+    records = world.other.write([put(first), put(second)])
+
+    def refused_by_one(send: Callable[[], Any]) -> Any:
+        cancelled = json.loads(send().content)
+        _, other = cancelled["CancellationReasons"]
+        assert other["Code"] == "None"
+        other["Code"] = "TransactionConflict"
+        return faulty.answer(
+            "TransactionCanceledException", CancellationReasons=cancelled["CancellationReasons"]
+        )
+
+    for _ in range(4):
+        world.meanwhile.append(lambda: do(world.other, put(first, {"n": 9})))
+    world.next(faulty.fine, faulty.never_arrived, refused_by_one)
+    with pytest.raises(OutcomeUnknown):
+        world.store.write([put(first, expect=records[0].version), put(second)])
 
 
 def test_a_write_that_was_not_done_is_refused_all_the_same(world: World) -> None:

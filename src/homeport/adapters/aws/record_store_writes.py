@@ -15,7 +15,7 @@ from typing import Final
 from homeport.adapters.aws.items import Item, found_record, record_of
 from homeport.adapters.aws.record_store_members import check_role, guard_check
 from homeport.adapters.aws.table import member_key, primary_key
-from homeport.adapters.aws.table_calls import Busy, Lost, Refused, Table, Untold
+from homeport.adapters.aws.table_calls import UNTOLD, Busy, Lost, Refused, Table, Untold
 from homeport.adapters.aws.table_expressions import (
     WRITE_IDS,
     Update,
@@ -308,7 +308,8 @@ def _landed(
     decided = False
     for place, item in enumerate(items):
         if isinstance(item, Untold):
-            decided = True  # its condition says that no attempt of this call wrote it
+            # Where it held, its condition says that no attempt of this call wrote it.
+            decided = decided or item is UNTOLD
             continue
         own = call.own_version(item)
         if own is not None and item is not None:

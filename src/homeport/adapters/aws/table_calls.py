@@ -38,15 +38,18 @@ _FULL_CODES: Final = frozenset(
 
 
 class Untold:
-    """Of an item in a refused transaction: its own condition held, and it is not shown."""
+    """Of an item in a refused transaction that is not shown: it was not its condition."""
 
 
 UNTOLD: Final = Untold()
+"""Its own condition held."""
+UNJUDGED: Final = Untold()
+"""Its condition was not looked at: something else came in its way."""
 
 
 class Refused(Exception):
     """A condition did not hold, and nothing was written. `items` are those of the request as
-    they are: None where there is none, UNTOLD where its condition held."""
+    they are: None where there is none, Untold where it was not theirs."""
 
     def __init__(self, items: Sequence[Item | None | Untold]) -> None:
         super().__init__(items)
@@ -279,7 +282,7 @@ def _cancelled(exc: ClientError) -> Exception:
     if "ConditionalCheckFailed" in codes:
         return Refused(
             [
-                _item_in(reason) if code == "ConditionalCheckFailed" else UNTOLD
+                _item_in(reason) if code == "ConditionalCheckFailed" else _untold(code)
                 for code, reason in zip(codes, reasons, strict=True)
             ]
         )
@@ -294,6 +297,10 @@ def _cancelled(exc: ClientError) -> Exception:
         return Busy(Overloaded("AWS refuses more writes for now; try again."), conflict=conflict)
     told = ", ".join(sorted(set(codes) - {"None"}))
     return Unavailable(f"AWS refuses a transaction ({told}).")
+
+
+def _untold(code: str) -> Untold:
+    return UNTOLD if code == "None" else UNJUDGED
 
 
 def _is_size(message: str) -> bool:
