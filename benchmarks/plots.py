@@ -80,8 +80,8 @@ def _cold_start(result: Result) -> Iterator[tuple[str, str]]:
 def _growth(result: Result) -> Iterator[tuple[str, str]]:
     for grown in ("records", "spaces"):
         rows = result.rows(f"By {grown}:")
-        operations = [name for name, it in rows[0].items() if name != grown and it is not None]
         if len(rows) > 1:
+            operations = [name for name, it in rows[0].items() if name != grown and it is not None]
             series = {name: [row[name] for row in rows] for name in operations}
             title = f"Time by {grown}{result.suffix}"
             up = "milliseconds, the middle request, one connection"

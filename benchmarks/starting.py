@@ -28,6 +28,7 @@ _REST: Final = 0.5
 
 def measure(settings: Settings, report: Report, folder: Path) -> None:
     numbers = count()
+    rest = 0.0 if settings.quick else _REST
 
     def fresh() -> Path:
         made = folder / f"start-{next(numbers)}"
@@ -36,7 +37,7 @@ def measure(settings: Settings, report: Report, folder: Path) -> None:
 
     def ours() -> tuple[float, float]:
         with homeport.serving(fresh()) as it:
-            time.sleep(_REST)
+            time.sleep(rest)
             return it.started, memory(it.pid)
 
     used = folder / "used"
@@ -44,12 +45,12 @@ def measure(settings: Settings, report: Report, folder: Path) -> None:
 
     def again() -> tuple[float, float]:
         with homeport.serving(used) as it:
-            time.sleep(_REST)
+            time.sleep(rest)
             return it.started, memory(it.pid)
 
     def theirs() -> tuple[float, float]:
         with pocketbase.serving(used) as it:
-            time.sleep(_REST)
+            time.sleep(rest)
             return it.started, memory(it.pid)
 
     def python() -> tuple[float, float]:

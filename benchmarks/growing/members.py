@@ -145,5 +145,5 @@ def _settle(address: str, caller: Caller) -> None:
     while not call(connection, Request("GET", "/local/status", caller))["idle"]:
         if time.monotonic() > deadline:
             raise RuntimeError("the index has not caught up")
-        time.sleep(0.05)
+        time.sleep(0.02)
     connection.close()

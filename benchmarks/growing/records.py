@@ -38,9 +38,8 @@ def by_records(settings: Settings, report: Report, folder: Path) -> None:
 
 def by_spaces(settings: Settings, report: Report, folder: Path) -> None:
     """A tenth of the records, in ten, a hundred and a thousand spaces."""
-    count = settings.records if settings.quick else settings.records // 10
-    data = list(documents(count, quick=settings.quick))
-    owners = (5,) if settings.quick else (10, 100, 1000)
+    data = list(documents(settings.records // 10))
+    owners = (10, 100, 1000)
     _compare(settings, report, folder, "spaces", {one: (data, one) for one in owners})
 
 

@@ -97,7 +97,7 @@ def lines(
     def y(value: float) -> float:
         if logarithmic:
             low, high = math.floor(math.log10(least)), math.ceil(math.log10(most))
-            share = (math.log10(max(value, least)) - low) / ((high - low) or 1)
+            share = (math.log10(max(value, 10.0**low)) - low) / ((high - low) or 1)
         else:
             share = value / most
         return bottom - (bottom - top) * share
@@ -138,7 +138,7 @@ def _ticks(least: float, most: float, *, logarithmic: bool) -> list[float]:
 
 def _number(value: float) -> str:
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= size * 10 or (value >= size and value % size == 0):
+        if value >= size * 10 or (value >= size and (size > 1e3 or value % size == 0)):
             return f"{value / size:.3g}{letter}"
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 

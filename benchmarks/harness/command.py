@@ -28,7 +28,7 @@ class Settings:
     @property
     def quickly(self) -> Settings:
         """As little as shows that a benchmark works; its figures mean nothing."""
-        return replace(self, records=600, owners=10, seconds=0.3, rounds=1, quick=True)
+        return replace(self, records=300, owners=5, seconds=0.2, rounds=1, quick=True)
 
 
 class LeftOut(Exception):

@@ -54,7 +54,7 @@ def write(path: Path, requests: Iterable[bytes]) -> Path:
     return path
 
 
-def checked(address: str, requests: Sequence[Request], sample: int = 25) -> float:
+def checked(address: str, requests: Sequence[Request], sample: int = 20) -> float:
     """Send some of them, one after the other, and hold each answer against what was asked.
 
     Returns the mean length of a good answer's body in bytes. Raises RuntimeError for an answer

@@ -2,10 +2,11 @@
 
 import json
 import os
+from typing import Any
 
 import boto3
 
-client = boto3.client("dynamodb", region_name=os.environ["AWS_REGION"])
+client: Any = boto3.client("dynamodb", region_name=os.environ["AWS_REGION"])
 
 
 def handler(event, context):  # type: ignore[no-untyped-def]

@@ -85,7 +85,8 @@ def _events(
     sent = messages.build(backend)(sending, None)
     if failed or sent["statusCode"] != 202:
         raise RuntimeError(f"{failed}, {sent}")
-    received = clients.get("sqs").receive_message(QueueUrl=url_of(clients, queue))["Messages"][0]
+    url = url_of(clients, queue)
+    received: Any = clients.get("sqs").receive_message(QueueUrl=url)["Messages"][0]
     getting = request(f"GET {_ROUTE}/{{id}}", "/v1/records/me/notes/0197", id="0197", **_PLACE)
     return {
         "records": (getting, ('"statusCode": 200', "Soup")),

@@ -1,6 +1,7 @@
 """The same with FastAPI, whose answer is a model, behind Mangum."""
 
 import os
+from typing import Any
 
 import boto3
 from fastapi import FastAPI  # type: ignore[import-not-found]
@@ -8,7 +9,7 @@ from mangum import Mangum  # type: ignore[import-not-found]
 from pydantic import BaseModel
 
 app = FastAPI()
-client = boto3.client("dynamodb", region_name=os.environ["AWS_REGION"])
+client: Any = boto3.client("dynamodb", region_name=os.environ["AWS_REGION"])
 
 
 class Note(BaseModel):

@@ -1,6 +1,7 @@
 """The same with the HTTP resolver and the logger of Powertools for AWS Lambda."""
 
 import os
+from typing import Any
 
 import boto3
 from aws_lambda_powertools import Logger  # type: ignore[import-not-found]
@@ -10,7 +11,7 @@ from aws_lambda_powertools.event_handler import (  # type: ignore[import-not-fou
 
 logger = Logger(service="notes")
 app = APIGatewayHttpResolver()
-client = boto3.client("dynamodb", region_name=os.environ["AWS_REGION"])
+client: Any = boto3.client("dynamodb", region_name=os.environ["AWS_REGION"])
 
 
 @app.get("/v1/records/me/notes/<id>")

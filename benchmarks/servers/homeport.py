@@ -127,7 +127,7 @@ class Homeport:
         while not call(connection, Request("GET", "/local/status", self.callers[0]))["idle"]:
             if time.perf_counter() - started > patience:
                 raise RuntimeError(f"the index has not caught up after {patience:.0f} s")
-            time.sleep(0.05)
+            time.sleep(0.02)
         connection.close()
         return time.perf_counter() - started
 

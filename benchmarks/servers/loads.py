@@ -62,7 +62,8 @@ class Peer(Protocol):
 
 
 def requests(peer: Peer, operation: str, count: int = KINDS) -> list[Request]:
-    """The same ones at each call."""
+    """The same ones at each call, and no more than there are records."""
+    count = min(count, len(peer.rows))
     chance = random.Random(operation)
     if operation != MIXED:
         return [peer.request(operation, number, chance) for number in range(count)]
@@ -101,7 +102,7 @@ def measured(
         seconds,
         connections=connections,
         script=script,
-        seed=random.randrange(kinds),
+        seed=random.randrange(KINDS),
     )
     if load.bad:
         raise RuntimeError(f"{peer.name}, {operation}: {load.bad} answers were no good ones")

@@ -1,0 +1,56 @@
+"""Every benchmark works: what it finds in a quick run says nothing, but its answers are right.
+
+What `make bench` installs besides is compared with where it is there.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import plots
+from benchmarks.run import QUESTIONS
+
+REPOSITORY = Path(__file__).parents[2]
+LOADED = ("operations", "searching", "stalls", "overload", "growth")
+"""With wrk, which is no Python package."""
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What one quick run of all of them wrote."""
+    folder = tmp_path_factory.mktemp("results")
+    command = [sys.executable, "-m", "benchmarks.run", "--quick", "--results", str(folder)]
+    done = subprocess.run(
+        command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_question_is_answered(question: str, results: Path) -> None:
+    found: dict[str, Any] = json.loads((results / f"{question}.json").read_text())
+    assert found["question"] == question
+    assert found["settings"]["quick"] is True
+    assert found["faults"] == []
+    assert {"date", "processors", "versions"} <= found.keys()
+    if question in LOADED and shutil.which("wrk") is None:
+        pytest.skip("wrk is not on this machine")
+    rows = [row for table in found["tables"] for row in table["rows"]]
+    figures = [cell for row in rows for cell in row if isinstance(cell, float) and cell > 0]
+    assert figures
+    assert all(len(row) == len(one["columns"]) for one in found["tables"] for row in one["rows"])
+
+
+def test_plots_are_drawn_of_what_was_found(results: Path) -> None:
+    drawn = dict(plots.plots(results))
+    assert {"aws-growth", "aws-limits"} <= drawn.keys()
+    for svg in drawn.values():
+        assert svg.startswith("<svg ") and svg.endswith("</svg>\n") and "nan" not in svg
