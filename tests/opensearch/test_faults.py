@@ -175,6 +175,14 @@ class TestNoWayToTheServer:
             with pytest.raises(Unavailable, match=told):
                 work()
 
+    def test_a_domain_that_pretends_to_be_elasticsearch(self, world: World) -> None:
+        answer = {
+            "version": {"number": "7.10.2"},
+            "tagline": "The OpenSearch Project: https://opensearch.org/",
+        }
+        world.between.before = lambda asked: Answer(200, answer) if asked.path == "/" else None
+        world.index.check()
+
     def test_what_answers_is_a_web_page(self, world: World) -> None:
         world.between.before = lambda asked: Answer(200, "<html>hello</html>")
         with pytest.raises(Unavailable, match="is no OpenSearch"):

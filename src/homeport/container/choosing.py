@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -177,11 +178,10 @@ def opensearch(
     if settings.ca_certs is not None and not Path(settings.ca_certs).is_file():
         reason = f"there is no file {settings.ca_certs}"
         raise DefinitionError([Problem("", "opensearch.ca_certs", reason)])
-    try:
-        access = load_object(f"{OPENSEARCH}.server:Access")
-    except ModuleNotFoundError as exc:
-        reason = f"this index needs a package ({exc.name}): pip install 'homeport[opensearch]'"
-        raise DefinitionError([Problem("", "adapters.search_index", reason)]) from exc
+    if find_spec("opensearchpy") is None:
+        reason = "this index needs a package: pip install 'homeport[opensearch]'"
+        raise DefinitionError([Problem("", "adapters.search_index", reason)])
+    access = load_object(f"{OPENSEARCH}.server:Access")
     layout = load_object(f"{OPENSEARCH}.layout:Layout")
     return load_object(f"{OPENSEARCH}.search_index:OpenSearchIndex")(
         access(**settings.access(region)),

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
-
-from opensearchpy.exceptions import ConnectionError as NoConnection
-from opensearchpy.exceptions import (
-    ConnectionTimeout,
-    OpenSearchException,
-    SerializationError,
-    SSLError,
-    TransportError,
-)
+from typing import TYPE_CHECKING, Any, Final
 
 from homeport.domain.errors import Overloaded, Unavailable
+
+if TYPE_CHECKING:  # what it imports opens a socket, to see what the machine can
+    from opensearchpy.exceptions import OpenSearchException, TransportError
 
 PASSING: Final = frozenset({429, 502, 503, 504})
 """Statuses of trouble that will pass."""
@@ -40,6 +34,8 @@ def refused(exc: TransportError) -> Refused:
 
 def status_of(exc: OpenSearchException) -> int:
     """The HTTP status; 0 where there was no answer."""
+    from opensearchpy.exceptions import TransportError
+
     status = exc.status_code if isinstance(exc, TransportError) else 0
     return status if isinstance(status, int) else 0
 
@@ -47,17 +43,23 @@ def status_of(exc: OpenSearchException) -> int:
 def may_pass(exc: OpenSearchException) -> bool:
     """Whether the same request, sent again at once, may well succeed. One that took too long is
     not sent again: a server that is slow would get slower."""
-    if isinstance(exc, ConnectionTimeout | SSLError):
+    from opensearchpy.exceptions import ConnectionError as NoConnection
+    from opensearchpy.exceptions import ConnectionTimeout
+
+    if isinstance(exc, ConnectionTimeout) or _is_certificate(exc):
         return False
     if isinstance(exc, NoConnection):
-        return not _is_certificate(exc)
+        return True
     return status_of(exc) in PASSING and _said(exc)[0] != _BLOCKED
 
 
 def translated(exc: OpenSearchException, doing: str, *, serverless: bool) -> Unavailable:
     """`doing` is what was being done, as in "asking the search index"."""
+    from opensearchpy.exceptions import ConnectionError as NoConnection
+    from opensearchpy.exceptions import ConnectionTimeout, SerializationError
+
     status = status_of(exc)
-    if isinstance(exc, SSLError) or _is_certificate(exc):
+    if _is_certificate(exc):
         return Unavailable(
             f"The certificate of the search server is not trusted, while {doing}: name the file "
             "of its authority in opensearch.ca_certs, and its host as the certificate does in "
@@ -122,6 +124,8 @@ def gone(doing: str) -> Unavailable:
 
 def _said(exc: OpenSearchException) -> tuple[str, str]:
     """The type and the reason that an answer's body gives."""
+    from opensearchpy.exceptions import TransportError
+
     info: Any = exc.info if isinstance(exc, TransportError) and len(exc.args) > 2 else None
     error = info.get("error") if isinstance(info, dict) else None
     if not isinstance(error, dict):
@@ -133,4 +137,9 @@ def _said(exc: OpenSearchException) -> tuple[str, str]:
 
 
 def _is_certificate(exc: OpenSearchException) -> bool:
+    from opensearchpy.exceptions import ConnectionError as NoConnection
+    from opensearchpy.exceptions import SSLError
+
+    if isinstance(exc, SSLError):
+        return True
     return isinstance(exc, NoConnection) and "certificate" in str(exc).lower()

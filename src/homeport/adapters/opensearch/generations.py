@@ -224,7 +224,11 @@ class Generations:
     def _meta_of(self, index: str) -> Mapping[str, Any]:
         try:
             answer = self._server.ask(
-                "GET", address(index, "_mapping"), doing=_DOING, expected=(404,)
+                "GET",
+                address(index, "_mapping"),
+                doing=_DOING,
+                params={"filter_path": "*.mappings._meta"},
+                expected=(404,),
             )
         except Refused:
             return {}

@@ -7,21 +7,15 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from opensearchpy import (
-    OpenSearch,
-    RequestsAWSV4SignerAuth,
-    RequestsHttpConnection,
-    Urllib3AWSV4SignerAuth,
-    Urllib3HttpConnection,
-)
-from opensearchpy.exceptions import ImproperlyConfigured, OpenSearchException, TransportError
-
 from homeport.adapters.opensearch.errors import may_pass, refused, status_of, translated
 from homeport.domain.errors import Unavailable
+
+if TYPE_CHECKING:  # what it imports opens a socket, to see what the machine can
+    from opensearchpy import OpenSearch
 
 OLDEST: Final = (2, 0)
 """The oldest version of OpenSearch that this works with."""
@@ -82,6 +76,8 @@ class Server:
         Raises Refused for the statuses in `expected`, and the domain's errors for all others.
         What may pass is tried again, three times, within two seconds.
         """
+        from opensearchpy.exceptions import OpenSearchException, TransportError
+
         asked = {**(params or {}), "request_timeout": timeout or self.access.timeout}
         attempt = 0
         while True:
@@ -110,7 +106,9 @@ class Server:
         answer = self.ask("GET", "/", doing=doing)
         version = answer.get("version", {}) if isinstance(answer, dict) else {}
         number = str(version.get("number", ""))
-        if version.get("distribution") != "opensearch" or not number:
+        # A domain of Amazon's may be set to pretend that it is Elasticsearch 7.10.
+        pretends = "OpenSearch" in str(answer.get("tagline", "")) if version else False
+        if not number or not (pretends or version.get("distribution") == "opensearch"):
             other = f"Elasticsearch {number}" if number else "something else"
             raise Unavailable(
                 f"The search server is no OpenSearch: {other} answers. See opensearch.url.", 60
@@ -140,6 +138,9 @@ def address(*parts: str) -> str:
 
 def _client(access: Access, doing: str) -> OpenSearch:
     """A client that does not retry: `Server.ask` does, with pauses."""
+    from opensearchpy import OpenSearch, RequestsHttpConnection, Urllib3HttpConnection
+    from opensearchpy.exceptions import ImproperlyConfigured, OpenSearchException
+
     proxied = any(_proxy(url) for url in access.urls)
     options: dict[str, Any] = {}
     if any(urlsplit(url).scheme == "https" for url in access.urls):
@@ -166,6 +167,8 @@ def _client(access: Access, doing: str) -> OpenSearch:
 
 
 def _signer(access: Access, doing: str, *, proxied: bool) -> Any:
+    from opensearchpy import RequestsAWSV4SignerAuth, Urllib3AWSV4SignerAuth
+
     try:
         import botocore.session
     except ModuleNotFoundError as exc:
