@@ -32,14 +32,15 @@ def by_records(settings: Settings, report: Report, folder: Path) -> None:
     sizes = [settings.records // 100, settings.records // 10, settings.records]
     if settings.quick:
         sizes = sizes[-1:]
-    variants = {size: (data[:size], settings.owners) for size in sizes}
+    owners = max(1, min(settings.owners, sizes[0] // 20))  # a page is twenty
+    variants = {size: (data[:size], owners) for size in sizes}
     _compare(settings, report, folder, "records", variants, target=1.2)
 
 
 def by_spaces(settings: Settings, report: Report, folder: Path) -> None:
     """A tenth of the records, in ten, a hundred and a thousand spaces."""
     data = list(documents(settings.records // 10))
-    owners = (10, 100, 1000)
+    owners = [one for one in (10, 100, 1000) if one <= len(data) // 20]
     _compare(settings, report, folder, "spaces", {one: (data, one) for one in owners})
 
 

@@ -71,16 +71,28 @@ def run(
     seconds: float,
     *,
     connections: int = 64,
-    seed: int = 0,
+    then: tuple[float, float] = (0.0, 0.0),
 ) -> Outcome:
-    """Send `rate` requests a second for `seconds`, in order and over again, beginning at the
-    place `seed`."""
+    """Send `rate` requests a second for `seconds`, in order and over again; `then` is another
+    rate, and for how many seconds, that follows at once."""
     gc.collect()
     gc.disable()
     try:
-        return uvloop.run(_run(address, requests, rate, seconds, connections, seed))
+        return uvloop.run(
+            _run(address, requests, moments((rate, seconds), then), rate, connections)
+        )
     finally:
         gc.enable()
+
+
+def moments(*phases: tuple[float, float]) -> list[float]:
+    """When each request is due, in seconds from the beginning, where rates follow each other."""
+    found: list[float] = []
+    begins = 0.0
+    for rate, seconds in phases:
+        found += [begins + number / rate for number in range(int(rate * seconds))]
+        begins += seconds
+    return found
 
 
 @dataclass(slots=True)
@@ -162,10 +174,9 @@ class _Connection(asyncio.Protocol):
 async def _run(
     address: str,
     requests: Sequence[bytes],
+    due: Sequence[float],
     rate: float,
-    seconds: float,
     connections: int,
-    seed: int,
 ) -> Outcome:
     loop = asyncio.get_running_loop()
     host, _, port = address.partition(":")
@@ -179,13 +190,13 @@ async def _run(
 
     for _ in range(connections):
         await open_another()
-    count = int(rate * seconds)
+    count = len(due)
     client.started = started = time.perf_counter()
     sent = 0
     while sent < count:
         now = time.perf_counter()
-        while sent < count and started + sent / rate <= now:
-            client.send(started + sent / rate, requests[(seed + sent) % len(requests)])
+        while sent < count and started + due[sent] <= now:
+            client.send(started + due[sent], requests[sent % len(requests)])
             sent += 1
         if client.lost:
             client.lost -= 1

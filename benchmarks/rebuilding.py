@@ -1,0 +1,120 @@
+"""Rebuilding and verifying the search index: how long it takes, and in how much memory.
+
+    .venv/bin/python -m benchmarks.rebuilding --records 100000
+
+Each part runs in a process of its own on one data folder, which reports its time and, at every
+tenth of the way, the memory that it has resident.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+from homeport.container import Backend, build
+from homeport.definition import Definition
+from homeport.domain.index_records import Stage
+from homeport.domain.model.data import Data
+from homeport.domain.model.record import Key
+from homeport.domain.model.writes import Put
+
+_BATCH: Final = 90
+_WORDS: Final = 5000
+
+
+def fill(backend: Backend, records: int) -> None:
+    """Notes of about 300 characters, of words that are as unevenly frequent as words are."""
+    chance = Random(7)
+    words = [f"word{number}" for number in range(_WORDS)]
+    weights = [1 / (number + 1) for number in range(_WORDS)]
+    for start in range(0, records, _BATCH):
+        backend.store.write(
+            [
+                Put(Key(f"user{n % 1000}", "notes", f"n{n}"), "ann", Data.of(_note(n, texts)))
+                for n, texts in (
+                    (n, chance.choices(words, weights, k=40))
+                    for n in range(start, min(start + _BATCH, records))
+                )
+            ]
+        )
+
+
+def _note(number: int, words: list[str]) -> dict[str, Any]:
+    return {"title": " ".join(words[:5]), "body": " ".join(words), "kind": words[0], "n": number}
+
+
+class Watch:
+    """The memory of this process at each tenth of every stage."""
+
+    def __init__(self, records: int) -> None:
+        self._lock = threading.Lock()
+        self._tenth = max(1, records // 10)
+        self._done = dict.fromkeys(Stage, 0)
+        self.megabytes: list[int] = []
+
+    def __call__(self, stage: Stage, done: int) -> None:
+        with self._lock:
+            before = self._done[stage]
+            self._done[stage] += done
+            if before // self._tenth != self._done[stage] // self._tenth:
+                self.megabytes.append(resident())
+
+
+def resident(which: str = "VmRSS") -> int:
+    """MB of this process: now, or at most (VmHWM)."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{which}:"):
+            return int(line.split()[1]) // 1024
+    raise LookupError(which)
+
+
+def child(part: str, folder: Path, records: int) -> dict[str, Any]:
+    backend = build(Definition(data_folder=folder))
+    watch = Watch(records)
+    _ = backend.index
+    before = resident()
+    begun = time.perf_counter()
+    if part == "fill":
+        fill(backend, records)
+    elif part == "rebuild":
+        assert backend.indexing.rebuild(watch).records == records
+    else:
+        assert backend.indexing.verify(watch).clean
+    seconds = time.perf_counter() - begun
+    backend.close()
+    return {
+        "seconds": round(seconds, 1),
+        "per_second": round(records / seconds),
+        "mb_before": before,
+        "mb_at_most": resident("VmHWM"),
+        "mb_on_the_way": watch.megabytes,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--records", type=int, default=100_000)
+    parser.add_argument("--part", choices=("fill", "rebuild", "verify"), help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.part:
+        print(json.dumps(child(arguments.part, arguments.folder, arguments.records)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        for part in ("fill", "rebuild", "verify"):
+            again = [sys.executable, "-m", "benchmarks.rebuilding", "--part", part]
+            again += ["--folder", f"{folder}/data", "--records", str(arguments.records)]
+            done = subprocess.run(again, capture_output=True, text=True, check=True)
+            print(f"{part:8}", done.stdout.strip(), flush=True)
+
+
+if __name__ == "__main__":
+    main()
