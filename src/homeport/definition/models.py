@@ -325,6 +325,12 @@ class Definition(_Table):
             check_declared(self.subscribers, self.catalog())
         return self
 
+    def uses(self, port: str) -> tuple[str, ...]:
+        """What serves a port: one adapter, and beside a search index its shadow."""
+        shadow = self.search.shadow if port == "search_index" else None
+        chosen = getattr(self.adapters, port)
+        return tuple(one.use for one in (chosen, shadow) if one is not None)
+
     @model_validator(mode="after")
     def _shadow_is_another(self) -> Definition:
         shadow, use = self.search.shadow, self.adapters.search_index.use

@@ -43,27 +43,28 @@ def contents_of(function: str, definition: Definition) -> Contents:
     Raises BundleFault where one of them cannot work in a function.
     """
     ports = tuple(Adapters.model_fields) if function == "subscribers" else PORTS[function]
-    uses = {port: getattr(definition.adapters, port).use for port in ports}
-    for port, use in uses.items():
+    uses = [(port, use) for port in ports for use in definition.uses(port)]
+    used = {use for _, use in uses}
+    for port, use in uses:
         if use == "embedded":
             raise BundleFault(
                 f'adapters.{port} is "embedded", which keeps its data on the machine: a function '
                 "has none of its own. Choose another, as with HOMEPORT_PROFILE=aws."
             )
     wanted: list[str] = list(_CORE)
-    on_aws = not _AWS.isdisjoint(uses.values())
+    on_aws = not _AWS.isdisjoint(used)
     if on_aws:
         wanted.append("boto3")
-    for one in uses.items():
+    for one in uses:
         wanted += _OF_ADAPTERS.get(one, ())
     has_schema = function in _WRITING and any(
         one.json_schema is not None for one in definition.collections.values()
     )
     if has_schema:
         wanted.append(_SCHEMA)
-    packages = {"memory": "memory" in uses.values(), "aws": on_aws, "jsonschema": has_schema}
-    packages["credentials"] = "identity_provider" in uses
-    packages["opensearch"] = "opensearch" in uses.values()
+    packages = {"memory": "memory" in used, "aws": on_aws, "jsonschema": has_schema}
+    packages["credentials"] = "identity_provider" in ports
+    packages["opensearch"] = "opensearch" in used
     chosen = {name for name, is_needed in packages.items() if is_needed}
     return Contents(
         function,

@@ -63,6 +63,7 @@ def services_of(function: str, definition: Definition) -> Iterator[tuple[str, st
 def services_called(ports: Iterable[str], function: str, definition: Definition) -> Iterator[str]:
     """The services behind these ports of a function, and those that it calls itself."""
     for port in ports:
-        yield from SERVICES.get(getattr(definition.adapters, port).use, ())
+        for use in definition.uses(port):
+            yield from SERVICES.get(use, ())
     if function in _QUEUES and definition.adapters.record_store.use == "dynamodb":
         yield "sqs"
