@@ -136,7 +136,7 @@ def test_on_a_quick_server_whose_rebuilds_die(osmem: str, seed: int) -> None:
             clean(osmem, world.prefix)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_on_a_real_server_whose_rebuilds_die(opensearch: str, seed: int) -> None:
     between = Between(opensearch)
     with listening(between) as url:

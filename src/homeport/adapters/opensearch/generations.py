@@ -112,6 +112,8 @@ class Generations:
         """Let a new index answer in the live one's place. The old one goes, `grace` seconds
         later at the soonest: whoever looks at the aliases by then deletes it."""
         live = self._read().live
+        if live == fresh:
+            return  # the answer to an attempt before this one was lost
         self._describe(fresh, filled=True)
         actions: list[Any] = [
             {"add": {"index": fresh, "alias": self.alias}},
@@ -127,7 +129,8 @@ class Generations:
         try:
             self._change(actions)
         except Refused as exc:
-            raise Conflict("Another process has changed which search index answers.") from exc
+            if self._read().live != fresh:
+                raise Conflict("Another process has changed which index answers.") from exc
         if live is not None and grace <= 0:
             self.drop(live)
 
