@@ -25,6 +25,8 @@ THOROUGH = any(
     os.environ.get(name)
     for name in ("HOMEPORT_TEST_THOROUGH", "HOMEPORT_TEST_AWS", "HOMEPORT_TEST_DYNAMODB_ENDPOINT")
 )
+"""All three of the suites below: else only the one over shards, on an engine, which has in it
+what the others show, and takes a minute."""
 
 
 class _LateCommits(RecordStoreContract):
@@ -45,6 +47,7 @@ class _LateCommits(RecordStoreContract):
 
 
 class TestOnMoto(_LateCommits):
+    __test__ = THOROUGH
     histories = 10
 
     @pytest.fixture
@@ -93,11 +96,8 @@ class _OnAnEngine(_LateCommits):
         return DynamoDBRecordStore(engine.clients, clock, SystemIds(), self.catalog, table=table)
 
 
-@pytest.mark.skipif(
-    not THOROUGH, reason="moto has run these without shards: HOMEPORT_TEST_THOROUGH=1 runs both"
-)
 class TestOnAnEngine(_OnAnEngine):
-    pass
+    __test__ = THOROUGH
 
 
 class TestShardedOnAnEngine(_OnAnEngine):
