@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import sys
 import threading
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -65,7 +66,7 @@ def measure(settings: Settings, report: Report, folder: Path) -> None:
             ours, CREATE, folder, min(5.0, settings.seconds), connections=connections
         ).rate
         raw = [one.raw(it.address) for one in requests(ours, CREATE)]
-        before = _records(ours)
+        before = _records_at_rest(ours)
         watching = _Memory(it.pid)
         watching.start()
         calm_seconds = min(10.0, settings.seconds)
@@ -75,9 +76,7 @@ def measure(settings: Settings, report: Report, folder: Path) -> None:
             then=(possible / 4, calm_seconds),
         )  # fmt: skip
         watching.stop()
-        ours.freshen()
-        ours.settle()
-        made = _records(ours) - before
+        made = _records_at_rest(ours) - before
     seconds = settings.seconds
     flood = [one for one in both.answers if one.due < seconds]
     after = [replace(one, due=one.due - seconds) for one in both.answers if one.due >= seconds]
@@ -124,9 +123,19 @@ def _calm_after(answers: list[Answer]) -> float | None:
     return None if last >= max(one.due for one in answers) else last + _WINDOW
 
 
+def _records_at_rest(ours: Homeport) -> int:
+    """How many there are once what clients no longer waited for has been done as well."""
+    ours.freshen()
+    ours.settle()
+    count = -1
+    while count != (count := _records(ours)):
+        ours.settle()
+        time.sleep(0.2)
+    return count
+
+
 def _records(ours: Homeport) -> int:
     """How many there are, by pulling all of everybody's changes."""
-    ours.freshen()
     connection = http.client.HTTPConnection(ours.running.address, timeout=60)
     count = 0
     for caller in ours.callers:
