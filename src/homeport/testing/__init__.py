@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from homeport.testing.push_gateway import PushGatewayContract
     from homeport.testing.record_store import RecordStoreContract
     from homeport.testing.schema_validator import SchemaValidatorContract
+    from homeport.testing.search_convergence import SearchConvergence
     from homeport.testing.search_index import CATALOG, SearchIndexContract
 
 _HOMES: Final = {
@@ -45,6 +46,7 @@ _HOMES: Final = {
     "PushGatewayContract": "homeport.testing.push_gateway",
     "RecordStoreContract": "homeport.testing.record_store",
     "SchemaValidatorContract": "homeport.testing.schema_validator",
+    "SearchConvergence": "homeport.testing.search_convergence",
     "SearchIndexContract": "homeport.testing.search_index",
     "TestBackend": "homeport.testing.backend",
     "in_memory": "homeport.testing.backend",
@@ -65,6 +67,7 @@ __all__ = [
     "PushGatewayContract",
     "RecordStoreContract",
     "SchemaValidatorContract",
+    "SearchConvergence",
     "SearchIndexContract",
     "TestBackend",
     "in_memory",

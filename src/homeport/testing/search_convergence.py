@@ -70,7 +70,8 @@ class World:
         self._store = _Store(self._clock, SequentialIds())
         self._mortal = _Mortal(index)
         pace = Pace(self._clock, self._clock.advance)
-        self.indexing = Indexing(self._store, self._mortal, CATALOG, segments=1, pace=pace)
+        mortal: Any = self._mortal
+        self.indexing = Indexing(self._store, mortal, CATALOG, segments=1, pace=pace)
         self._waiting: list[RecordChanged] = []
         self._delivered: list[RecordChanged] = []
         self._busy = False

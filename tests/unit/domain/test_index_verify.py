@@ -218,8 +218,11 @@ def test_an_engine_without_versions_is_sent_again_what_moved_meanwhile() -> None
     class InPlace(MemorySearchIndex):
         """While it takes a change, the record changes, three times."""
 
-        in_place = True
         writes = 3
+
+        @property
+        def in_place(self) -> bool:
+            return True
 
         def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
             rejections = super().apply(changes)
