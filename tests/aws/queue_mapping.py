@@ -24,12 +24,13 @@ class QueueMapping:
 
     def poll(self) -> int:
         """One call of the function. Returns how many messages it got: 0 where none was due."""
-        received = self._sqs.receive_message(
+        answer: Any = self._sqs.receive_message(
             QueueUrl=self._url,
             MaxNumberOfMessages=self._batch,
             VisibilityTimeout=VISIBILITY,
             MessageSystemAttributeNames=["All"],
-        ).get("Messages", [])
+        )
+        received = answer.get("Messages", [])
         if not received:
             return 0
         # Through JSON, as on the way to Lambda.

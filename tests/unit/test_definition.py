@@ -214,7 +214,8 @@ class TestTheEnvironmentWins:
                 {"HOMEPORT_ADAPTERS__SEARCH_INDEX": "solr"},
                 (
                     'HOMEPORT_ADAPTERS__SEARCH_INDEX: "solr" is not an adapter of this release. '
-                    'Allowed: memory, embedded, cloudsearch, opensearch, or your own as "package.module:Class".'
+                    "Allowed: memory, embedded, cloudsearch, opensearch, or your own as "
+                    '"package.module:Class".'
                 ),
             ),
         ],
