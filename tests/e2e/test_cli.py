@@ -122,12 +122,14 @@ class TestServe:
 
     def test_a_folder_in_use(self, server: Server, tmp_path: Path) -> None:
         data = str(server.log.with_suffix(""))
-        for command in (["serve", "--port", str(free_port())], ["index", "verify"]):
+        for command in (["serve", "--port", str(free_port())], ["index", "rebuild"]):
             done = homeport(*command, "--data", data, folder=tmp_path)
             assert refused(done, Exit.IN_USE) == (
                 f"The data folder {data} is in use by process {server.process.pid}. "
                 "Stop that process, or set `data_folder` to another one."
             )
+        beside = homeport("index", "verify", "--data", data, folder=tmp_path)
+        assert beside.returncode == Exit.OK, beside.stdout + beside.stderr
         assert Path(data, "lock").read_text() == f"{server.process.pid}\n"
         with urllib.request.urlopen(f"{server.url}/v1/health") as answer:
             assert answer.status == 200

@@ -20,6 +20,7 @@ from homeport.domain.model.record import Key
 from homeport.domain.model.writes import Delete, Put
 from homeport.entrypoints.cli.arguments import run
 from homeport.entrypoints.cli.exits import Exit
+from homeport.entrypoints.cli.serve import _ready_index
 
 OWN_INDEX = """
 from homeport.adapters.embedded.search_index import EmbeddedSearchIndex
@@ -147,6 +148,17 @@ class TestRebuild:
         assert found["resumed"] > 0
         assert printed("verify")["clean"] is True
         assert printed("status")["rebuilding"] is False
+
+    def test_what_was_left_of_records_that_are_gone_is_not_served(self, app: Path) -> None:
+        backend = build(load(app, {}))
+        fresh = backend.index.rebuild()
+        fresh.apply([Document(Key("ann", "notes", "old"), 1, "ann")])
+        fresh.keep("some way")
+        fresh.leave()
+        _ready_index(backend)
+        assert backend.index.entries(10) == []
+        assert backend.index.status().rebuilding is False
+        backend.close()
 
     def test_a_rate_and_a_new_beginning(
         self, server: Backend, printed: Callable[..., Any], capsys: pytest.CaptureFixture[str]

@@ -144,7 +144,12 @@ def _ready_index(backend: Backend) -> None:
         return
     try:
         if not backend.store.scan(0, 1, 1):
-            backend.index.rebuild().commit()  # a first start: there is nothing to put in
+            # A first start: there is nothing to put in.
+            rebuild = backend.index.rebuild()
+            if rebuild.entries(1):  # left behind, of records that are gone
+                rebuild.abandon()
+                rebuild = backend.index.rebuild()
+            rebuild.commit()
             return
         if reason:
             complain(f"{reason}.")
