@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from homeport.adapters.embedded.search_index import EmbeddedSearchIndex
 from homeport.adapters.memory.search_index import MemorySearchIndex
+from homeport.domain.errors import Unavailable
+from homeport.domain.index_shadow import ShadowedIndex
+from homeport.domain.model.document import IndexChange, Rejection
+from homeport.domain.model.query import SearchPage, SearchQuery
 from homeport.testing import CATALOG, SearchIndexContract
 
 
@@ -34,3 +38,25 @@ class TestEmbeddedSearchIndex(SearchIndexContract):
     @pytest.fixture
     def index(self, running: EmbeddedSearchIndex) -> EmbeddedSearchIndex:
         return running
+
+
+class DownIndex(MemorySearchIndex):
+    """Takes nothing, and answers nothing."""
+
+    def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
+        raise Unavailable("It is down.")
+
+    def search(self, query: SearchQuery) -> SearchPage:
+        raise Unavailable("It is down.")
+
+
+class TestShadowedIndex(SearchIndexContract):
+    """It keeps the whole contract, with a second that is no good."""
+
+    histories = 20
+
+    @pytest.fixture
+    def index(self) -> Iterator[ShadowedIndex]:
+        both = ShadowedIndex(MemorySearchIndex(), DownIndex())
+        yield both
+        both.close()

@@ -93,7 +93,7 @@ class TestBesideAServer:
             waited.append(seconds)
             follow(server)
 
-        monkeypatch.setattr("homeport.domain.index_records.time.sleep", sleep)
+        monkeypatch.setattr("homeport.container.choosing.time.sleep", sleep)
         put(server, "d")
         server.store.write([Delete(Key("ann", "notes", "a"), "ann")])
         assert printed("verify")["clean"] is True

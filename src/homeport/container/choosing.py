@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from importlib import import_module
@@ -113,7 +114,7 @@ def embedded_index(beside: bool, *parts: Any) -> Any:
 
 def shadowed(first: SearchIndex, second: SearchIndex) -> Any:
     """An index over two. The log says each time that they differ, and shows nothing of users'."""
-    from homeport.domain.index_shadow import Sample, ShadowedIndex
+    from homeport.domain.index_shadow import Comparison, Sample, ShadowedIndex
 
     log = logging.getLogger("homeport.search.shadow")
 
@@ -129,7 +130,7 @@ def shadowed(first: SearchIndex, second: SearchIndex) -> Any:
             found.missed,
         )
 
-    both = ShadowedIndex(first, second, tell)
+    both = ShadowedIndex(first, second, tell, Comparison(time.perf_counter))
     return both
 
 
@@ -146,7 +147,7 @@ def pace(
 
     adapter = definition.adapters.record_store
     alone = not beside and argument_of(adapter) in ("memory", "embedded")
-    return Pace(clock, lag=None if alone else lag)
+    return Pace(clock, time.sleep, None if alone else lag)
 
 
 def cloudsearch(*parts: Any, language: str, **endpoints: str | None) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -41,8 +40,8 @@ def silent(stage: Stage, done: int) -> None:
     """No progress is wanted."""
 
 
-def _sleep(seconds: float) -> None:
-    time.sleep(seconds)
+def _at_once(seconds: float) -> None:
+    """Where no time passes there is nothing to wait for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ class Pace:
     """
 
     clock: Clock | None = None
-    sleep: Callable[[float], None] = _sleep
+    sleep: Callable[[float], None] = _at_once
     lag: Callable[[], float] | None = None
 
     def now(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -24,7 +24,6 @@ from homeport.domain.model.query import (
     Words,
 )
 from homeport.domain.model.record import Key
-from homeport.testing import SearchIndexContract
 
 QUERY = SearchQuery(Words("fox"), (Scope("anna"),))
 
@@ -237,17 +236,3 @@ def test_facets_and_everything_are_asked_too() -> None:
     assert both.search(query).facets == ((FacetCount("red", 1),),)
     both.close()
     assert both.report().equal == 1
-
-
-class TestShadowedIndex(SearchIndexContract):
-    """It keeps the whole contract, with a second that is no good."""
-
-    histories = 20
-
-    @pytest.fixture
-    def index(self) -> Iterator[ShadowedIndex]:
-        second = Answering(Unavailable("It is down."))
-        second.down = True
-        both = ShadowedIndex(MemorySearchIndex(), second)
-        yield both
-        both.close()

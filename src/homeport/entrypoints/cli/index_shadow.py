@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -28,7 +29,7 @@ def report(backend: Backend, file: Path | None, *, as_json: bool) -> int:
     if second is None:
         fail(Exit.USAGE, 'There is one index alone. Name another: [search] shadow = "..."')
     first = getattr(backend.index, "first", backend.index)
-    comparison = Comparison()
+    comparison = Comparison(time.perf_counter)
     queries = list(_from_records(backend) if file is None else _from_file(file))
     with progress("Asking both", len(queries), "queries") as advance:
         for query in queries:
