@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +15,12 @@ from homeport.adapters.aws import table
 from homeport.adapters.aws.clients import Clients
 
 REGION = "eu-west-1"
+THOROUGH = any(
+    os.environ.get(name)
+    for name in ("HOMEPORT_TEST_THOROUGH", "HOMEPORT_TEST_AWS", "HOMEPORT_TEST_DYNAMODB_ENDPOINT")
+)
+"""Whether the long contracts run on every engine there is, and with every layout; else each runs
+once, on an engine of its own."""
 _SECONDS = 30
 
 

@@ -15,7 +15,7 @@ from homeport.adapters.system import SystemIds
 from homeport.testing import IdentityProviderContract
 from tests.aws.conftest import Engine
 from tests.aws.identities import cheap_hashes, today
-from tests.aws.resources import create_table, delete_table
+from tests.aws.resources import THOROUGH, create_table, delete_table
 from tests.stateful.agreement import StepIds
 from tests.stateful.identity_providers import IdentityProviders
 from tests.stateful.machines import run
@@ -32,6 +32,8 @@ class OnDynamoDB(IdentityProviderContract):
 
 
 class TestOnMoto(OnDynamoDB):
+    __test__ = THOROUGH
+
     @pytest.fixture
     def provider(self, clock: ManualClock, moto_session: boto3.Session) -> DynamoDBIdentityProvider:
         return self.over_a_new_table(clock, moto_session)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 
 import boto3
@@ -19,14 +18,7 @@ from homeport.domain.ports.record_store import RecordStore
 from homeport.testing import RecordStoreContract
 from homeport.testing.histories import Commit
 from tests.aws.conftest import Engine
-from tests.aws.resources import create_table, delete_table
-
-THOROUGH = any(
-    os.environ.get(name)
-    for name in ("HOMEPORT_TEST_THOROUGH", "HOMEPORT_TEST_AWS", "HOMEPORT_TEST_DYNAMODB_ENDPOINT")
-)
-"""All three of the suites below: else only the one over shards, on an engine, which has in it
-what the others show, and takes a minute."""
+from tests.aws.resources import THOROUGH, create_table, delete_table
 
 
 class _LateCommits(RecordStoreContract):
