@@ -1,8 +1,9 @@
 """What users cost on AWS, in calls and units, and what gives way first: computed, not measured.
 
-What an operation costs comes from docs/aws.md and the design's table of calls, which tests count;
-what AWS allows are its published quotas, which an account can have raised where that is said. A
-user here is the one of `USER`: change it to be yours.
+What an operation on records costs is what docs/aws.md says, whose calls tests count; messages and
+searches are reckoned from the calls that they are made of. What AWS allows are its quotas as we
+know them, which an account can have raised where that is said: hold them against your own. A user
+here is the one of `USER`: change it to be yours.
 """
 
 from __future__ import annotations

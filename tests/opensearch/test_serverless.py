@@ -1,7 +1,7 @@
 """A serverless collection: signed requests, no refresh, no versions from outside, and it sleeps.
 
-What stands in for one answers as Amazon OpenSearch Serverless does, as far as its documentation
-says: nothing of it was seen on the real one.
+What stands in for one answers as we take Amazon OpenSearch Serverless to: nothing of it was seen
+on the real one.
 """
 
 from __future__ import annotations
