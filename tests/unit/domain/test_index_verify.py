@@ -10,6 +10,7 @@ from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.memory.ids import SequentialIds
 from homeport.adapters.memory.record_store import MemoryRecordStore
 from homeport.adapters.memory.search_index import MemorySearchIndex
+from homeport.domain import index_verify
 from homeport.domain.index_records import Pace
 from homeport.domain.index_verify import Drift
 from homeport.domain.indexing import Indexing
@@ -199,19 +200,21 @@ def test_what_the_index_refuses_is_told() -> None:
     assert (drift.count, drift.mended, drift.rejected_count, drift.left) == (2, 1, 1, 0)
 
 
-def test_samples_end_at_a_hundred_and_counts_do_not() -> None:
+def test_samples_end_at_a_hundred_and_counts_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_verify, "_ENTRIES", 60)
+    monkeypatch.setattr(index_verify, "_SUSPECTS", 100)
     world = World()
-    for number in range(2345):
+    for number in range(234):
         world.put(f"r{number:04}")
     world.old()
     drift = world.indexing.verify()
-    assert (drift.missing_count, len(set(drift.missing)), len(drift.missing)) == (2345, 100, 100)
+    assert (drift.missing_count, len(set(drift.missing)), len(drift.missing)) == (234, 100, 100)
     repaired = world.indexing.verify(repair=True)
-    assert (repaired.missing_count, repaired.mended) == (2345, 2345)
-    for number in range(2345):
+    assert (repaired.missing_count, repaired.mended) == (234, 234)
+    for number in range(234):
         world.delete(f"r{number:04}")
     world.old()
-    assert world.indexing.verify().stray_count == 2345
+    assert world.indexing.verify().stray_count == 234
 
 
 def test_an_engine_without_versions_is_sent_again_what_moved_meanwhile() -> None:

@@ -14,6 +14,7 @@ from homeport.adapters.memory.ids import SequentialIds
 from homeport.adapters.memory.record_store import MemoryRecordStore
 from homeport.adapters.memory.search_index import MemorySearchIndex
 from homeport.domain.errors import Invalid, NotFound, Unavailable
+from homeport.domain.events import RecordChanged
 from homeport.domain.indexing import Indexing
 from homeport.domain.model.collection import (
     Access,
@@ -63,8 +64,8 @@ class Backend:
     def put(self, place: str, **data: Any) -> Key:
         space, collection, id = place.split("/")
         key = Key(space, collection, id)
-        self.store.write([Put(key, "anna", Data.of(data))])
-        self.indexing.rebuild()
+        (record,) = self.store.write([Put(key, "anna", Data.of(data))])
+        self.indexing.consume([RecordChanged(key, record.version, None, "anna", deleted=False)])
         return key
 
     def delete_unnoticed(self, key: Key) -> None:

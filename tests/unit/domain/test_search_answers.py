@@ -13,6 +13,7 @@ from homeport.adapters.memory.ids import SequentialIds
 from homeport.adapters.memory.record_store import MemoryRecordStore
 from homeport.adapters.memory.search_index import MemorySearchIndex
 from homeport.domain.errors import Invalid
+from homeport.domain.events import RecordChanged
 from homeport.domain.filter_parser import parse_condition
 from homeport.domain.indexing import Indexing
 from homeport.domain.model.collection import Catalog, Collection, FieldDeclaration, FieldRole
@@ -63,8 +64,9 @@ class Backend:
         """Records with the ids 0, 1, ..."""
         for number, one in enumerate(data):
             key = Key("ann", collection, str(number))
-            self.store.write([Put(key, "ann", Data.of(one))])
-        Indexing(self.store, self.index, CATALOG).rebuild()
+            (record,) = self.store.write([Put(key, "ann", Data.of(one))])
+            event = RecordChanged(key, record.version, None, "ann", deleted=False)
+            Indexing(self.store, self.index, CATALOG).consume([event])
 
     def search(self, q: str | None = None, collection: str = "books", **more: Any) -> SearchResult:
         return self.service.search(ANN, SearchRequest(q, None, collection, **more))
