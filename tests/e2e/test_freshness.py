@@ -24,8 +24,8 @@ LOADED_SECONDS: Final = 1.0
 PROBES: Final = 25
 LOADED_FOR: Final = 7.0
 """Seconds of load: as long as the demo takes, since what falls behind does so in time."""
-LOAD: Final = 2000
-"""Notes a second, about what the demo writes."""
+LOAD: Final = 1000
+"""Notes a second. The demo writes 700 to 2,000, as the machine's pace is."""
 BATCH: Final = 50
 SENDERS: Final = 2
 TRIES: Final = 3

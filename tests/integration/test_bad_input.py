@@ -177,7 +177,7 @@ CASES = [
         ONE,
         413,
         "too-large",
-        "The record would take 410,551 bytes; 409,600 is the most.",
+        "The record would take 411,165 bytes; 409,600 is the most.",
         headers=BODY,
         body=b'{"a":"' + b"x" * 410_000 + b'"}',
     ),
