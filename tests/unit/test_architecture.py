@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -57,3 +58,11 @@ def test_every_folder_is_a_package_so_that_the_wheel_has_it() -> None:
     folders = {module.parent for module in PACKAGE.rglob("*.py")}
     assert [folder for folder in sorted(folders) if not (folder / "__init__.py").is_file()] == []
     assert (PACKAGE / "py.typed").is_file()
+
+
+def test_the_domains_tests_build_no_backend() -> None:
+    """What they test stands alone, and so the whole suite takes a second or two."""
+    tests = sorted((Path(__file__).parent / "domain").glob("*.py"))
+    assert tests
+    beyond = re.compile(r"homeport\.(container|definition|entrypoints|testing)")
+    assert [test.name for test in tests if beyond.search(test.read_text())] == []
