@@ -1,7 +1,12 @@
-"""For every test: the backend in memory, and the examples of the documents as tests."""
+"""For every test: the backend in memory, the examples of the documents as tests, and how tests
+share a machine."""
 
 from __future__ import annotations
 
+import gc
+from typing import Any
+
+import pytest
 from sybil import Sybil
 
 from tests.documents import PARSERS, PATTERNS
@@ -16,3 +21,27 @@ pytest_collect_file = Sybil(
     patterns=PATTERNS,
     fixtures=["tmp_path"],
 ).pytest()
+
+# Thousands of small tests make much that is let go of at once: by the usual threshold, a third of
+# their time goes into collections that find nothing.
+gc.set_threshold(50_000, 20, 20)
+
+
+def pytest_collection_finish() -> None:
+    """Lets collections walk what the tests make, not what was loaded for them."""
+    gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `-n 2`, a file's tests stay together, for their fixtures' sake; and so does all that
+    needs the real OpenSearch server, of which one is enough."""
+    from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
+
+    class ByServer(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            shared = "tests/opensearch/"
+            scope: str = super()._split_scope(nodeid)
+            return shared if scope.startswith(shared) else scope
+
+    return ByServer(config, log)

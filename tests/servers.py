@@ -13,11 +13,14 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
+from typing import Final
 
 HOMEPORT = Path(sys.executable).with_name("homeport")
 _START_SECONDS = 30
 _STOP_SECONDS = 20
+_PORTS: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +41,30 @@ class Server:
         return self.process.wait(_STOP_SECONDS)
 
 
+def _ports_of_this_worker() -> Iterator[int]:
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 10
+    ports = list(range(12_000 + worker * _PORTS, 12_000 + (worker + 1) * _PORTS))
+    start = os.getpid() % _PORTS
+    return cycle(ports[start:] + ports[:start])
+
+
+_ports: Final = _ports_of_this_worker()
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listens on, another one each time.
+
+    Tests that run side by side look in ranges of their own, and all below the ports that
+    connections get: nobody takes one between its being found and its being used.
+    """
+    for port in islice(_ports, _PORTS):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no port is free")
 
 
 def start(folder: Path, settings: Mapping[str, str] | None = None) -> Server:
