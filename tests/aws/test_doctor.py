@@ -243,6 +243,16 @@ def test_a_table_that_is_being_made(
     only(doctor(), "table", "fault", "CREATING", "Wait")
 
 
+def test_shards_of_a_collection_that_has_records_from_before(
+    deployed: Deployed, doctor: Doctor, tmp_path: Path
+) -> None:
+    store = build(load(Path(), os.environ), clients=deployed.clients).store
+    for n in range(4):
+        store.write([Put(Key("public", "later", f"r{n}"), "ann", Data.of({}))])
+    (tmp_path / "homeport.toml").write_text("[collections.later]\nshards = 4\n")
+    only(doctor(), "shards", "fault", "records in the table from before", "later.shards = 1")
+
+
 def test_other_shards_than_the_table_was_laid_out_for(
     deployed: Deployed, doctor: Doctor, tmp_path: Path
 ) -> None:

@@ -75,6 +75,37 @@ def test_records_are_exported(backend: Backend, homeport: Command, tmp_path: Pat
     ]
 
 
+def test_shards_are_noted_or_what_hinders_is_told(
+    backend: Backend, homeport: Command, tmp_path: Path
+) -> None:
+    spread = tmp_path / "homeport.toml"
+    spread.write_text("[collections.later]\nshards = 4\n[collections.other]\nshards = 2\n")
+    for n in range(8):
+        backend.store.write([Put(Key("public", "later", f"r{n}"), "ann", Data.of({}))])
+    code, out, _ = homeport("shards")
+    later, other = out.splitlines()
+    assert code == 1
+    assert "later: 4 shards, not noted in the table" in later
+    assert "collections.later.shards = 1" in later
+    assert "public/later/r" in later
+    assert other == "other: 2 shards, noted in the table now; no record stands elsewhere."
+    code, out, _ = homeport("shards", "--json")
+    found = {one["collection"]: one for one in json.loads(out)}
+    assert (code, found["other"]["noted_before"], found["other"]["strays"]) == (1, True, [])
+    assert not found["later"]["noted"]
+    assert set(found["later"]["strays"]) <= {f"public/later/r{n}" for n in range(8)}
+    spread.write_text("[collections.later]\n[collections.other]\nshards = 2\n")
+    assert homeport("shards")[0] == 0
+    spread.write_text("[collections.later]\n[collections.other]\n")
+    code, _, err = homeport("shards")
+    assert (code, "collections.other.shards = 2" in err) == (1, True)
+
+
+def test_a_store_without_shards_says_so(homeport: Command, tmp_path: Path) -> None:
+    code, _, err = homeport("shards", "--data", str(tmp_path / "data"))
+    assert (code, '"embedded" has no shards' in err) == (2, True)
+
+
 def test_an_export_is_imported(backend: Backend, deployed: Deployed, homeport: Command) -> None:
     write(backend, "a", "b", n=1)
     assert homeport("export", "all.jsonl")[0] == 0

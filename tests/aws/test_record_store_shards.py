@@ -50,7 +50,6 @@ def test_the_number_of_shards_never_changes(engine: Engine, table: str) -> None:
     wrong: list[tuple[Collection, ...]] = [
         (Collection(_SPREAD, shards=4),),
         (Collection(_SPREAD),),
-        (),
         (eight, Collection("plain", shards=2)),
     ]
     for declared in wrong:
@@ -62,6 +61,17 @@ def test_the_number_of_shards_never_changes(engine: Engine, table: str) -> None:
         ):
             with pytest.raises(Unavailable, match=r"shards = (8|1), or export"):
                 call()
+
+
+def test_a_definition_without_the_collection_follows_the_table(engine: Engine, table: str) -> None:
+    declaring = _store(engine, table, Collection(_SPREAD, shards=8))
+    record = do(declaring, put(Key("space", _SPREAD, "r1")))
+    silent = _store(engine, table)
+    silent.check()
+    assert silent.get(record.key) == record
+    other = do(silent, put(Key("space", _SPREAD, "r2")))
+    assert declaring.page("space", _SPREAD, Order.UPDATED, 9).records == (record, other)
+    assert silent.changes("space", None, START, 9).records == (record, other)
 
 
 def test_of_two_that_come_first_one_decides(engine: Engine, table: str) -> None:
@@ -79,6 +89,19 @@ def test_what_only_reads_decides_nothing(engine: Engine, table: str) -> None:
     assert reading.get(Key("space", _SPREAD, "r")) is None
     assert not reading.changes("space", None, START, 10).records
     do(_store(engine, table, Collection(_SPREAD, shards=4)), put(Key("space", _SPREAD, "r")))
+
+
+def test_one_that_has_read_before_finds_what_another_writes_first(
+    engine: Engine, table: str
+) -> None:
+    """Also where it has known for no second that there was no number yet."""
+    reading, writing = (_store(engine, table, Collection(_SPREAD, shards=4)) for _ in range(2))
+    keys = [Key("space", _SPREAD, f"r{n}") for n in range(8)]
+    assert reading.get_many(keys) == [None] * 8
+    assert not reading.changes("space", None, START, 10).records
+    records = writing.write([put(key) for key in keys])
+    assert list(reading.changes("space", None, START, 10).records) == records
+    assert reading.get_many(keys) == records
 
 
 @pytest.mark.parametrize("order", list(Order))

@@ -13,7 +13,7 @@ from homeport.adapters.aws.record_store_reads import RecordReads
 from homeport.adapters.aws.record_store_writes import RecordWrites
 from homeport.adapters.aws.table import member_key, primary_key
 from homeport.adapters.aws.table_calls import Table
-from homeport.adapters.aws.table_layout import Layout
+from homeport.adapters.aws.table_layout import Layout, Settled
 from homeport.domain import limits
 from homeport.domain.errors import Invalid
 from homeport.domain.model import versions
@@ -52,29 +52,36 @@ class DynamoDBRecordStore:
         """`sleep` takes the seconds between two attempts."""
         self._clock = clock
         self._table = Table(clients, table, sleep)
-        self._layout = Layout(self._table, catalog)
+        self._layout = Layout(self._table, catalog, clock)
         self._writes = RecordWrites(self._table, clock, ids, self._layout)
         self._reads = RecordReads(self._table, self._layout)
         self._members = Memberships(self._table, ids)
 
     def check(self) -> None:
-        """Raise Unavailable, saying what to do, where the table cannot be read or was laid out
-        for other shards than the catalog says."""
+        """Raise Unavailable, saying what to do, where the table cannot be read, was laid out for
+        other shards than the catalog says, or has older records of a collection that is to be
+        spread over several."""
         self._layout.check()
+
+    def settle_shards(self, advance: Callable[[int], None]) -> list[Settled]:
+        """Look through the whole table for records that stand in another shard than the catalog
+        has them in, and note in the table what it says of collections that have none. `advance`
+        is told each megabyte of the index, by several threads."""
+        return self._layout.settle(advance)
 
     # Reading
 
     def get(self, key: Key, guard: Guard | None = None) -> Record | None:
         if guard is None:
-            return found_record(self._table.get(self._key(key)))
+            return found_record(self._table.get(self._keys(key)[0]))
         member = member_key(guard.space, guard.identity)
-        item, membership = self._table.get_many([self._key(key), member])
+        item, membership = self._table.get_many([*self._keys(key), member])
         check_role(guard, membership)
         return found_record(item)
 
     def get_many(self, keys: Sequence[Key]) -> list[Record | None]:
         check_count("keys", len(keys), limits.GET_KEYS)
-        return [found_record(item) for item in self._table.get_many([*map(self._key, keys)])]
+        return [found_record(item) for item in self._table.get_many(self._keys(*keys))]
 
     def page(
         self,
@@ -147,5 +154,6 @@ class DynamoDBRecordStore:
     def memberships(self, identity: str) -> list[Membership]:
         return self._members.of_identity(identity)
 
-    def _key(self, key: Key) -> dict[str, dict[str, str]]:
-        return primary_key(key, self._layout.of(key.collection))
+    def _keys(self, *keys: Key) -> list[dict[str, dict[str, str]]]:
+        shards = self._layout.shards(*{key.collection for key in keys})
+        return [primary_key(key, shards.of(key.collection)) for key in keys]

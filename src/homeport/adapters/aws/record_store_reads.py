@@ -16,8 +16,8 @@ from homeport.adapters.aws.table import (
     sort_key,
 )
 from homeport.adapters.aws.table_calls import Table
-from homeport.adapters.aws.table_layout import Layout
-from homeport.domain.errors import Overloaded
+from homeport.adapters.aws.table_layout import Layout, Shards
+from homeport.domain.errors import Overloaded, Unavailable
 from homeport.domain.model import versions
 from homeport.domain.model.record import Key, Position, Record
 from homeport.domain.ports.record_store import Order
@@ -42,9 +42,10 @@ class RecordReads:
         """Records without tombstones, beyond the place `after`, in the order."""
         bounds = _id_bounds if is_by_id(order) else _updated_bounds
         low, high = bounds(collection, after, forward=is_forward(order))
+        shards = self._layout.shards(collection)
         spans = [
             Span(partition(space, shard), low, high, order, alive_only=True)
-            for shard in range(self._layout.of(collection))
+            for shard in range(shards.of(collection))
         ]
         return merged(self._table, spans, limit)
 
@@ -60,12 +61,15 @@ class RecordReads:
         """Changes after a position, of one collection or of all, up to a version."""
         high = _LAST_VERSION if through is None else through
         if collection is not None:
-            spans = self._spans(space, [collection], after, high)
+            spans = _spans(
+                self._layout.shards_for_changes(collection), space, [collection], after, high
+            )
             return merged(self._table, spans, limit)
         for _ in range(_TRIES):
-            outline = outlined(self._table, space, self._layout.spread())
+            shards = self._layout.shards_for_changes()
+            outline = outlined(self._table, space, shards.spread())
             wanted = [name for name in outline.large if name not in besides]
-            spans = self._spans(space, wanted, after, high)
+            spans = _spans(shards, space, wanted, after, high)
             small = sorted(
                 one
                 for one in outline.small
@@ -77,20 +81,6 @@ class RecordReads:
             if found.records or found.next is None:
                 return found
         raise Overloaded("The records of this space change faster than they can be read.")
-
-    def _spans(
-        self, space: str, collections: Sequence[str], after: Position, high: int
-    ) -> list[Span]:
-        return [
-            Span(
-                partition(space, shard),
-                _change_after(name, after),
-                _beyond_version(name, high),
-                Order.UPDATED,
-            )
-            for name in collections
-            for shard in range(self._layout.of(name))
-        ]
 
     def _as_outlined(self, space: str, places: Sequence[Position]) -> list[Record]:
         """The records at these places, but for those that have moved on since: they stand
@@ -104,9 +94,7 @@ class RecordReads:
 
     def scan(self, segment: int, segments: int, limit: int, after: Key | None) -> list[Record]:
         """As the port's: a page is empty only at the end, whatever else the table holds."""
-        start: Any = (
-            None if after is None else primary_key(after, self._layout.of(after.collection))
-        )
+        start: Any = None if after is None else self._place(after)
         while True:
             request: dict[str, Any] = {
                 "Segment": segment,
@@ -120,6 +108,35 @@ class RecordReads:
             items, start = self._table.scan(**request)
             if items or not start:
                 return [record_of(item) for item in items]
+
+    def _place(self, key: Key) -> dict[str, Any]:
+        """Where a record stands that a scan has met, which meets strays as well."""
+        shards = self._layout.shards(key.collection).of(key.collection)
+        place, other = primary_key(key, shards), primary_key(key, 1)
+        if place == other:
+            return place
+        found, stray = self._table.get_many([place, other])
+        if found is not None and stray is not None:
+            raise Unavailable(
+                f"The record {'/'.join(key)} stands in the table twice: delete the older one of "
+                f"the two items, whose pk are {place['pk']['S']} and {other['pk']['S']}."
+            )
+        return place if stray is None else other
+
+
+def _spans(
+    shards: Shards, space: str, collections: Sequence[str], after: Position, high: int
+) -> list[Span]:
+    return [
+        Span(
+            partition(space, shard),
+            _change_after(name, after),
+            _beyond_version(name, high),
+            Order.UPDATED,
+        )
+        for name in collections
+        for shard in range(shards.of(name))
+    ]
 
 
 def _id_bounds(collection: str, after: Position | None, *, forward: bool) -> tuple[str, str]:

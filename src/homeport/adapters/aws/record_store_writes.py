@@ -25,7 +25,7 @@ from homeport.adapters.aws.table_expressions import (
     update_for,
     update_patched,
 )
-from homeport.adapters.aws.table_layout import Layout
+from homeport.adapters.aws.table_layout import Layout, Shards
 from homeport.domain.errors import HomeportError, Invalid, OutcomeUnknown
 from homeport.domain.model import versions
 from homeport.domain.model.data import Data, encode
@@ -82,6 +82,7 @@ class _Call:
     """
 
     base: str
+    shards: Shards
     lost: dict[int, list[Record] | None] = field(default_factory=dict)
     """The attempts without an answer: the first version, and what they would have made of the
     records, where that is known beforehand."""
@@ -91,6 +92,9 @@ class _Call:
         if self.lost:
             update.require_no_write_of(self.base)
         return update
+
+    def primary_key(self, key: Key) -> Item:
+        return primary_key(key, self.shards.of(key.collection))
 
     def write_id(self, version: int) -> str:
         return self.base + versions.to_text(version)
@@ -130,7 +134,9 @@ class RecordWrites:
         """As the port's; the first attempt may have been `stamped` before."""
         for one in writes:
             _check_before(one)
-        call = self._new_call()
+        # Before the stamp, which must not grow old: to note a collection's shards takes time.
+        shards = self._layout.shards_to_write(*{one.key.collection for one in writes})
+        call = self._new_call(shards)
         try:
             return self._until_certain(call, writes, guard, stamped)
         except HomeportError as exc:
@@ -138,20 +144,20 @@ class RecordWrites:
 
     def restamp(self, key: Key, version: int) -> Record | None:
         """As the store's."""
-        call = self._new_call()
+        call = self._new_call(self._layout.shards(key.collection))
         try:
             return self._until_restamped(call, key, version)
         except HomeportError as exc:
             raise _honest(call, exc) from exc
 
-    def _new_call(self) -> _Call:
-        return _Call(self._ids.secret()[:_BASE_CHARACTERS])
+    def _new_call(self, shards: Shards) -> _Call:
+        return _Call(self._ids.secret()[:_BASE_CHARACTERS], shards)
 
     def _until_certain(
         self, call: _Call, writes: Sequence[Write], guard: Guard | None, stamped: int | None
     ) -> list[Record]:
         alone = len(writes) == 1 and guard is None
-        known = self._look_before(writes, guard, alone=alone)
+        known = self._look_before(call, writes, guard, alone=alone)
         patience = self._table.patience()
         while True:
             version = self._version_after(known, stamped)
@@ -188,17 +194,17 @@ class RecordWrites:
                 patience.after(busy)
 
     def _look_before(
-        self, writes: Sequence[Write], guard: Guard | None, *, alone: bool
+        self, call: _Call, writes: Sequence[Write], guard: Guard | None, *, alone: bool
     ) -> list[_Seen | Unread]:
         """What has to be known of the records before anything can be written."""
         if alone:
             one = writes[0]
             if not isinstance(one, Patch) or is_flat(one):
                 return [UNREAD]
-            return [_Seen.of(self._table.get(self._key(one.key)))]
+            return [_Seen.of(self._table.get(call.primary_key(one.key)))]
         if all(_creates(one) for one in writes):
             return [UNREAD] * len(writes)
-        keys = [self._key(one.key) for one in writes]
+        keys = [call.primary_key(one.key) for one in writes]
         if guard is not None:
             keys.append(member_key(guard.space, guard.identity))
         items = self._table.get_many(keys)
@@ -227,7 +233,7 @@ class RecordWrites:
         alone: bool,
     ) -> _Plan:
         """Raises WriteRefused, or TooLarge, where that is certain by what was seen."""
-        shards = self._layout.of_written(write.key.collection)
+        shards = call.shards.of(write.key.collection)
         if isinstance(seen, Unread):
             record = _created(write, version)
             update = update_for(write, version, shards)
@@ -249,7 +255,7 @@ class RecordWrites:
 
     def _until_restamped(self, call: _Call, key: Key, known: int) -> Record | None:
         patience = self._table.patience()
-        shards = self._layout.of(key.collection)
+        shards = call.shards.of(key.collection)
         while True:
             version = max(self.stamp(), known + 1)
             update = call.stamp(restamp_of(key, known, shards), key, version)
@@ -265,9 +271,6 @@ class RecordWrites:
                 patience.after_trouble(lost.error)
             except Busy as busy:
                 patience.after(busy)
-
-    def _key(self, key: Key) -> Item:
-        return primary_key(key, self._layout.of(key.collection))
 
 
 def _check_before(write: Write) -> None:

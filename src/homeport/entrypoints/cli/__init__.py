@@ -1,6 +1,6 @@
 """The command line: `homeport serve`, `demo`, `init`, `routes`, `openapi`, `doctor`, `index`,
-`schema`, `dead-letters`, `identity`, `records`, `backup`, `restore`, `export`, `import`,
-`bundle`, `completion` and `version`.
+`schema`, `dead-letters`, `identity`, `records`, `shards`, `backup`, `restore`, `export`,
+`import`, `bundle`, `completion` and `version`.
 
 arguments.py  runs what was typed; a command's module is loaded when it is called
 app_commands.py, operator_commands.py   what can be typed; declaring.py what they share

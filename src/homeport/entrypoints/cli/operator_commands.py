@@ -129,6 +129,20 @@ def declare(commands: Commands) -> None:
     _declare_identity(commands)
     _declare_records(commands)
 
+    shards = command(
+        commands,
+        "shards",
+        "note the shards of collections in a large table on AWS, and find what stands elsewhere",
+        "Look through the whole index of the table on AWS for records of the collections that "
+        "are declared with several shards, and note the number of those that have none out of "
+        "place. The backend may run meanwhile. A table that is small does without: there a "
+        "collection's first write looks. Exits with 1 where records stand in another shard.",
+        "homeport shards",
+        "homeport shards --json",
+    )
+    machine_readable(shards)
+    definition(shards)
+
     schema = command(
         commands,
         "schema",
