@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from homeport.adapters.aws.clients import Clients
+
+_READING: Final = frozenset({"GetItem", "BatchGetItem", "Query", "Scan"})
+_UNIT: Final = 4096
+"""Bytes that one read unit reads, consistently."""
 
 
 @dataclass
 class Calls:
-    """Everything that a client has asked since `clear`. `units` are capacity units, of reads and
-    of writes together, the index's included."""
+    """Everything that a client has asked since `clear`. `reads` and `writes` are capacity units,
+    the index's included.
+
+    ministack does not count those of a batch get, so they are counted here as DynamoDB documents
+    them: each item by itself, rounded up to 4 KB; one that is not there as one unit; half of it
+    all where the read is not consistent.
+    """
 
     names: Counter[str] = field(default_factory=Counter)
-    units: float = 0.0
+    reads: float = 0.0
+    writes: float = 0.0
+    _keys: int = 0
+    _consistent: bool = True
 
     def watch(self, clients: Clients) -> None:
         events: Any = clients.get("dynamodb").meta.events
@@ -24,7 +36,7 @@ class Calls:
 
     def clear(self) -> None:
         self.names.clear()
-        self.units = 0.0
+        self.reads = self.writes = 0.0
 
     @property
     def count(self) -> int:
@@ -32,9 +44,28 @@ class Calls:
 
     def _ask(self, params: dict[str, Any], **_: Any) -> None:
         params["ReturnConsumedCapacity"] = "INDEXES"
+        wanted = params.get("RequestItems", {}).values()
+        self._keys = sum(len(one["Keys"]) for one in wanted)
+        self._consistent = all(one.get("ConsistentRead") for one in wanted)
 
     def _add(self, model: Any, parsed: dict[str, Any], **_: Any) -> None:
         self.names[model.name] += 1
         consumed = parsed.get("ConsumedCapacity", [])
-        for one in consumed if isinstance(consumed, list) else [consumed]:
-            self.units += one["CapacityUnits"]
+        told = consumed if isinstance(consumed, list) else [consumed]
+        units = sum(one["CapacityUnits"] for one in told)
+        if model.name == "BatchGetItem" and not units:
+            units = self._of_batch(parsed)
+        if model.name in _READING:
+            self.reads += units
+        else:
+            self.writes += units
+
+    def _of_batch(self, answer: dict[str, Any]) -> float:
+        items = [item for some in answer["Responses"].values() for item in some]
+        units = sum(-(-item_bytes(item) // _UNIT) for item in items) + self._keys - len(items)
+        return units if self._consistent else units / 2
+
+
+def item_bytes(item: dict[str, Any]) -> int:
+    """About what DynamoDB counts of an item, and no less: its names, and its values as JSON."""
+    return sum(len(name) + len(repr(value)) for name, value in item.items())

@@ -1,9 +1,9 @@
 """What each operation asks of DynamoDB: more calls, or more capacity, is a failure.
 
 docs/aws.md has the table. The calls are the same on every engine. The units are ministack's: it
-counts as DynamoDB does, but for batch gets (not at all), for the index within a transaction (once
-instead of twice) and for what queries of the index fetch (its index has all). moto's units are
-not DynamoDB's (half a unit for every write), so nothing is counted there.
+counts as DynamoDB does, but for batch gets (not at all: `Calls` does it), for the index within a
+transaction (once instead of twice) and for what queries of the index fetch (its index has all).
+moto's units are not DynamoDB's (half a unit for every write), so nothing is counted there.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import pytest
 
 from homeport.adapters.aws.clients import Clients
 from homeport.adapters.aws.record_store import DynamoDBRecordStore
+from homeport.adapters.aws.table import shard_of
+from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.system import SystemClock, SystemIds
 from homeport.domain.model.collection import Catalog, Collection
 from homeport.domain.model.membership import READERS, WRITERS, Membership, Role
@@ -31,111 +33,128 @@ Call = Callable[[DynamoDBRecordStore, str, Guard], object]
 
 
 _NEVER: Final = Expect.NEVER
-_CASES: Final[list[tuple[str, Call, dict[str, int], float]]] = [
-    ("get", lambda s, sp, g: s.get(key(sp)), {"GetItem": 1}, 1),
-    ("get, shared", lambda s, sp, g: s.get(key(sp), g), {"BatchGetItem": 1}, 0),
+_SHARDED: Final = "spread"
+_CASES: Final[list[tuple[str, Call, dict[str, int], float, float]]] = [
+    ("get", lambda s, sp, g: s.get(key(sp)), {"GetItem": 1}, 1, 0),
+    ("get, shared", lambda s, sp, g: s.get(key(sp), g), {"BatchGetItem": 1}, 2, 0),
     (
         "get a hundred",
         lambda s, sp, g: s.get_many([key(sp, f"r{n}") for n in range(100)]),
         {"BatchGetItem": 1},
+        100,
         0,
     ),
     (
         "create",
         lambda s, sp, g: s.write([put(key(sp, "new"), expect=_NEVER)]),
         {"UpdateItem": 1},
+        0,
         2,
     ),
-    ("replace", lambda s, sp, g: s.write([put(key(sp))]), {"UpdateItem": 1}, 3),
-    ("patch", lambda s, sp, g: s.write([patch(key(sp), {"a": [1]})]), {"UpdateItem": 1}, 3),
+    ("replace", lambda s, sp, g: s.write([put(key(sp))]), {"UpdateItem": 1}, 0, 3),
+    ("patch", lambda s, sp, g: s.write([patch(key(sp), {"a": [1]})]), {"UpdateItem": 1}, 0, 3),
     (
         "patch an object within",
         lambda s, sp, g: s.write([patch(key(sp), {"a": {"b": 1}})]),
         {"GetItem": 1, "UpdateItem": 1},
-        4,
+        1,
+        3,
     ),
-    ("delete", lambda s, sp, g: s.write([delete(key(sp))]), {"UpdateItem": 1}, 3),
+    ("delete", lambda s, sp, g: s.write([delete(key(sp))]), {"UpdateItem": 1}, 0, 3),
     (
         "create, shared",
         lambda s, sp, g: s.write([put(key(sp, "new"), expect=_NEVER)], g),
         {"TransactWriteItems": 1},
+        0,
         5,
     ),
     (
         "replace, shared",
         lambda s, sp, g: s.write([put(key(sp))], g),
         {"BatchGetItem": 1, "TransactWriteItems": 1},
+        2,
         6,
     ),
     (
         "patch, shared",
         lambda s, sp, g: s.write([patch(key(sp), {"a": {"b": 1}})], g),
         {"BatchGetItem": 1, "TransactWriteItems": 1},
+        2,
         6,
     ),
     (
         "delete, shared",
         lambda s, sp, g: s.write([delete(key(sp))], g),
         {"BatchGetItem": 1, "TransactWriteItems": 1},
+        2,
         6,
     ),
     (
         "create three",
         lambda s, sp, g: s.write([put(key(sp, f"b{n}"), expect=_NEVER) for n in range(3)]),
         {"TransactWriteItems": 1},
+        0,
         9,
     ),
     (
         "write three",
         lambda s, sp, g: s.write([put(key(sp, f"b{n}")) for n in range(3)]),
         {"BatchGetItem": 1, "TransactWriteItems": 1},
+        3,
         9,
     ),
-    ("page by id", lambda s, sp, g: s.page(sp, NOTES, Order.ID, 20), {"Query": 1}, 1),
-    ("page by update", lambda s, sp, g: s.page(sp, NOTES, Order.UPDATED, 20), {"Query": 1}, 1),
+    ("page by id", lambda s, sp, g: s.page(sp, NOTES, Order.ID, 20), {"Query": 1}, 1, 0),
+    ("page by update", lambda s, sp, g: s.page(sp, NOTES, Order.UPDATED, 20), {"Query": 1}, 1, 0),
     (
         "page, shared",
         lambda s, sp, g: s.page(sp, NOTES, Order.ID, 20, guard=g),
         {"Query": 1, "GetItem": 1},
         2,
+        0,
     ),
     (
         "page of four shards",
-        lambda s, sp, g: s.page(sp, "spread", Order.ID, 20),
+        lambda s, sp, g: s.page(sp, _SHARDED, Order.ID, 20),
         {"Query": 4},
         4,
+        0,
     ),
     (
         "changes of a collection",
         lambda s, sp, g: s.changes(sp, NOTES, START, 20),
         {"Query": 1},
         1,
+        0,
     ),
     (
         "changes, shared",
         lambda s, sp, g: s.changes(sp, NOTES, START, 20, guard=g),
         {"Query": 1, "GetItem": 1},
         2,
+        0,
     ),
-    ("membership", lambda s, sp, g: s.membership(sp, ANNA), {"GetItem": 1}, 1),
-    ("members", lambda s, sp, g: s.members(sp), {"Query": 1}, 1),
-    ("memberships", lambda s, sp, g: s.memberships(ANNA), {"Query": 1}, 1),
+    ("membership", lambda s, sp, g: s.membership(sp, ANNA), {"GetItem": 1}, 1, 0),
+    ("members", lambda s, sp, g: s.members(sp), {"Query": 1}, 1, 0),
+    ("memberships", lambda s, sp, g: s.memberships(ANNA), {"Query": 1}, 1, 0),
     (
         "a new member",
         lambda s, sp, g: s.put_membership(Membership(sp, BEN, Role.READER)),
         {"TransactWriteItems": 1},
+        0,
         6,
     ),
     (
         "another role",
         lambda s, sp, g: s.put_membership(Membership(sp, ANNA, Role.OWNER)),
         {"TransactWriteItems": 2},
+        0,
         4,
     ),
     (
         "a member less",
         lambda s, sp, g: s.remove_membership(sp, ANNA),
         {"TransactWriteItems": 1},
+        0,
         6,
     ),
 ]
@@ -148,12 +167,15 @@ class Counted:
         clients = Clients(session=engine.session)
         self.calls = Calls()
         self.calls.watch(clients)
-        catalog = Catalog([Collection("spread", shards=4)])
+        catalog = Catalog([Collection(_SHARDED, shards=4)])
+        # It stands still: what is known of the shards is not read anew, however slow this is.
+        self.clock = ManualClock(SystemClock().now())
         self.store = DynamoDBRecordStore(
-            clients, SystemClock(), SystemIds(), catalog, table=engine.table
+            clients, self.clock, SystemIds(), catalog, table=engine.table
         )
-        self.store.write([put(key(space))])
+        self.store.write([put(key(space)), put(Key(space, _SHARDED, "r1"))])
         self.store.put_membership(Membership(space, ANNA, Role.WRITER))
+        self.clock.advance(0.001)  # or a stamp may not be new enough, which costs an attempt
         self.calls.clear()
 
 
@@ -175,21 +197,95 @@ def space() -> str:
     return SystemIds().identity_id()
 
 
-def test_a_page_of_a_scan_is_one_call(counted: Counted) -> None:
-    assert counted.store.scan(0, 1, 1000)
+def test_a_page_of_a_scan_is_one_call_and_a_unit_for_4_kb(counted: Counted, space: str) -> None:
+    """As large a part of the table as the page has."""
+    counted.store.write([put(key(space, f"b{n:02}"), {"t": "x" * 4000}) for n in range(50)])
+    counted.calls.clear()
+    assert len(counted.store.scan(0, 1, 50)) >= 40
     assert counted.calls.names == {"Scan": 1}
+    assert 0 < counted.calls.reads <= 50 * 4.3 / 4 + 1
+    assert counted.calls.writes == 0
+
+
+def test_a_page_of_a_scan_that_ends_in_shards_costs_its_place_besides(
+    counted: Counted, space: str
+) -> None:
+    """Whether the record where it ended is in its shard: only the table tells."""
+    place = next(shard for shard in map("r{}".format, range(99)) if shard_of(shard, 4))
+    counted.store.write([put(Key(space, _SHARDED, place))])
+    counted.calls.clear()
+    counted.store.scan(0, 1, 10, Key(space, _SHARDED, place))
+    assert counted.calls.names == {"BatchGetItem": 1, "Scan": 1}
+    assert counted.calls.reads <= 2 + 10
+
+
+def test_large_records_cost_a_batch_get_a_unit_for_each_4_kb(counted: Counted, space: str) -> None:
+    keys = [key(space, f"b{n}") for n in range(4)]
+    counted.store.write([put(one, {"t": "x" * 9000}) for one in keys])
+    counted.calls.clear()
+    assert counted.store.get_many([*keys, key(space, "none")]).count(None) == 1
+    assert counted.calls.names == {"BatchGetItem": 1}
+    assert counted.calls.reads == 4 * 3 + 1
+
+
+def test_what_is_known_of_shards_is_read_anew_each_minute(counted: Counted, space: str) -> None:
+    """And for a reader of changes after five seconds."""
+    store, calls = counted.store, counted.calls
+    for seconds, layout in ((59, 0), (2, 1), (59, 0), (2, 1)):
+        counted.clock.advance(seconds)
+        calls.clear()
+        store.get(key(space))
+        assert calls.names == {"GetItem": 1 + layout}
+        assert calls.reads == 1 + layout
+    for seconds, layout in ((4, 0), (2, 1), (4, 0)):
+        counted.clock.advance(seconds)
+        calls.clear()
+        store.changes(space, NOTES, START, 20)
+        assert calls.names == ({"Query": 1, "GetItem": 1} if layout else {"Query": 1})
+
+
+def test_a_first_use_of_shards_costs_once(engine: Engine, space: str) -> None:
+    """Until the first write each read asks whether another process has written; the write looks
+    through the index, and notes the number."""
+    table = engine.another_table()
+    clients, calls = Clients(session=engine.session), Calls()
+    calls.watch(clients)
+    catalog = Catalog([Collection(_SHARDED, shards=4)])
+    clock = ManualClock(SystemClock().now())
+    store = DynamoDBRecordStore(clients, clock, SystemIds(), catalog, table=table)
+    at = Key(space, _SHARDED, "r")
+    for _ in range(2):
+        calls.clear()
+        store.get(at)
+        assert calls.names == {"GetItem": 2}
+    calls.clear()
+    store.write([put(at)])
+    assert calls.names == {"GetItem": 2, "Scan": 1, "UpdateItem": 2}
+    clock.advance(0.001)
+    calls.clear()
+    store.write([put(at)])
+    assert calls.names == {"UpdateItem": 1}
+    delete_table(engine.clients, table)
 
 
 @pytest.mark.parametrize(
-    ("call", "names", "units"), [one[1:] for one in _CASES], ids=[one[0] for one in _CASES]
+    ("call", "names", "reads", "writes"),
+    [one[1:] for one in _CASES],
+    ids=[one[0] for one in _CASES],
 )
 def test_an_operation_costs_what_the_table_says(
-    counted: Counted, engine: Engine, space: str, call: Call, names: dict[str, int], units: float
+    counted: Counted,
+    engine: Engine,
+    space: str,
+    call: Call,
+    names: dict[str, int],
+    reads: float,
+    writes: float,
 ) -> None:
     call(counted.store, space, Guard(space, ANNA, WRITERS))
     assert counted.calls.names == names
     if not engine.fetches:
-        assert counted.calls.units <= units
+        assert (counted.calls.reads <= reads, counted.calls.writes <= writes) == (True, True)
 
 
 def test_a_refusal_shows_the_record_in_the_same_call(counted: Counted, space: str) -> None:
