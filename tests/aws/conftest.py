@@ -21,7 +21,7 @@ from moto.dynamodb.models.table import Table
 from homeport.adapters.aws.clients import Clients
 from tests.aws.ministack import Ministack
 from tests.aws.ministack import ministack as run_ministack
-from tests.aws.resources import REGION, EndpointSession, create_table, delete_table, removing
+from tests.aws.resources import REGION, EndpointSession, create_table, delete_table, fetches, removing
 
 
 @pytest.fixture(scope="session")
@@ -103,17 +103,16 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     table, which is removed in the end."""
     endpoint = os.environ.get("HOMEPORT_TEST_DYNAMODB_ENDPOINT")
     session: boto3.Session
-    fetches = True
     if os.environ.get("HOMEPORT_TEST_AWS") == "1":
         session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
     elif endpoint:
         session = EndpointSession(endpoint)
     else:
         session = request.getfixturevalue("ministack").session
-        fetches = False
     clients = Clients(session=session)
-    name = create_table(clients, whole_index=not fetches)
-    yield Engine(session, clients, name, fetches)
+    fetching = fetches(clients)
+    name = create_table(clients, whole_index=not fetching)
+    yield Engine(session, clients, name, fetching)
     delete_table(clients, name)
 
 

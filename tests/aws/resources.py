@@ -62,6 +62,27 @@ def create_table(clients: Clients, *, whole_index: bool = False) -> str:
     return name
 
 
+def fetches(clients: Clients) -> bool:
+    """Whether queries of a local index fetch from the table what the index lacks, as DynamoDB's
+    do; found out in a table that is removed again."""
+    name = create_table(clients)
+    client = clients.get("dynamodb")
+    try:
+        item: Any = {"pk": {"S": "p"}, "sk": {"S": "s"}, "lk": {"S": "l"}, "d": {"S": "fetched"}}
+        client.put_item(TableName=name, Item=item)
+        (found,) = client.query(
+            TableName=name,
+            IndexName=table.INDEX,
+            Select="ALL_ATTRIBUTES",
+            ConsistentRead=True,
+            KeyConditionExpression="pk = :p",
+            ExpressionAttributeValues={":p": {"S": "p"}},
+        )["Items"]
+    finally:
+        delete_table(clients, name)
+    return "d" in found
+
+
 def delete_table(clients: Clients, name: str) -> None:
     clients.get("dynamodb").delete_table(TableName=name)
 
