@@ -21,7 +21,14 @@ from moto.dynamodb.models.table import Table
 from homeport.adapters.aws.clients import Clients
 from tests.aws.ministack import Ministack
 from tests.aws.ministack import ministack as run_ministack
-from tests.aws.resources import REGION, EndpointSession, create_table, delete_table, fetches, removing
+from tests.aws.resources import (
+    REGION,
+    EndpointSession,
+    create_table,
+    delete_table,
+    fetches,
+    removing,
+)
 
 
 @pytest.fixture(scope="session")
@@ -68,6 +75,9 @@ def moto_session(
             return answer(stubber, *args, **kwargs)
 
     monkeypatch.setattr(BotocoreStubber, "__call__", one_at_a_time)
+    # Which would be asked instead, where a whole run is sent to one.
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB"):
+        monkeypatch.delenv(name, raising=False)
     _copy_once(monkeypatch)
     # Streams would be asked for at a host named after the account, which emulators do not know.
     monkeypatch.setenv("AWS_ACCOUNT_ID_ENDPOINT_MODE", "disabled")

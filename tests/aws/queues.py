@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
+import moto.dynamodb.models.table
 import moto.sqs.models
 import pytest
 
@@ -31,8 +33,8 @@ def delete_queue(clients: Clients, name: str) -> None:
 
 
 def follow(monkeypatch: pytest.MonkeyPatch, clock: ManualClock) -> None:
-    """Let moto's SQS take its time from `clock`. Each look at the time moves it on by a
-    microsecond, as for moto nothing is over before a moment later."""
+    """Let moto's SQS, and the streams of its DynamoDB, take their time from `clock`. Each look at
+    the time moves it on by a microsecond, as for moto nothing is over before a moment later."""
     looks = itertools.count()
 
     def seconds() -> float:
@@ -40,6 +42,11 @@ def follow(monkeypatch: pytest.MonkeyPatch, clock: ManualClock) -> None:
 
     monkeypatch.setattr(moto.sqs.models, "unix_time", seconds)
     monkeypatch.setattr(moto.sqs.models, "unix_time_millis", lambda: seconds() * 1000)
+
+    def utc() -> datetime:
+        return datetime.fromtimestamp(clock.now() // 1_000_000, UTC).replace(tzinfo=None)
+
+    monkeypatch.setattr(moto.dynamodb.models.table, "utcnow", utc)
 
 
 def bodies_in(clients: Clients, name: str) -> list[str]:

@@ -43,7 +43,9 @@ class TestDynamoDBChangeFeed(ChangeFeedContract):
         return DynamoDBRecordStore(clients, clock, SequentialIds(), Catalog(), table=table)
 
     @pytest.fixture
-    def feed(self, clients: Clients, clock: ManualClock, table: str) -> DynamoDBChangeFeed:
+    def feed(
+        self, clients: Clients, clock: ManualClock, store: DynamoDBRecordStore, table: str
+    ) -> DynamoDBChangeFeed:
         parked = ParkedLetters(
             clients,
             clock,
@@ -51,14 +53,16 @@ class TestDynamoDBChangeFeed(ChangeFeedContract):
             redriven=create_queue(clients, "redriven"),
             wait=0,
         )
-        return DynamoDBChangeFeed(clients, clock, self.retry, parked, table=table, quiet=0)
+        return DynamoDBChangeFeed(clients, clock, self.retry, parked, store, table=table, quiet=0)
 
     @pytest.fixture
     def again(
         self, feed: DynamoDBChangeFeed, clients: Clients, clock: ManualClock, table: str
     ) -> DynamoDBChangeFeed:
         """The same feed in another process."""
-        return DynamoDBChangeFeed(clients, clock, self.retry, feed._parked, table=table, quiet=0)
+        return DynamoDBChangeFeed(
+            clients, clock, self.retry, feed._parked, feed._store, table=table, quiet=0
+        )
 
     def forget_stream(self, clients: Clients, table: str) -> None:
         """A day passes: the stream has nothing any more of what was before."""
@@ -157,6 +161,45 @@ class TestDynamoDBChangeFeed(ChangeFeedContract):
             feed.deliver("one", remembering(seen))
         assert seen == ["a", "b"]
 
+    @pytest.mark.parametrize(("seconds", "late"), [(8, False), (12, True)])
+    def test_a_change_that_was_committed_late_is_stamped_anew(
+        self,
+        feed: DynamoDBChangeFeed,
+        store: DynamoDBRecordStore,
+        clock: ManualClock,
+        seconds: int,
+        late: bool,
+    ) -> None:
+        """Readers have gone past its old stamp. Every consumer is given both."""
+        seen: list[str] = []
+        feed.deliver("one", remembering(seen))
+        stamped = store._writes.stamp()
+        clock.advance(seconds)
+        (record,) = store._writes.write([_put("a")], None, stamped)
+        for _ in range(4):
+            feed.deliver("one", remembering(seen), collections={"notes"})
+            feed.deliver("other", remembering([]), collections={"books"})
+        again = store.get(record.key)
+        assert again is not None and (again.version > record.version) is late
+        assert seen == ["a"] * (1 + late)
+
+    def test_a_stamp_of_a_clock_that_is_behind_is_late_once(
+        self,
+        feed: DynamoDBChangeFeed,
+        store: DynamoDBRecordStore,
+        clock: ManualClock,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """The stamp that is to cure it comes from the same clock, and would be late as well."""
+        seen: list[str] = []
+        feed.deliver("one", remembering(seen))
+        ahead = ManualClock(clock.now() + 15_000_000)
+        follow(monkeypatch, ahead)
+        put(store, "a")
+        for _ in range(6):
+            feed.deliver("one", remembering(seen))
+        assert seen == ["a", "a"]
+
     def test_the_events_of_a_failed_batch_come_to_all_who_want_them(
         self, feed: DynamoDBChangeFeed, store: DynamoDBRecordStore, clients: Clients
     ) -> None:
@@ -177,7 +220,11 @@ class TestDynamoDBChangeFeed(ChangeFeedContract):
 
 
 def put(store: DynamoDBRecordStore, id: str) -> None:
-    store.write([Put(Key("ann", "notes", id), "ann", Data.of({}))])
+    store.write([_put(id)])
+
+
+def _put(id: str) -> Put:
+    return Put(Key("ann", "notes", id), "ann", Data.of({}))
 
 
 def remembering(seen: list[str]) -> Any:

@@ -114,7 +114,7 @@ class World:
             message_queue=self.queue,
             search_index=self.index,
             change_feed=DynamoDBChangeFeed(
-                clients, self.clock, RETRY, self.parked, table=self.table, quiet=0
+                clients, self.clock, RETRY, self.parked, self.store, table=self.table, quiet=0
             ),
         )
         self.discarded: list[str] = []

@@ -125,6 +125,7 @@ class Container(containers.DeclarativeContainer):
             clock,
             retry,
             parked,
+            record_store,
             table=aws.provided.table,
         ),
         store=record_store,

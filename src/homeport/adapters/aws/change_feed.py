@@ -21,8 +21,9 @@ from homeport.adapters.aws.feed_state import (
     Position,
     known_consumers,
 )
+from homeport.adapters.aws.late_changes import late_ones, stamp_anew
 from homeport.adapters.aws.parked_letters import EVERYBODY
-from homeport.adapters.aws.stream_events import change_in, current_of
+from homeport.adapters.aws.stream_events import Change, change_in, current_of
 from homeport.adapters.aws.stream_reader import PositionLost, StreamReader
 from homeport.domain.events import RecordChanged
 from homeport.domain.model import versions
@@ -34,6 +35,7 @@ from homeport.domain.ports.deliveries import DeadLetter, Retry
 if TYPE_CHECKING:
     from homeport.adapters.aws.clients import Clients
     from homeport.adapters.aws.parked_letters import ParkedLetters
+    from homeport.adapters.aws.record_store import DynamoDBRecordStore
 
 REMEMBERED: Final = 23 * 3600
 """Seconds for which the stream certainly has a change: it keeps 24 hours."""
@@ -56,7 +58,8 @@ class DynamoDBChangeFeed:
 
     A consumer that is new, or that was away for longer than the stream remembers, is first given
     each older record as it is by then, which may take 22 hours. `quiet` are the seconds for
-    which an empty shard is left alone.
+    which an empty shard is left alone. What the table took too late for readers is stamped anew
+    in the `store`.
     """
 
     def __init__(
@@ -65,10 +68,12 @@ class DynamoDBChangeFeed:
         clock: Clock,
         retry: Retry,
         parked: ParkedLetters,
+        store: DynamoDBRecordStore,
         *,
         table: str,
         quiet: float = 0.5,
     ) -> None:
+        self._store = store
         self._clients = clients
         self._clock = clock
         self._retry = retry
@@ -98,6 +103,8 @@ class DynamoDBChangeFeed:
             source = self._source(consumer, state)
             waiting = {one.event.key for one in held}
             fresh, looked_at = source.wanted(limit - len(due), collections)
+            for change in source.late(looked_at):
+                stamp_anew(self._store, change)
             free = [event for event in fresh if event.key not in waiting]
             batch = [*due, *(Held(event) for event in free)]
             failed = _outcome(consume, [one.event for one in batch]) if batch else {}
@@ -257,6 +264,15 @@ class _Source:
                 if len(found) == limit:
                     break
         return found, looked_at
+
+    def late(self, looked_at: int) -> list[Change]:
+        """Those of the first ones that `wanted` looked at that came later than readers look
+        back. Older records do not tell."""
+        if self._older:
+            return []
+        changes = [change_in(one.content) for one in self._reader.peek(looked_at)]
+        found = [one for one in changes if one is not None]
+        return [found[place] for place in late_ones(found)]
 
     def settle(self, looked_at: int) -> None:
         """The first ones that `wanted` looked at are done with."""

@@ -131,11 +131,12 @@ class DynamoDBRecordStore:
             raise Invalid("A batch writes each record once.")
         return self._writes.write(writes, guard)
 
-    def restamp(self, key: Key, version: int) -> Record | None:
+    def restamp(self, key: Key, version: int, since: int = 0) -> Record | None:
         """Give a record a new version if it is still at `version`: one that appeared later than
-        the window allows has to be read again by those who are past it. None where it has moved
-        on by itself."""
-        return self._writes.restamp(key, version)
+        the window allows has to be read again by those who are past it. The new stamp is not
+        from before `since`, in microseconds since 1970. None where the record has moved on by
+        itself."""
+        return self._writes.restamp(key, version, since)
 
     # Memberships
 

@@ -124,9 +124,9 @@ class RecordWrites:
         self._ids = ids
         self._layout = layout
 
-    def stamp(self) -> int:
-        """A version as of now."""
-        return versions.stamp(self._clock.now(), self._ids.tail())
+    def stamp(self, since: int = 0) -> int:
+        """A version as of now, or of that time, in microseconds since 1970, if it is to come."""
+        return versions.stamp(max(self._clock.now(), since), self._ids.tail())
 
     def write(
         self, writes: Sequence[Write], guard: Guard | None, stamped: int | None = None
@@ -142,11 +142,11 @@ class RecordWrites:
         except HomeportError as exc:
             raise _honest(call, exc) from exc
 
-    def restamp(self, key: Key, version: int) -> Record | None:
+    def restamp(self, key: Key, version: int, since: int) -> Record | None:
         """As the store's."""
         call = self._new_call(self._layout.shards(key.collection))
         try:
-            return self._until_restamped(call, key, version)
+            return self._until_restamped(call, key, version, since)
         except HomeportError as exc:
             raise _honest(call, exc) from exc
 
@@ -253,11 +253,11 @@ class RecordWrites:
         items += [{"Update": plan.update.request()} for plan in plans]
         self._table.transact(items, token)
 
-    def _until_restamped(self, call: _Call, key: Key, known: int) -> Record | None:
+    def _until_restamped(self, call: _Call, key: Key, known: int, since: int) -> Record | None:
         patience = self._table.patience()
         shards = call.shards.of(key.collection)
         while True:
-            version = max(self.stamp(), known + 1)
+            version = max(self.stamp(since), known + 1)
             update = call.stamp(restamp_of(key, known, shards), key, version)
             try:
                 return record_of(self._table.update(update.request()))

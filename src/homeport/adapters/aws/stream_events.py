@@ -32,6 +32,11 @@ class Change(NamedTuple):
     event: RecordChanged
     behind: int
 
+    @property
+    def committed(self) -> int:
+        """When the table took it, in microseconds since 1970, where `behind` is not 0."""
+        return versions.time_of(self.event.version) + self.behind
+
 
 def change_in(record: Mapping[str, Any]) -> Change | None:
     """The change that a stream record tells of; None where it is none of a record of ours.

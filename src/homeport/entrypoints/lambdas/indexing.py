@@ -194,32 +194,23 @@ class Indexing:
         own, and comes down the stream as one. They are counted, each once, for somebody to be
         alarmed: something is slower than the window allows for.
         """
-        from homeport.adapters.aws.record_store import WINDOW
+        from homeport.adapters.aws.late_changes import late_ones
 
-        late = [
-            (place, one)
-            for place, one in enumerate(changes)
-            if one.behind > WINDOW * 1_000_000 - _ROUNDING
-        ]
-        fresh = {(LATE, one.sequence) for _, one in late} - self._done
+        late = late_ones(changes)
+        fresh = {(LATE, changes[place].sequence) for place in late} - self._done
         if fresh:
             observing.write(observing.count(FUNCTION, LATE, len(fresh)))
             self._done |= fresh
         failed: Causes = {}
-        for place, one in late:
-            causes = attempt(partial(self._restamp, one.behind), [one.event])
+        for place in late:
+            causes = attempt(partial(self._stamp_anew, changes[place]), [changes[place].event])
             failed.update((place, cause) for cause in causes.values())
         return failed
 
-    def _restamp(self, behind: int, events: Sequence[RecordChanged]) -> Causes:
-        store: Any = self._backend.store
-        for one in events:
-            again = store.restamp(one.key, one.version)
-            log.error(
-                "a change was committed %.1f s after its stamp, and %s",
-                behind / 1_000_000,
-                "has moved on since" if again is None else "was stamped anew",
-            )
+    def _stamp_anew(self, change: Change, _: Sequence[RecordChanged]) -> Causes:
+        from homeport.adapters.aws.late_changes import stamp_anew
+
+        stamp_anew(self._backend.store, change)
         return {}
 
 
@@ -241,7 +232,5 @@ def _unzipped(pairs: Iterable[tuple[int, Addressed]]) -> tuple[list[int], list[A
 
 
 _REMEMBERED: Final = 50_000
-_ROUNDING: Final = 1_000_000
-"""The stream tells when something was committed to the second, rounded down."""
 
 handler = at_first_event(FUNCTION)
