@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -292,6 +292,44 @@ def test_a_bad_document_does_not_cost_its_batch(
     assert document_id(_key("good0")) in shown
     if named and bad < 20:
         assert len(emulator.requests) == 1 + bad + 1
+
+
+class _OutOfTime(BaseException):
+    """As that of functions, which code that expects trouble must not take for its own."""
+
+
+def test_who_is_out_of_time_does_not_wait_and_who_comes_next_does() -> None:
+    """CloudSearch keeps no order within a second: not of batches of two processes either."""
+    happened: list[str] = []
+    trouble: list[BaseException] = []
+
+    class Client:
+        def upload_documents(self, **_: Any) -> None:
+            happened.append("sent")
+            if trouble:
+                raise trouble.pop()
+
+    def sleep(seconds: float) -> None:
+        happened.append("waited")
+        assert seconds == 1.0
+
+    client: Any = Client()
+    uploads = Uploads(lambda: client, sleep)
+    uploads.send(_operations(1, 0))
+    uploads.send(_operations(1, 0))
+    assert happened == ["waited", "sent", "waited", "sent", "waited"]
+    happened.clear()
+    trouble.append(_OutOfTime())
+    with pytest.raises(_OutOfTime):
+        uploads.send(_operations(1, 0))
+    assert happened == ["sent"]
+    uploads.send(_operations(1, 0))
+    assert happened == ["sent", "waited", "sent", "waited"]
+    happened.clear()
+    trouble.append(EndpointConnectionError(endpoint_url="http://127.0.0.1"))
+    with pytest.raises(Unavailable):
+        uploads.send(_operations(1, 0))
+    assert happened == ["sent", "waited"]
 
 
 def test_a_refused_document_is_told_with_its_cause(clock: ManualClock) -> None:

@@ -4,7 +4,9 @@ A batch is taken whole or not at all. Where one is refused, the documents that t
 are set aside and the rest is sent again; where it names none, the batch is halved.
 
 CloudSearch promises no order among what it receives in one second. So `send` returns a second
-after its last batch: whatever is sent then of the same record comes later.
+after its last batch: whatever is sent then of the same record comes later. A function that runs
+out of time has no second left, nor has a process that is killed: so the first `send` of each
+process, and the next one after an interruption, lets a second pass before its first batch.
 """
 
 from __future__ import annotations
@@ -39,6 +41,9 @@ class Uploads:
     ) -> None:
         self._client = client
         self._sleep = sleep
+        self._may_be_crossed = True
+        """Whether a second may not have passed since a batch was sent, here or by a process that
+        has ended since."""
 
     def check(self) -> None:
         """Raise Unavailable where the endpoint does not answer. It is sent an empty batch: that
@@ -59,10 +64,27 @@ class Uploads:
         """
         if not operations:
             return []
+        if self._may_be_crossed:
+            self._let_pass()
         try:
-            return [one for batch in batches(operations) for one in self._upload(batch)]
-        finally:
-            self._sleep(SECOND)
+            return self._send_and_let_pass(operations)
+        except BaseException as exc:
+            if not isinstance(exc, Exception):  # no time is left to wait in
+                self._may_be_crossed = True
+            raise
+
+    def _send_and_let_pass(self, operations: Sequence[Operation]) -> list[Rejection]:
+        try:
+            rejected = [one for batch in batches(operations) for one in self._upload(batch)]
+        except Exception:
+            self._let_pass()
+            raise
+        self._let_pass()
+        return rejected
+
+    def _let_pass(self) -> None:
+        self._sleep(SECOND)
+        self._may_be_crossed = False
 
     def _upload(self, batch: Sequence[Operation]) -> list[Rejection]:
         """Send one batch. Each refusal makes it smaller, so this ends."""
