@@ -67,7 +67,7 @@ def settings_of(definition: Definition) -> GatewaySettings:
         compress=server.compression,
         metrics=server.metrics,
         concurrent_requests=server.max_requests,
-        connections=2 * server.max_requests,
+        connections=8 * server.max_requests,
         head_seconds=server.head_seconds,
         body_seconds=server.body_seconds,
         answer_seconds=server.answer_seconds,

@@ -63,6 +63,11 @@ class Pool(Generic[Job]):
         self._stepping = False
         self._marching = False
 
+    @property
+    def waiting(self) -> int:
+        """Jobs that no greenlet has begun."""
+        return len(self._jobs)
+
     def submit(self, job: Job) -> None:
         """Have the job served soon. May be called in any thread."""
         self._jobs.append(job)

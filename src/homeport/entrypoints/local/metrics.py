@@ -31,6 +31,8 @@ class RequestCounts:
         self.counts: Final[dict[tuple[str, int], int]] = {}
         self.latencies: Final[dict[str, list[int]]] = {}
         self.seconds: Final[dict[str, float]] = {}
+        self.refused = 0
+        """Turned away at the door; they are in none of the others."""
 
     def add(self, route: str, status: int, seconds: float) -> None:
         """Count one request. `route` is a route key, never a path: there are only so many."""
@@ -70,6 +72,8 @@ class Metrics:
                 for (route, status), count in sorted(requests.counts.items())
             ),
         )
+        name = "homeport_requests_refused_total"
+        yield from _single(name, "counter", "Answered 503 at the door.", requests.refused)
         name = "homeport_request_duration_seconds"
         yield from _header(name, "histogram", "From a request's arrival to its answer.")
         for route, buckets in sorted(requests.latencies.items()):

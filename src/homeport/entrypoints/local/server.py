@@ -25,6 +25,7 @@ from homeport.entrypoints.local.access_log import (
     StructuredHandler,
     is_human,
 )
+from homeport.entrypoints.local.admission import Admission
 from homeport.entrypoints.local.authorizer import Authorizer
 from homeport.entrypoints.local.cors import Cors
 from homeport.entrypoints.local.exchange import Exchanges, Handler
@@ -136,12 +137,13 @@ class Gateway:
         if owns_process:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, self._on_signal)
+        cors = Cors(settings.origins)
         self._exchanges = exchanges = Exchanges(
             handlers=self._handlers,
             router=Router(self._routes),
             authorizer=Authorizer(partial(authorize, self._backend.identity_provider)),
             limiter=RateLimiter(settings.rates, time.monotonic),
-            cors=Cors(settings.origins),
+            cors=cors,
             bodies=BodyReader(loop, settings.body_bytes, settings.body_seconds),
             log=requests,
             concurrent=settings.concurrent_requests,
@@ -161,7 +163,14 @@ class Gateway:
         trim = QuietTrim(loop, pool.threads, give_back, time.process_time)
         address = _address(listening)
         patience = Patience(settings.head_seconds, settings.answer_seconds)
-        listener = Listener(listening, loop, pool.submit, settings.connections, patience)
+        admission = Admission(
+            pool.submit,
+            lambda: pool.waiting + exchanges.active,
+            settings.concurrent_requests,
+            cors,
+            self._metrics.requests,
+        )
+        listener = Listener(listening, loop, admission.receive, settings.connections, patience)
         try:
             listener.start()
             self.pumps.start()
