@@ -187,7 +187,7 @@ def test_what_ended_the_function_each_time_is_parked_without_work(
     assert function.call(worker) == []
     assert worker.got == []
     (letter,) = function.queue.dead_letters()
-    assert letter.cause == "The process ended during the last attempt."
+    assert letter.cause.startswith("The process ended during the last attempt, or there was none")
     assert letter.attempts == RETRY.attempts
 
 

@@ -12,7 +12,10 @@ from homeport.adapters.aws.sqs_queue import Received
 from homeport.domain.ports.deliveries import Retry
 from homeport.domain.ports.message_queue import Delivery, Work
 
-_NEVER_ENDED: Final = "The process ended during the last attempt."
+_NEVER_ENDED: Final = (
+    "The process ended during the last attempt, or there was none: SQS counts also what it hands "
+    "to a function that Lambda throttles."
+)
 
 
 class Dead(NamedTuple):
@@ -37,7 +40,7 @@ def attempt(messages: Sequence[Received], work: Work, retry: Retry) -> Outcome:
     """Hand the messages to `work`, but for those that have had all their attempts.
 
     SQS counts what it hands out, so that an attempt which ended the process counts too, for the
-    whole batch it was one of. In a queue that keeps an order, what stands behind a failed one
+    whole batch it was one of; so does, in vain, one for which Lambda had no room. In a queue that keeps an order, what stands behind a failed one
     of its group waits with it: it comes once more even if it succeeded.
     """
     fresh = [one for one in messages if one.receives <= retry.attempts]
