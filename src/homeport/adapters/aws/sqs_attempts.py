@@ -40,8 +40,9 @@ def attempt(messages: Sequence[Received], work: Work, retry: Retry) -> Outcome:
     """Hand the messages to `work`, but for those that have had all their attempts.
 
     SQS counts what it hands out, so that an attempt which ended the process counts too, for the
-    whole batch it was one of; so does, in vain, one for which Lambda had no room. In a queue that keeps an order, what stands behind a failed one
-    of its group waits with it: it comes once more even if it succeeded.
+    whole batch it was one of; so does, in vain, one for which Lambda had no room. In a queue that
+    keeps an order, what stands behind a failed one of its group waits with it: it comes once more
+    even if it succeeded.
     """
     fresh = [one for one in messages if one.receives <= retry.attempts]
     outcome = Outcome(len(fresh))
