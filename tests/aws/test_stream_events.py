@@ -17,7 +17,10 @@ KEY = Key("ann", "notes", "soup")
 SECOND = 1_000_000
 NOW = 1_790_000_000
 OLD, NEW = (versions.stamp((NOW + one) * SECOND, 0) for one in (-60, 0))
-SERVICE = {"Type": "Service", "PrincipalId": "dynamodb.amazonaws.com"}
+SERVICE = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
+"""As Lambda has it, in DynamoDB's documentation of time to live."""
+SERVICE_IN_API = {"Type": "Service", "PrincipalId": "dynamodb.amazonaws.com"}
+"""As the Streams API has it."""
 
 
 def image(version: int, **attributes: Any) -> dict[str, Any]:
@@ -63,18 +66,19 @@ def test_a_record_comes_to_be_changes_and_is_deleted() -> None:
     assert deleted == RecordChanged(KEY, NEW, OLD, "ann", deleted=True)
 
 
-def test_a_tombstone_whose_time_has_come_is_nobodys_business() -> None:
+@pytest.mark.parametrize("service", [SERVICE, SERVICE_IN_API])
+def test_a_tombstone_whose_time_has_come_is_nobodys_business(service: dict[str, str]) -> None:
     """It was a deletion to everybody when it was made; and a removal that comes days later must
     not meet what stands there by then."""
-    assert change_in(record("REMOVE", tombstone(OLD), userIdentity=SERVICE)) is None
+    assert change_in(record("REMOVE", tombstone(OLD), userIdentity=service)) is None
 
 
 def test_what_somebody_took_out_of_the_table_has_to_be_forgotten() -> None:
     gone = RecordChanged(KEY, OLD + 1, OLD, "ann", deleted=True)
     assert event_in(record("REMOVE", image(OLD))) == gone
     assert event_in(record("REMOVE", tombstone(OLD))) == gone
-    person = {"Type": "User", "PrincipalId": "somebody"}
-    assert event_in(record("REMOVE", image(OLD), userIdentity=person)) == gone
+    for person in ({"type": "User", "principalId": "somebody"}, {"PrincipalId": "somebody"}, None):
+        assert event_in(record("REMOVE", image(OLD), userIdentity=person)) == gone
 
 
 @pytest.mark.parametrize(
@@ -115,6 +119,13 @@ def test_a_stamp_ahead_of_the_commit_is_not_late() -> None:
         record("MODIFY", old=image(OLD)),
         record("REMOVE", new=image(NEW)),
         record("REMOVE", userIdentity=SERVICE),
+        record("REMOVE", image(OLD), userIdentity="somebody"),
+        record("INSERT", new=[]),
+        record("INSERT", new="image"),
+        record("INSERT", new={**image(NEW), "v": {"S": "1"}}),
+        record("INSERT", new={**image(NEW), "v": {"N": "one"}}),
+        record("INSERT", new={**tombstone(NEW), "ta": None}),
+        {"eventName": "INSERT", "dynamodb": {"Keys": {"id": {"S": "1"}}, "SequenceNumber": "1"}},
     ],
 )
 def test_a_stream_of_another_kind_is_refused(one: dict[str, Any]) -> None:

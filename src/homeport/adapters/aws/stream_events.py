@@ -44,19 +44,27 @@ def change_in(record: Mapping[str, Any]) -> Change | None:
     Raises NotAStreamRecord for what is no record of a stream with new and old images.
     """
     try:
-        kind, told = record["eventName"], record["dynamodb"]
-        sequence, keys = told["SequenceNumber"], told["Keys"]
-        partition, sort = keys["pk"]["S"], keys["sk"]["S"]
-    except (KeyError, TypeError) as exc:
-        raise NotAStreamRecord(f"no record of the table's stream: {exc!r} is missing") from exc
+        return _change_in(record)
+    except NotAStreamRecord:
+        raise
+    except (LookupError, TypeError, AttributeError, ValueError) as exc:
+        raise NotAStreamRecord(f"no record of the table's stream: {exc!r}") from exc
+
+
+def _change_in(record: Mapping[str, Any]) -> Change | None:
+    kind, told = record["eventName"], record["dynamodb"]
+    sequence, keys = told["SequenceNumber"], told["Keys"]
+    partition, sort = keys["pk"]["S"], keys["sk"]["S"]
     if kind not in _KINDS:
         raise NotAStreamRecord(f"a stream record of the unknown kind {kind!r}")
     old, new = told.get("OldImage"), told.get("NewImage")
     if (old if kind == "REMOVE" else new) is None:
         raise NotAStreamRecord("a stream without images: its view type is not NEW_AND_OLD_IMAGES")
+    if not isinstance(new or old, Mapping):
+        raise NotAStreamRecord("a stream record whose image is none")
     if "lk" not in (new or old):
         return None
-    if kind == "REMOVE" and record.get("userIdentity", {}).get("PrincipalId") == _SERVICE:
+    if kind == "REMOVE" and _is_of_the_service(record.get("userIdentity") or {}):
         return None
     key = _key(partition, sort)
     if new is None:
@@ -69,6 +77,12 @@ def change_in(record: Mapping[str, Any]) -> Change | None:
 def current_of(item: Mapping[str, Any]) -> RecordChanged:
     """A record of the table as an event: that it came to be as it is."""
     return _moved(_key(item["pk"]["S"], item["sk"]["S"]), None, item)
+
+
+def _is_of_the_service(who: Mapping[str, Any]) -> bool:
+    """Whether time to live has removed the item: a Lambda event says so by `principalId`, the
+    Streams API by `PrincipalId`."""
+    return _SERVICE in (who.get("principalId"), who.get("PrincipalId"))
 
 
 def _moved(key: Key, old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> RecordChanged:
