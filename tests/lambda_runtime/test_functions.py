@@ -145,6 +145,27 @@ TAKEN = {
 """The samples of AWS that a function is made for."""
 
 
+ODD: list[Any] = [
+    None,
+    [],
+    "text",
+    7,
+    {},
+    {"Records": []},
+    {"Records": [{"eventSource": "aws:sqs"}]},
+    {"Records": [{"eventSource": "aws:dynamodb", "eventName": "INSERT", "dynamodb": {}}]},
+    {"version": "2.0"},
+    {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": 5,
+        "rawQueryString": "",
+        "headers": {},
+        "requestContext": {"http": {"method": "GET"}, "requestId": "1"},
+    },
+]
+
+
 @pytest.mark.parametrize("function", PORTS)
 def test_an_event_of_another_kind_is_refused_loudly(function: str, start: Start) -> None:
     needs_sam()
@@ -156,12 +177,11 @@ def test_an_event_of_another_kind_is_refused_loudly(function: str, start: Start)
         assert outcome.error is not None, (name, outcome.response)
         assert outcome.error["errorType"] == "UnknownEvent", (name, outcome.error)
         assert "this event" in outcome.error["errorMessage"] or function in str(outcome.error)
-    odd: Any
-    for odd in (None, [], "text", 7, {}, {"Records": []}, {"version": "2.0"}):
+    for odd in ODD:
         outcome = running.invoke(odd)
         assert outcome.error is not None and outcome.error["errorType"] == "UnknownEvent", odd
     logged = [one for one in log_lines(running) if "error" in one]
-    assert len(logged) == len(others) + 7
+    assert len(logged) == len(others) + len(ODD)
     assert {one["error"]["type"] for one in logged} == {"UnknownEvent"}
 
 

@@ -29,7 +29,17 @@ def records_of(event: Any, *sources: str) -> tuple[str, list[Any]]:
     if len(found) != 1 or not found <= set(sources):
         named = ", ".join(sorted(map(str, found)))
         raise UnknownEvent(f"this function takes events of {' or '.join(sources)}, not of {named}")
-    return str(found.pop()), records
+    source = str(found.pop())
+    if source == QUEUE and not all(_is_message(one) for one in records):
+        raise UnknownEvent("this event has a message without id, body or attributes")
+    return source, records
+
+
+def _is_message(record: Mapping[str, Any]) -> bool:
+    texts = (record.get(name) for name in ("messageId", "receiptHandle", "body"))
+    return all(isinstance(one, str) for one in texts) and isinstance(
+        record.get("attributes"), Mapping
+    )
 
 
 def failing(identifiers: list[str]) -> Failures:

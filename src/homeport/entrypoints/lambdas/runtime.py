@@ -30,7 +30,7 @@ _ENVELOPE: Final = 32 * 1024
 """Room for status and headers."""
 _ESCAPED: Final = 12
 """Bytes that one character of a body becomes at most, where the runtime writes JSON."""
-_REQUEST_KEYS: Final = ("headers", "rawPath", "rawQueryString", "requestContext", "routeKey")
+_REQUEST_TEXTS: Final = ("rawPath", "rawQueryString", "routeKey")
 
 
 class FunctionFailed(Exception):
@@ -220,17 +220,26 @@ def sendable(result: Any) -> Result:
 
 def _check_is_request(function: str, event: Any) -> None:
     known = event if isinstance(event, Mapping) else {}
-    request = known.get("requestContext")
-    is_request = isinstance(request, Mapping) and {"http", "requestId"} <= request.keys()
+    request = _table(known, "requestContext")
+    texts = [
+        *(known.get(name) for name in _REQUEST_TEXTS),
+        request.get("requestId"),
+        _table(request, "http").get("method"),
+    ]
     if (
         known.get("version") != "2.0"
-        or not is_request
-        or any(k not in known for k in _REQUEST_KEYS)
+        or not isinstance(known.get("headers"), Mapping)
+        or not all(isinstance(one, str) for one in texts)
     ):
         raise UnknownEvent(
             f"the function {function} takes requests of an HTTP API in payload format 2.0, "
             "and this event is none"
         )
+
+
+def _table(known: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = known.get(name)
+    return found if isinstance(found, Mapping) else {}
 
 
 def _problem(error: HomeportError, event: Mapping[str, Any]) -> Result:
