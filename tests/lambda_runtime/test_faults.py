@@ -15,6 +15,7 @@ from tests.lambda_runtime import events
 from tests.lambda_runtime.api import RESPONSE_BYTES
 from tests.lambda_runtime.conftest import Start
 from tests.lambda_runtime.process import Running
+from tests.lambda_runtime.sam import needs_sam
 
 ANN = {"id": "ann", "kind": "user", "expires": int(time.time()) + 3600}
 SEARCH = "homeport.entrypoints.lambdas.search.handler"
@@ -99,6 +100,15 @@ def test_a_batch_that_runs_out_of_time_comes_again(start: Start) -> None:
     assert "the function indexing ran out of time" in outcome.error["errorMessage"]
     line = indexing.json_lines()[-1]
     assert (line["errors"], line["error"]["type"]) == (1, "OutOfTime")
+
+
+def test_a_queue_of_sqs_that_the_settings_do_not_know_is_told(start: Start) -> None:
+    needs_sam()
+    delivery = start("homeport.entrypoints.lambdas.delivery.handler")
+    outcome = delivery.invoke(events.sample("sqs/Sqs"))
+    assert outcome.error is not None
+    assert outcome.error["errorType"] == "Unavailable"
+    assert 'adapters.message_queue = "sqs"' in outcome.error["errorMessage"]
 
 
 def test_what_is_logged_on_the_way_is_a_line_of_json_too(start: Start) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from homeport.domain.errors import Unavailable
 from homeport.entrypoints.lambdas.functions import QUEUE, records_of
 from homeport.entrypoints.lambdas.runtime import at_first_event
 
@@ -20,10 +21,16 @@ FUNCTION: Final = "delivery"
 
 def build(backend: Backend) -> Callable[[Any, object], dict[str, Any]]:
     """Takes events of the message queue; answers which messages are to come again."""
-    queue: Any = backend.queue  # `answer` is not of the port: only a queue of SQS is called so
+    queue: Any = backend.queue
 
     def handler(event: Any, context: object = None) -> dict[str, Any]:
         records_of(event, QUEUE)
+        if not hasattr(queue, "answer"):  # which is not of the port: only SQS calls functions
+            used = backend.definition.adapters.message_queue.use
+            raise Unavailable(
+                f'SQS calls the function {FUNCTION}, and the message queue is "{used}": set '
+                'adapters.message_queue = "sqs".'
+            )
         answer: dict[str, Any] = queue.answer(event, backend.messages.work)
         return answer
 
