@@ -204,8 +204,7 @@ def _older(collection: str, declared: int) -> HomeportError:
     return Unavailable(
         f'The collection "{collection}" has records in the table from before the definition said '
         f"shards = {declared}, which stand in one shard: set collections.{collection}.shards = 1; "
-        "for more, export the records then, and import them into a new table, or into a new "
-        "collection."
+        "for more, export the records then, and import them into a new table."
     )
 
 

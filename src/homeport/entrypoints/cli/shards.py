@@ -53,6 +53,6 @@ def _told(one: Settled) -> str:
         what = (
             "not noted in the table, for these were written before. "
             f"Set collections.{one.collection}.shards = 1; for more, export the records then, "
-            "and import them into a new table, or into a new collection"
+            "and import them into a new table"
         )
     return f"{one.collection}: {one.shards} shards, {what}: {some}"
