@@ -38,7 +38,7 @@ from homeport.domain.ports.deliveries import Retry
 from homeport.domain.ports.message_queue import Delivery
 from homeport.entrypoints.lambdas import indexing, subscribers
 from tests.aws.fake_streams import FakeStreams
-from tests.aws.queue_mapping import QueueMapping
+from tests.aws.queue_mapping import VISIBILITY, QueueMapping
 from tests.aws.queues import bodies_in, create_queue, follow, url_of
 from tests.aws.resources import REGION, create_table
 
@@ -364,6 +364,38 @@ def test_what_is_no_change_among_the_redriven_costs_the_others_nothing(world: Wo
     assert world.indexed() == {"a": record.version}
     world.clock.advance(120)
     assert bodies_in(world.clients, world.redriven) == ["who are you?"]
+
+
+def test_what_is_redriven_in_vain_is_parked_again_with_its_cause(
+    world: World, seen: list[tuple[str, int]]
+) -> None:
+    """SQS would do that without the cause, and only by a redrive policy that may not be there."""
+    record = world.put("a")
+    world.go_on(1)
+    event = {"id": "a", "space": "ann", "collection": "notes", "author": "ann"}
+    body = {**event, "version": f"{record.version:016x}", "previous": None, "deleted": False}
+    url = url_of(world.clients, world.redriven)
+    sent = [json.dumps({"consumer": who, **body}) for who in ("indexing", "stream")]
+    for one in (*sent, "who are you?"):
+        world.clients.get("sqs").send_message(QueueUrl=url, MessageBody=one)
+    world.index.down = True
+    for _ in range(5):
+        assert not world.parked.letters("indexing")
+        assert world.redrives.poll() == 3
+        world.clock.advance(VISIBILITY + 1)
+    assert world.redrives.poll() == 0
+    letters = world.parked.letters("indexing")
+    assert {(one.cause, one.attempts) for one in letters} == {("The index is down.", 5)}
+    assert len(letters) == 2
+    (unknown,) = world.parked.letters("unknown")
+    assert unknown.body == "who are you?"
+    world.index.down = False
+    world.parked.redrive("indexing", [one.id for one in letters])
+    world.app.drain()
+    before = len(seen)
+    world.go_on(2)
+    assert world.indexed() == {"a": record.version}
+    assert len(seen) == before + 1, "what was for all is for all still"
 
 
 def test_a_change_that_was_committed_late_is_stamped_anew(

@@ -165,12 +165,19 @@ class StreamMapping:
 
 
 def event_record(content: Mapping[str, Any]) -> dict[str, Any]:
-    """A record of the Streams API as a Lambda event has it: its time is in seconds."""
+    """A record of the Streams API as a Lambda event has it: its time is in seconds, and whoever
+    made the change has names in lower case."""
     told = dict(content["dynamodb"])
     created = told["ApproximateCreationDateTime"]
     if isinstance(created, datetime):
         told["ApproximateCreationDateTime"] = created.timestamp()
-    return {**content, "eventSource": "aws:dynamodb", "dynamodb": told}
+    who = content.get("userIdentity")
+    named = {} if who is None else {"userIdentity": {_lower(one): who[one] for one in who}}
+    return {**content, **named, "eventSource": "aws:dynamodb", "dynamodb": told}
+
+
+def _lower(name: str) -> str:
+    return name[0].lower() + name[1:]
 
 
 def _done(answer: Any, batch: Sequence[StreamRecord]) -> int | None:

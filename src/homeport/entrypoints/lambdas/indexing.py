@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from homeport.domain.errors import Invalid, Unavailable
 from homeport.domain.events import RecordChanged
 from homeport.domain.model import names
+from homeport.domain.ports.deliveries import Retry
 from homeport.entrypoints.lambdas import observing
 from homeport.entrypoints.lambdas.functions import (
     QUEUE,
@@ -98,22 +99,30 @@ class Indexing:
         return failing([changes[first].sequence])
 
     def redriven(self, records: Sequence[Any]) -> Failures:
-        """What an operator sent back goes to who gave it up, as the record is by now. What is
-        no change fails until its queue gives it up, and costs the others nothing."""
-        from homeport.adapters.aws.parked_letters import read_redriven
+        """What an operator sent back goes to who gave it up, as the record is by now. What fails
+        once more, or is no change at all, is parked again after its attempts, and costs the
+        others nothing."""
+        from homeport.adapters.aws.parked_letters import EVERYBODY, UNKNOWN, read_redriven
+        from homeport.adapters.aws.sqs_events import messages_of
 
         failed: list[str] = []
-        for record in records:
-            message = record["messageId"]
+        for message in messages_of({"Records": records}):
+            consumer = UNKNOWN
             try:
-                consumer, event = read_redriven(record["body"])
+                consumer, event = read_redriven(message.body)
             except Invalid as exc:
                 causes = {0: exc.detail}
             else:
-                causes = self._redrive(consumer, event, message)
-            if causes:
+                causes = self._redrive(consumer, event, message.id)
+            if not causes:
+                continue
+            if message.receives >= Retry().attempts:
+                # What is of all stays so, by its body.
+                whose = INDEXING if consumer == EVERYBODY else consumer
+                self._backend.parked.park(whose, message.body, causes[0], message.receives)
+            else:
                 log.warning("a redriven change comes again: %s", causes[0])
-                failed.append(message)
+                failed.append(message.id)
         return failing(failed)
 
     def _redrive(self, consumer: str, event: RecordChanged, message: str) -> Causes:
