@@ -7,26 +7,15 @@ Both park what cannot be delivered in the same place.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from homeport.adapters.aws.errors import translated
-from homeport.adapters.aws.feed_state import (
-    DONE,
-    FeedState,
-    Held,
-    Position,
-    known_consumers,
-)
-from homeport.adapters.aws.late_changes import late_ones, stamp_anew
+from homeport.adapters.aws.feed_source import LOOKED_AT, Source
+from homeport.adapters.aws.feed_state import FeedState, Held, Position, known_consumers
+from homeport.adapters.aws.late_changes import stamp_anew
 from homeport.adapters.aws.parked_letters import EVERYBODY
-from homeport.adapters.aws.stream_events import Change, change_in, current_of
-from homeport.adapters.aws.stream_reader import PositionLost, StreamReader
+from homeport.adapters.aws.stream_reader import StreamReader
 from homeport.domain.events import RecordChanged
-from homeport.domain.model import versions
 from homeport.domain.model.record import Key
 from homeport.domain.ports.change_feed import Consume
 from homeport.domain.ports.clock import Clock
@@ -39,15 +28,7 @@ if TYPE_CHECKING:
 
 REMEMBERED: Final = 23 * 3600
 """Seconds for which the stream certainly has a change: it keeps 24 hours."""
-_RECENT: Final = 3600
-"""Seconds. What is younger when a replay begins comes from the stream; so the replay may take
-as long as the stream remembers, but for this."""
-_SAVED: Final = 3600
-"""After so many seconds the position is saved though nothing has happened: that is how one
-tells who was away."""
 _SECOND: Final = 1_000_000
-_LOOKED_AT: Final = 1000
-"""Records of the stream that one call looks at."""
 _UNSAVED: Final = 1000
 """How many records of others a consumer may have looked past what is saved. The stream has the
 saving itself too: to save each look would never come to an end."""
@@ -80,7 +61,7 @@ class DynamoDBChangeFeed:
         self._parked = parked
         self._table = table
         self._quiet = quiet
-        self._sources: dict[str, _Source] = {}
+        self._sources: dict[str, Source] = {}
 
     def check(self) -> None:
         """Raise Unavailable, saying what to do, where the stream or a queue of what is parked
@@ -103,7 +84,7 @@ class DynamoDBChangeFeed:
             source = self._source(consumer, state)
             waiting = {one.event.key for one in held}
             fresh, looked_at = source.wanted(limit - len(due), collections)
-            for change in source.late(looked_at):
+            for change in looked_at.late:
                 stamp_anew(self._store, change)
             free = [event for event in fresh if event.key not in waiting]
             batch = [*due, *(Held(event) for event in free)]
@@ -131,7 +112,7 @@ class DynamoDBChangeFeed:
         state = self._state(consumer)
         held = _wanted(state, collections)
         waiting = {one.event.key for one in held}
-        fresh, _ = self._source(consumer, state).wanted(_LOOKED_AT, collections)
+        fresh, _ = self._source(consumer, state).wanted(LOOKED_AT, collections)
         if any(event.key not in waiting for event in fresh):
             return 0.0
         if not held:
@@ -165,7 +146,7 @@ class DynamoDBChangeFeed:
     def _state(self, consumer: str) -> FeedState:
         return FeedState(self._clients, self._table, consumer)
 
-    def _source(self, consumer: str, state: FeedState) -> _Source:
+    def _source(self, consumer: str, state: FeedState) -> Source:
         source = self._sources.get(consumer)
         if source is None:
             position, now = state.position(), self._clock.now()
@@ -173,7 +154,7 @@ class DynamoDBChangeFeed:
                 position = Position(began=now, at=now)
                 state.register()
                 state.move(position)
-            source = self._sources[consumer] = _Source(
+            source = self._sources[consumer] = Source(
                 self._clients, self._table, position, self._clock, self._quiet
             )
         return source
@@ -218,124 +199,6 @@ class DynamoDBChangeFeed:
                 self._parked.park(consumer, one.event.to_json(), failed[place], attempts)
                 kept.append(None)
         return kept
-
-
-class _Source:
-    """What one consumer has not seen yet: older records first, then the stream."""
-
-    def __init__(
-        self, clients: Clients, table: str, position: Position, clock: Clock, quiet: float
-    ) -> None:
-        self._clients = clients
-        self._table = table
-        self._clock = clock
-        self._quiet = quiet
-        self._replay = position.replay
-        self._began = position.began
-        self._saved_at = position.at
-        self._older: list[tuple[str, RecordChanged]] = []
-        self._reader = StreamReader(clients, table, position.shards, quiet=quiet)
-        self.unsaved = 0
-        """How many were settled since the position was saved."""
-
-    def saved(self) -> Position:
-        """Where all that was settled ends: to be saved now."""
-        self.unsaved, self._saved_at = 0, self._clock.now()
-        return Position(self._replay, self._reader.positions, self._began, self._saved_at)
-
-    @property
-    def is_stale(self) -> bool:
-        """Whether the position was saved long ago."""
-        return self._clock.now() - self._saved_at > _SAVED * _SECOND
-
-    def wanted(
-        self, limit: int, collections: Collection[str] | None
-    ) -> tuple[list[RecordChanged], int]:
-        """Up to `limit` next events in `collections`, and how many were looked at for them.
-        The same ones come again until they are settled."""
-        if limit < 1:
-            return [], 0
-        found: list[RecordChanged] = []
-        looked_at = 0
-        for event in self._events(_LOOKED_AT):
-            looked_at += 1
-            if event is not None and (collections is None or event.key.collection in collections):
-                found.append(event)
-                if len(found) == limit:
-                    break
-        return found, looked_at
-
-    def late(self, looked_at: int) -> list[Change]:
-        """Those of the first ones that `wanted` looked at that came later than readers look
-        back. Older records do not tell."""
-        if self._older:
-            return []
-        changes = [change_in(one.content) for one in self._reader.peek(looked_at)]
-        found = [one for one in changes if one is not None]
-        return [found[place] for place in late_ones(found)]
-
-    def settle(self, looked_at: int) -> None:
-        """The first ones that `wanted` looked at are done with."""
-        self.unsaved += looked_at
-        if not looked_at:
-            return
-        if self._older:
-            self._replay = self._older[looked_at - 1][0]
-            del self._older[:looked_at]
-        else:
-            self._reader.settle(self._reader.peek(looked_at))
-
-    def _events(self, most: int) -> Iterator[RecordChanged | None]:
-        if self._replay != DONE and not self._older:
-            self._older = list(self._records())
-            if not self._older:
-                self._replay = DONE
-        if self._older:
-            yield from (event for _, event in self._older)
-            return
-        try:
-            records = self._reader.peek(most)
-        except PositionLost:
-            # Whatever was missed stands in the table, as it is by now.
-            self._replay, self._began = "", self._clock.now()
-            self._reader = StreamReader(self._clients, self._table, quiet=self._quiet)
-            yield from self._events(most)
-            return
-        for record in records:
-            change = change_in(record.content)
-            replayed = change is not None and self._has_replayed(record.content, change.event)
-            yield None if change is None or replayed else change.event
-
-    def _has_replayed(self, content: Mapping[str, Any], event: RecordChanged) -> bool:
-        """Whether a change came with the older records, as it or as what followed it."""
-        return content["eventName"] != "REMOVE" and event.version < self._oldest
-
-    @property
-    def _oldest(self) -> int:
-        """The first version that only the stream has for a consumer."""
-        return max(0, versions.earliest(self._began - _RECENT * _SECOND))
-
-    def _records(self) -> Iterator[tuple[str, RecordChanged]]:
-        """The next page of older records, with its place."""
-        start: Any = {"ExclusiveStartKey": json.loads(self._replay)} if self._replay else {}
-        while True:
-            try:
-                page = self._clients.get("dynamodb").scan(
-                    TableName=self._table,
-                    FilterExpression="attribute_exists(lk) AND v < :oldest",
-                    ExpressionAttributeValues={":oldest": {"N": str(self._oldest)}},
-                    ConsistentRead=True,
-                    **start,
-                )
-            except (ClientError, BotoCoreError) as exc:
-                raise translated(exc, "reading the table", setting="aws.table") from exc
-            for item in page["Items"]:
-                place = json.dumps({"pk": item["pk"], "sk": item["sk"]})
-                yield place, current_of(item)
-            last = page.get("LastEvaluatedKey")
-            if page["Items"] or not last:
-                return
-            start = {"ExclusiveStartKey": last}
 
 
 def _wanted(state: FeedState, collections: Collection[str] | None) -> list[Held]:

@@ -8,7 +8,6 @@ changes of each record in their order.
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -99,9 +98,16 @@ class StreamReader:
         return found
 
     def settle(self, records: Sequence[StreamRecord]) -> None:
-        """The first ones that `peek` gave are done with."""
-        for shard, count in Counter(record.shard for record in records).items():
-            self.settle_shard(shard, count)
+        """The first ones of each shard that `peek` gave are done with, whatever was read since."""
+        for name, sequence in {one.shard: one.sequence for one in records}.items():
+            shard = self._shards.get(name)
+            if shard is None:
+                continue  # forgotten since, as the stream's oldest are
+            waiting = [one.sequence for one in shard.waiting]
+            if sequence in waiting:
+                self.settle_shard(name, waiting.index(sequence) + 1)
+            else:  # an expired iterator has cost them: they are not read again
+                shard.position = sequence
 
     def open_shards(self) -> list[str]:
         """The shards that may be read now: they have not ended, and their parents have, or are
