@@ -229,8 +229,17 @@ def test_large_records_cost_a_batch_get_a_unit_for_each_4_kb(counted: Counted, s
 
 
 def test_what_is_known_of_shards_is_read_anew_each_minute(counted: Counted, space: str) -> None:
-    """And for a reader of changes after five seconds."""
+    """Where a collection has no number in the table; for a reader of changes after five
+    seconds. A number that is there stays."""
     store, calls = counted.store, counted.calls
+    counted.clock.advance(1_000)
+    store.get(Key(space, _SHARDED, "r1"))
+    assert calls.names == {"GetItem": 1}
+    counted.clock.advance(1_000)
+    calls.clear()
+    store.changes(space, _SHARDED, START, 20)
+    assert calls.names == {"Query": 4}
+    store.get(key(space))
     for seconds, layout in ((59, 0), (2, 1), (59, 0), (2, 1)):
         counted.clock.advance(seconds)
         calls.clear()

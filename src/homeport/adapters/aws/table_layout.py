@@ -10,9 +10,9 @@ one of one shard. Its first write looks whether records of it are there already 
 and notes the number where there are none.
 
 Other processes may have an older definition, which does not declare the collection. They learn
-of a new number within a minute, since each process reads them anew by then. What they write of
-that collection in that minute, in one shard, is not found any more: `settle`, which
-`homeport shards` calls, finds out.
+of a new number within a minute, since each process asks anew by then for what has none. What
+they write of that collection in that minute, in one shard, is not found any more: `settle`,
+which `homeport shards` calls, finds out.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _PREFIX: Final = "c_"
 """Keeps a collection's name apart from the item's own attributes."""
 _SECOND: Final = 1_000_000
 _KNOWN_FOR: Final = 60 * _SECOND
-"""How old what is known of the table may be."""
+"""How old it may be that a collection has no number in the table."""
 _KNOWN_FOR_CHANGES: Final = 5 * _SECOND
 """The same for who reads changes: shards that are overlooked for longer than readers look back
 (`record_store.WINDOW`, less what clocks differ by) would be lost to them."""
@@ -88,11 +88,13 @@ class Layout:
 
     def shards(self, *collections: str) -> Shards:
         """The shards of these collections. Raises Unavailable as `check`."""
-        return self._known_for(_KNOWN_FOR, collections)
+        return self._known_of(collections, _KNOWN_FOR)
 
     def shards_for_changes(self, *collections: str) -> Shards:
         """The same for a reader of changes; of no collection, for one of a whole space's."""
-        return self._known_for(_KNOWN_FOR_CHANGES, collections or self._spread)
+        if collections:
+            return self._known_of(collections, _KNOWN_FOR_CHANGES)
+        return self._known_within(_KNOWN_FOR_CHANGES, self._spread)
 
     def shards_to_write(self, *collections: str) -> Shards:
         """The shards of these before a write, which fixes them for good."""
@@ -118,7 +120,14 @@ class Layout:
             settled.append(Settled(name, shards, noted, before, out_of_place))
         return settled
 
-    def _known_for(self, microseconds: int, collections: Iterable[str]) -> Shards:
+    def _known_of(self, collections: Iterable[str], microseconds: int) -> Shards:
+        """What is known of these: a number that is noted stays, what has none may get one."""
+        known = self._known
+        if known is not None and all(name in known.noted for name in collections):
+            return known
+        return self._known_within(microseconds, collections)
+
+    def _known_within(self, microseconds: int, collections: Iterable[str]) -> Shards:
         """What is known, not older than that. Of a collection that waits for its first write
         nothing is known: another process may just have made it."""
         known = self._known
