@@ -13,8 +13,8 @@ EMULATING := $(VENV)/.installed-ministack
 COMPARING := $(VENV)/.installed-bench
 SAMPLES := $(VENV)/.unpacked-sam
 
-# All tests run on several processors; what ARGS name runs in one process, and starts sooner.
-SIDE_BY_SIDE := -n auto --maxprocesses=4 --no-loadscope-reorder
+# Tests run side by side, but for those that look at a clock.
+ALONE := tests/e2e/test_freshness.py
 
 # Where the environment forbids bytecode, each of the tests' many processes compiles all anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -30,7 +30,12 @@ run: $(RUNNING)  ## start the backend on 127.0.0.1:8090 (ARGS="..." go to `homep
 	@exec $(BIN)/homeport serve $(ARGS)
 
 test: check $(EMULATING) $(SAMPLES)  ## check, then run every test (ARGS=tests/unit/domain for the domain alone)
-	$(BIN)/python -m pytest $(or $(ARGS),$(SIDE_BY_SIDE))
+ifdef ARGS
+	$(BIN)/python -m pytest $(ARGS)
+else
+	$(BIN)/python -m pytest $(ALONE)
+	$(BIN)/python -m pytest -n auto --maxprocesses=4 --no-loadscope-reorder --ignore=$(ALONE)
+endif
 
 # It makes tables, queues and a bucket of its own, and removes them.
 test-aws: $(DEVELOPING)  ## run what AWS itself can tell against your own account (it says what to set)

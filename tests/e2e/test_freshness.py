@@ -24,8 +24,8 @@ LOADED_SECONDS: Final = 1.0
 PROBES: Final = 25
 LOADED_FOR: Final = 7.0
 """Seconds of load: as long as the demo takes, since what falls behind does so in time."""
-LOAD: Final = 1000
-"""Notes a second: more than the demo writes, some 400 to 700 on two slow cores."""
+LOAD: Final = 600
+"""Notes a second: what the demo writes, some 400 to 700 on two slow cores."""
 BATCH: Final = 50
 SENDERS: Final = 2
 TRIES: Final = 3
