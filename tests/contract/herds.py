@@ -39,6 +39,7 @@ from homeport.testing import (
     RecordStoreContract,
     SchemaValidatorContract,
     SearchIndexContract,
+    SearchSemantics,
 )
 from homeport.testing.contract import Contract
 from homeport.testing.histories import Commit
@@ -53,6 +54,7 @@ from tests.contract import (
     broken_record_stores,
     broken_schema_validators,
     broken_search_indexes,
+    broken_search_semantics,
 )
 from tests.contract.late_commits import WINDOW, FewTails, LateCommitStore
 from tests.contract.mutants import Herd
@@ -156,6 +158,16 @@ def _index_suite(kind: type[MemorySearchIndex]) -> type[Contract]:
     return Suite
 
 
+def _semantics_suite(kind: type[MemorySearchIndex]) -> type[Contract]:
+    class Suite(SearchSemantics):
+        @pytest.fixture(scope="session")
+        @classmethod
+        def index(cls) -> MemorySearchIndex:
+            return kind()
+
+    return Suite
+
+
 def _rebuild_suite(kind: type[MemoryRebuild]) -> type[Contract]:
     return _index_suite(broken_rebuilds.rebuilding_with(kind))
 
@@ -253,6 +265,13 @@ HERDS: Final = (
         MemorySearchIndex,
         _index_suite,
         broken_search_indexes.INDEXES,
+    ),
+    Herd(
+        "search semantics",
+        SearchIndex,
+        MemorySearchIndex,
+        _semantics_suite,
+        broken_search_semantics.MEANINGS,
     ),
     Herd(
         "rebuild",

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from homeport.testing.schema_validator import SchemaValidatorContract
     from homeport.testing.search_convergence import SearchConvergence
     from homeport.testing.search_index import CATALOG, SearchIndexContract
+    from homeport.testing.search_semantics import SearchSemantics
 
 _HOMES: Final = {
     "CATALOG": "homeport.testing.search_index",
@@ -48,6 +49,7 @@ _HOMES: Final = {
     "SchemaValidatorContract": "homeport.testing.schema_validator",
     "SearchConvergence": "homeport.testing.search_convergence",
     "SearchIndexContract": "homeport.testing.search_index",
+    "SearchSemantics": "homeport.testing.search_semantics",
     "TestBackend": "homeport.testing.backend",
     "in_memory": "homeport.testing.backend",
 }
@@ -69,6 +71,7 @@ __all__ = [
     "SchemaValidatorContract",
     "SearchConvergence",
     "SearchIndexContract",
+    "SearchSemantics",
     "TestBackend",
     "in_memory",
 ]
