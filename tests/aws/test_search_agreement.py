@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from homeport.adapters.aws.search_index import CloudSearchIndex
 from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.memory.search_index import MemorySearchIndex
 from homeport.domain.model.document import IndexChange
-from homeport.domain.model.query import After, SearchPage, SearchQuery
+from homeport.domain.model.query import SearchQuery
 from tests.aws.search_domains import domain, index_on
-from tests.contract.test_search_agreement import changes, queries
+from tests.contract.test_search_agreement import changes, check_same_answers, queries
 
 
 @settings(
@@ -38,23 +35,4 @@ def test_both_give_the_same_answers(
         emulator.settle()
         assert memory.entries(100) == index.entries(100)
         for query in asked:
-            if query.sort is None:
-                whole = replace(query, limit=100)
-                assert _unordered(memory.search(whole)) == _unordered(index.search(whole))
-            else:
-                _same_pages(memory, index, query)
-
-
-def _same_pages(memory: MemorySearchIndex, index: CloudSearchIndex, query: SearchQuery) -> None:
-    hits = True
-    while hits:
-        page = memory.search(query)
-        assert page == index.search(query)
-        hits = bool(page.hits)
-        if hits:
-            query = replace(query, after=After(page.hits[-1].sort_value, page.hits[-1].key))
-
-
-def _unordered(page: SearchPage) -> SearchPage:
-    hits = tuple(sorted((hit._replace(score=0.0) for hit in page.hits), key=lambda hit: hit.key))
-    return replace(page, hits=hits)
+            check_same_answers(memory, index, query)

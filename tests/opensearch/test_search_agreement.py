@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.memory.search_index import MemorySearchIndex
-from homeport.adapters.opensearch.search_index import OpenSearchIndex
 from homeport.domain.model.document import IndexChange
-from homeport.domain.model.query import After, SearchPage, SearchQuery
-from tests.contract.test_search_agreement import changes, queries
+from homeport.domain.model.query import SearchQuery
+from tests.contract.test_search_agreement import changes, check_same_answers, queries
 from tests.opensearch.indexes import STANDARD, ask, clean, index_on, new_prefix
 
 BATCHES = st.lists(st.lists(changes, min_size=1, max_size=10), min_size=1, max_size=3)
@@ -64,29 +61,10 @@ def _compare(
         ask(url, "POST", f"/{prefix}-0*/_refresh")
         assert memory.entries(100) == index.entries(100)
         for query in asked:
-            _same(memory, index, query)
+            check_same_answers(memory, index, query)
     finally:
         index.close()
         clean(url, prefix)
-
-
-def _same(memory: MemorySearchIndex, index: OpenSearchIndex, query: SearchQuery) -> None:
-    if query.sort is None:
-        whole = replace(query, limit=100)
-        assert _unordered(memory.search(whole)) == _unordered(index.search(whole))
-        return
-    hits = True
-    while hits:
-        page = memory.search(query)
-        assert page == index.search(query)
-        hits = bool(page.hits)
-        if hits:
-            query = replace(query, after=After(page.hits[-1].sort_value, page.hits[-1].key))
-
-
-def _unordered(page: SearchPage) -> SearchPage:
-    hits = tuple(sorted((hit._replace(score=0.0) for hit in page.hits), key=lambda hit: hit.key))
-    return replace(page, hits=hits)
 
 
 @pytest.mark.parametrize("language", ["ar", "de", "el", "nl", "ru", "ta", "tr"])
