@@ -12,6 +12,7 @@ from homeport.domain.model.query import SearchPage, SearchQuery
 from homeport.domain.model.record import Key
 from homeport.domain.ports.search_index import Capability
 from tests.contract.broken_search_answers import ANSWERS
+from tests.contract.broken_search_nearness import NEARNESS
 
 
 class ForgetsRemovals(MemorySearchIndex):
@@ -182,4 +183,5 @@ INDEXES: Final[dict[str, type[MemorySearchIndex]]] = {
     "rebuilds twice at once": RebuildsTwiceAtOnce,
     "claims to stem": ClaimsToStem,
     **ANSWERS,
+    **NEARNESS,
 }

@@ -149,8 +149,11 @@ def _identity_suite(kind: type[MemoryIdentityProvider]) -> type[Contract]:
     return Suite
 
 
-def _index_suite(kind: type[MemorySearchIndex]) -> type[Contract]:
+def _index_suite(kind: type[MemorySearchIndex], *, able: bool = True) -> type[Contract]:
     class Suite(SearchIndexContract):
+        geo = able
+        fuzzy = able
+
         @pytest.fixture
         def index(self) -> MemorySearchIndex:
             return kind()
@@ -265,6 +268,7 @@ HERDS: Final = (
         MemorySearchIndex,
         _index_suite,
         broken_search_indexes.INDEXES,
+        {"ignores what it cannot": partial(_index_suite, able=False)},
     ),
     Herd(
         "search semantics",

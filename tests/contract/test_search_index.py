@@ -24,6 +24,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedSearch
 
 
 class TestMemorySearchIndex(SearchIndexContract):
+    geo = True
+    fuzzy = True
     histories = 100
 
     @pytest.fixture
@@ -33,6 +35,7 @@ class TestMemorySearchIndex(SearchIndexContract):
 
 class TestEmbeddedSearchIndex(SearchIndexContract):
     stems = True
+    fuzzy = True
     histories = 5
 
     @pytest.fixture
@@ -53,6 +56,8 @@ class DownIndex(MemorySearchIndex):
 class TestShadowedIndex(SearchIndexContract):
     """It keeps the whole contract, with a second that is no good."""
 
+    geo = True
+    fuzzy = True
     histories = 20
 
     @pytest.fixture

@@ -24,6 +24,8 @@ class _OnOpenSearch(SearchIndexContract):
     leaves a rebuild behind."""
 
     stems = True
+    geo = True
+    fuzzy = True
     _url: str
     _prefix: str
 

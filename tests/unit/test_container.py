@@ -9,9 +9,16 @@ from homeport.container import assemble, build
 from homeport.definition import Definition, DefinitionError
 from homeport.domain.model.collection import Catalog
 from homeport.domain.ports.search_index import Capability
-from homeport.testing.backend import in_memory
 
 SHOPS = Definition.model_validate({"collections": {"shops": {"fields": {"place": "geo"}}}})
+
+
+class Index(MemorySearchIndex):
+    """One that has no capability."""
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        return frozenset()
 
 
 class Atlas(MemorySearchIndex):
@@ -24,10 +31,10 @@ class Atlas(MemorySearchIndex):
 
 def test_a_capability_that_the_index_lacks_is_missed_at_the_start() -> None:
     with pytest.raises(DefinitionError) as refused:
-        in_memory(SHOPS)
+        build(SHOPS, search_index=Index()).check()
     assert str(refused.value) == (
         "collections.shops.fields.place: the role geo needs an index with the capability geo, "
-        'which "memory" has not. Give the field another role, or set adapters.search_index to '
+        'which "embedded" has not. Give the field another role, or set adapters.search_index to '
         "one that has it."
     )
 

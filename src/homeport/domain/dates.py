@@ -18,15 +18,17 @@ class Moment(NamedTuple):
 
 
 def parse_date(text: str) -> Moment | None:
-    """What `text` says, None where it is no date. Finer parts than microseconds are cut off."""
+    """What `text` says, None where it is no date of the years 1 to 9999 in UTC. Finer parts than
+    microseconds are cut off."""
     if _DATE.match(text) is None:
         return None
     try:
         when = datetime.fromisoformat(text.upper())
-    except ValueError:
+        when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
     if len(text) == _DAY_LENGTH:
-        start = _microseconds(when.replace(tzinfo=UTC))
+        start = _microseconds(when)
         return Moment(start, start + _DAY)
     start = _microseconds(when)
     return Moment(start, start + 1)

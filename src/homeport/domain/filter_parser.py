@@ -4,7 +4,8 @@
     pages:>300   pages:<=10    more, less           also >= and <
     pages:100..200             from, to, both included; 100.. and ..200 are open
     seen:2025-01-31            a date, RFC 3339; a day means all of it
-    title~running shoes        these words in this text field
+    title~running shoes        these words in this text field; shose~ also what is nearly so
+    place:48.21,16.37,5km      no farther from there; in m unless km is written
 
 A field is a dotted path within a record's data. An undeclared one matches whatever the index
 inferred: `pages:7` finds the number 7 and the string "7".
@@ -21,8 +22,9 @@ from homeport.domain import limits
 from homeport.domain.dates import Moment, parse_date
 from homeport.domain.errors import Fault, Invalid
 from homeport.domain.model.collection import Catalog, FieldRole
-from homeport.domain.model.query import AnyOf, Filter, Range, Term, Words
-from homeport.domain.query_parser import split_words
+from homeport.domain.model.query import AnyOf, Filter, Fuzzy, Near, Range, Term, Words
+from homeport.domain.place_parser import is_circle, parse_circle
+from homeport.domain.query_parser import cut_words, split_words
 
 Bound: TypeAlias = "str | int | float | None"
 
@@ -120,10 +122,16 @@ def _words(
 ) -> tuple[Filter, ...]:
     if FieldRole.TEXT not in possible:
         raise _fault(parameter, f"{field} is not a text field")
-    words = split_words(text)
-    if not words:
+    filters: list[Filter] = []
+    for piece in text.split():
+        fuzzy = cut_words(piece)[-1:] if piece.endswith("~") else []
+        # Whatever stands before the last word of a piece, as in e-mial~, is meant as it is.
+        words = cut_words(piece)[:-1] if fuzzy else split_words(piece)
+        filters += [Words(word, field) for word in words]
+        filters += [Fuzzy(word, field) for word in fuzzy]
+    if not filters:
         raise _fault(parameter, "~ needs at least one word")
-    return tuple(Words(word, field) for word in words)
+    return tuple(filters)
 
 
 def _value(
@@ -135,6 +143,8 @@ def _value(
     text = as_keyword(value)
     if possible == {FieldRole.TEXT}:
         return _words(field, text, possible, parameter)
+    if FieldRole.GEO in possible and (possible == {FieldRole.GEO} or is_circle(text)):
+        return (_near(field, text, parameter),)
     options: list[Filter] = []
     if FieldRole.KEYWORD in possible:
         options.append(Term(FieldRole.KEYWORD, field, text))
@@ -149,11 +159,18 @@ def _value(
     return (options[0] if len(options) == 1 else AnyOf(tuple(options)),)
 
 
+def _near(field: str, text: str, parameter: str) -> Near:
+    try:
+        return Near(field, *parse_circle(text))
+    except ValueError as exc:
+        raise _fault(parameter, str(exc)) from None
+
+
 def _range(condition: Condition, possible: frozenset[FieldRole], parameter: str) -> Filter:
     field, low, high = condition.field, condition.low, condition.high
     given = [bound for bound in (low, high) if bound is not None]
     if FieldRole.NUMBER in possible and all(_number(bound) is not None for bound in given):
-        return Range(
+        found = Range(
             FieldRole.NUMBER,
             field,
             _number(low),
@@ -161,12 +178,22 @@ def _range(condition: Condition, possible: frozenset[FieldRole], parameter: str)
             condition.include_low,
             condition.include_high,
         )
+        return _in_order(found, parameter)
     moments = [_moment(bound) for bound in (low, high)]
     if FieldRole.DATE in possible and sum(one is not None for one in moments) == len(given):
-        return _dates(condition, *moments)
+        return _in_order(_dates(condition, *moments), parameter)
     if not possible & {FieldRole.NUMBER, FieldRole.DATE}:
         raise _fault(parameter, f"{field} has no order: it is declared as {_names(possible)}")
     raise _fault(parameter, f"{field} takes {_expected(possible & _ORDERED)}")
+
+
+def _in_order(found: Range, parameter: str) -> Range:
+    low, high = found.low, found.high
+    # Of dates, the upper bound is where the day or moment has ended.
+    behind = high if found.role is FieldRole.NUMBER or high is None else high - 1
+    if low is not None and behind is not None and low > behind:
+        raise _fault(parameter, f"the lower bound of {found.field} comes first")
+    return found
 
 
 def _dates(condition: Condition, low: Moment | None, high: Moment | None) -> Range:
@@ -226,6 +253,7 @@ _WANTED: Final = {
     FieldRole.KEYWORD: "a value",
     FieldRole.NUMBER: "a number",
     FieldRole.DATE: "a date (RFC 3339 or YYYY-MM-DD)",
+    FieldRole.GEO: "latitude,longitude,distance",
 }
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _FILTER: Final = re.compile(r"([^:~]+)([:~])(.+)\Z", re.DOTALL)

@@ -27,6 +27,10 @@ QUERY_BYTES: Final = 1024
 FILTERS: Final = 16
 FACETS: Final = 10
 FACET_VALUES: Final = 10
+FACET_RANGES: Final = 20
+"""How many ranges one facet may name."""
+FACET_INTERVALS: Final = 366
+"""How many hours, days, weeks, months or years one facet may count."""
 SEARCH_DEPTH: Final = 10_000
 """How many hits paging by relevance can reach (CloudSearch and OpenSearch alike)."""
 SCHEMA_LEVELS: Final = 128

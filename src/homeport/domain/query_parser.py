@@ -4,6 +4,7 @@
     "run fast"        side by side, in this order
     -slow             without this word; also -"a phrase" and -pre*
     run*              words that begin so
+    shose~            words that are so or nearly so
     e-mail            words joined by - / or : stand side by side
 
 It forgives everything: a quote that is never closed, operators without a word and characters
@@ -21,7 +22,7 @@ from typing import Final
 
 from homeport.domain import limits
 from homeport.domain.errors import Fault, Invalid
-from homeport.domain.model.query import All, Node, Not, Nothing, Phrase, Prefix, Words
+from homeport.domain.model.query import All, Fuzzy, Node, Not, Nothing, Phrase, Prefix, Words
 
 
 @lru_cache(1024)
@@ -79,9 +80,9 @@ def _bare(piece: str) -> Node | None:
 
 def _part(part: str) -> Iterator[Node]:
     words = split_words(part)
-    if words and part.endswith("*"):
-        *words, prefix = cut_words(part)
-        yield Prefix(prefix)
+    if words and part.endswith(("*", "~")):
+        *words, last = cut_words(part)
+        yield Prefix(last) if part.endswith("*") else Fuzzy(last)
     node = _side_by_side(words)
     if node is not None:
         yield node
@@ -109,5 +110,5 @@ _BETWEEN: Final = re.compile(rf"[^\w{_INSIDE}\x80-\U0010ffff]+")
 """ASCII that stands between words; \\w is what isalnum() says, and the sign _."""
 _UNUSUAL: Final = re.compile(rf"[^\w{_INSIDE}\x00-\x7f]")
 _PIECE: Final = re.compile(r'(-?)(?:"([^"]*)"|([^\s"]+))')
-_PART: Final = re.compile(r"[^*!(){}\[\]^~?\\&|,;<>=]+\*?")
+_PART: Final = re.compile(r"[^*!(){}\[\]^~?\\&|,;<>=]+(?:\*|~\Z)?")
 _PLAIN_QUOTES: Final = str.maketrans("“”„", '"""')

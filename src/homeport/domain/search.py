@@ -15,38 +15,37 @@ from typing import Final, NamedTuple, TypeVar
 
 from homeport.domain import limits
 from homeport.domain.access import readable_scopes
-from homeport.domain.dates import format_date
 from homeport.domain.document_builder import build_document
-from homeport.domain.errors import Fault, Invalid, Unavailable
-from homeport.domain.filter_parser import (
-    Condition,
-    FieldRoles,
-    check_field,
-    parse_condition,
-    to_filters,
-)
+from homeport.domain.errors import Unavailable
+from homeport.domain.facets import Facets, parse_facets
+from homeport.domain.filter_parser import Condition, FieldRoles
 from homeport.domain.model import names
-from homeport.domain.model.collection import Catalog, FieldRole
+from homeport.domain.model.collection import Catalog
 from homeport.domain.model.identity import Principal
 from homeport.domain.model.opaque import digest
 from homeport.domain.model.query import (
     After,
-    Facet,
     FacetCount,
-    Filter,
     Hit,
     Nothing,
     Prefix,
     Scope,
     SearchPage,
     SearchQuery,
-    Sort,
 )
 from homeport.domain.model.record import Key, Record
 from homeport.domain.ports.record_store import RecordStore
 from homeport.domain.ports.search_index import SearchIndex
 from homeport.domain.query_parser import cut_words, parse_query
 from homeport.domain.search_cursor import cursor_after, cursor_at, resume
+from homeport.domain.search_parameters import (
+    check_limit,
+    check_match,
+    check_text_field,
+    parse_filters,
+    parse_highlight,
+    parse_sort,
+)
 
 T = TypeVar("T")
 
@@ -56,9 +55,10 @@ class SearchRequest:
     """What a client asks for.
 
     `q` is the user's words; `space` (`me` for one's own) and `collection` narrow where to
-    look; filters are conditions, or their text form; `facets` are fields to count values of;
-    `sort` is a declared field, with `-` in front for descending; `highlight` are declared
-    text fields; `cursor` is what the page before ended with.
+    look; filters are conditions, or their text form; `facets` are fields to count values, ranges
+    or stretches of time of, as `homeport.domain.facets` says; `sort` is a declared field, with
+    `-` in front for descending, or `field:latitude,longitude` for the nearest first; `highlight`
+    are declared text fields; `cursor` is what the page before ended with.
     """
 
     q: str | None = None
@@ -74,11 +74,13 @@ class SearchRequest:
 
 class Found(NamedTuple):
     """A hit. `score` is 1 for the page's best and 0 where sorted; `highlights` maps a field
-    to HTML-escaped fragments with `<em>` around what matched."""
+    to HTML-escaped fragments with `<em>` around what matched; `distance` is in metres, where
+    hits are sorted by it and this one has a place."""
 
     record: Record
     score: float
     highlights: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    distance: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,27 +142,33 @@ class Search:
         self, request: SearchRequest, space: str | None, scopes: tuple[Scope, ...]
     ) -> SearchResult:
         roles = FieldRoles(self._catalog, request.collection)
+        able = self._index.capabilities
+        facets = parse_facets(request.facets, roles)
         query = SearchQuery(
-            match=parse_query(request.q),
+            match=check_match(parse_query(request.q), able),
             scopes=scopes,
-            filters=_filters(request.filters, roles),
-            facets=_facets(request.facets, roles),
-            highlight=_highlight(request.highlight, roles),
-            sort=_sort(request.sort, roles),
-            limit=_limit(request.limit, limits.PAGE_ITEMS),
+            filters=parse_filters(request.filters, roles, able),
+            highlight=parse_highlight(request.highlight, roles),
+            sort=parse_sort(request.sort, roles, able),
+            limit=check_limit(request.limit, limits.PAGE_ITEMS),
         )
         of = digest(
             "search", request.q, space, request.collection, request.sort, *map(str, request.filters)
         )
         query = resume(query, request.cursor, of)
+        if facets.extents:
+            facets = self._with_extents(query, facets)
+        query = replace(query, facets=facets.queries)
         page, cursor = self._page(query, of)
         found, looked_at = self._found(page.hits, scopes)
+        if query.sort is not None and query.sort.place is not None:
+            found = _with_distances(found, page.hits)
         if looked_at < len(page.hits):
             cursor = _cursor(query, page.hits[:looked_at], of)
         return SearchResult(
             hits=tuple(found),
             total=page.total,
-            facets=_counted(query.facets, page.facets),
+            facets=facets.shown(page.facets),
             cursor=cursor,
         )
 
@@ -179,12 +187,10 @@ class Search:
         field of them, the most frequent first. Raises Invalid and NotFound as `search` does.
         """
         space = principal.id if space == names.ME else space
-        limit = _limit(limit, _SUGGESTIONS)
+        limit = check_limit(limit, _SUGGESTIONS)
         parse_query(prefix, "prefix")
         if field is not None:
-            roles = FieldRoles(self._catalog, collection)
-            if FieldRole.TEXT not in roles.possible(check_field(field, "field")):
-                raise _invalid("field", f"{field} is not a text field")
+            check_text_field(field, FieldRoles(self._catalog, collection))
         words = cut_words(prefix.lower())
         return self._within(
             _Reach(principal, space, collection),
@@ -224,6 +230,12 @@ class Search:
             if set(memberships) == set(before):
                 return found
         raise Unavailable("Memberships change all the time. Try again in a moment.")
+
+    def _with_extents(self, query: SearchQuery, facets: Facets) -> Facets:
+        """Ask from when to when the dates of all matches are, to cut the time between."""
+        asked = SearchQuery(query.match, query.scopes, query.filters, facets.extents, limit=1)
+        page, _ = self._page(asked, "")
+        return facets.within(page.facets)
 
     def _page(self, query: SearchQuery, of: str) -> tuple[SearchPage, str | None]:
         """A page, and the cursor of the next one."""
@@ -288,6 +300,11 @@ class _Reach(NamedTuple):
     collection: str | None
 
 
+def _with_distances(found: Sequence[Found], hits: Sequence[Hit]) -> list[Found]:
+    distances = {hit.key: float(hit.sort_value) for hit in hits if hit.sort_value is not None}
+    return [one._replace(distance=distances.get(one.record.key)) for one in found]
+
+
 def _covered(key: Key, scopes: Sequence[Scope]) -> bool:
     for scope in scopes:  # noqa: SIM110 - any() with a generator takes four times as long
         if scope.covers(key):
@@ -302,98 +319,8 @@ def _cursor(query: SearchQuery, hits: Sequence[Hit], of: str) -> str:
     return cursor_after(After(hits[-1].sort_value, hits[-1].key), of)
 
 
-def _filters(given: Sequence[str | Condition], roles: FieldRoles) -> tuple[Filter, ...]:
-    if len(given) > limits.FILTERS:
-        raise _invalid("filter", f"at most {limits.FILTERS} filters")
-    filters: list[Filter] = []
-    for place, one in enumerate(given):
-        parameter = f"filter/{place}"
-        condition = parse_condition(one, parameter) if isinstance(one, str) else one
-        filters += to_filters(condition, roles, parameter)
-    return tuple(filters)
-
-
-def _facets(fields: Sequence[str], roles: FieldRoles) -> tuple[Facet, ...]:
-    """A facet for each role that the field can have."""
-    if len(fields) > limits.FACETS:
-        raise _invalid("facet", f"at most {limits.FACETS} facets")
-    facets = []
-    for field_name in dict.fromkeys(fields):
-        parameter = f"facet/{fields.index(field_name)}"
-        possible = roles.possible(check_field(field_name, parameter))
-        # A date that was inferred is a keyword too, and would be counted twice.
-        counted = roles.declared(field_name) | {FieldRole.KEYWORD, FieldRole.NUMBER}
-        found = [role for role in _COUNTED if role in possible & counted]
-        if not found:
-            raise _invalid(parameter, f"{field_name} is not a keyword, number or date field")
-        facets += [Facet(role, field_name, limits.FACET_VALUES) for role in found]
-    return tuple(facets)
-
-
-def _sort(text: str | None, roles: FieldRoles) -> Sort | None:
-    if text is None:
-        return None
-    field_name = check_field(text.removeprefix("-"), "sort")
-    found = roles.declared(field_name) & set(_COUNTED)
-    if len(found) != 1:
-        reason = (
-            f"{field_name} is declared in several ways: name a collection"
-            if found
-            else f"{field_name} is not declared as a keyword, number or date field"
-        )
-        raise _invalid("sort", reason)
-    return Sort(next(iter(found)), field_name, text.startswith("-"))
-
-
-def _highlight(fields: Sequence[str], roles: FieldRoles) -> tuple[str, ...]:
-    for place, field_name in enumerate(fields):
-        if FieldRole.TEXT not in roles.declared(field_name):
-            raise _invalid(f"highlight/{place}", f"{field_name} is not declared as a text field")
-    return tuple(dict.fromkeys(fields))
-
-
-def _limit(limit: int, most: int) -> int:
-    if not 1 <= limit <= most:
-        raise _invalid("limit", f"1 to {most}")
-    return limit
-
-
-def _counted(
-    facets: Sequence[Facet], counts: Sequence[Sequence[FacetCount]]
-) -> dict[str, tuple[FacetCount, ...]]:
-    """The counts by field, those of one field's roles merged, as JSON can say them."""
-    merged: dict[str, list[FacetCount]] = {}
-    for facet, found in zip(facets, counts, strict=True):
-        merged.setdefault(facet.field, []).extend(
-            FacetCount(_shown(facet.role, one.value), one.count) for one in found
-        )
-    return {
-        name: tuple(sorted(found, key=_by_count)[: limits.FACET_VALUES])
-        for name, found in merged.items()
-    }
-
-
-def _by_count(one: FacetCount) -> tuple[int, bool, float, str]:
-    text = isinstance(one.value, str)
-    return -one.count, text, 0.0 if text else float(one.value), str(one.value)
-
-
-def _shown(role: FieldRole, value: str | float | int) -> str | float | int:
-    if role is FieldRole.DATE:
-        return format_date(int(value))
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
-
-
-def _invalid(parameter: str, detail: str) -> Invalid:
-    return Invalid("The search cannot be done so.", (Fault(parameter, detail),))
-
-
 _LOOKS: Final = 3
 """At the memberships of one caller, for one search."""
 _SUGGESTIONS: Final = 20
 _SUGGESTED_BYTES: Final = 500_000
 """Cutting more into words would hold everybody up."""
-_COUNTED: Final = (FieldRole.KEYWORD, FieldRole.NUMBER, FieldRole.DATE)
-"""Roles whose values can be counted and sorted by."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from homeport.domain import limits
 from homeport.domain.errors import Fault, Invalid
@@ -65,8 +65,12 @@ def _after(query: SearchQuery, place: list[Any] | None, role: FieldRole) -> Sear
 def _value(value: Any, role: FieldRole) -> str | float | int:
     if role is FieldRole.KEYWORD and isinstance(value, str):
         return value
-    if role is FieldRole.NUMBER and type(value) in (int, float) and math.isfinite(value):
+    if role in _NUMBERS and type(value) in (int, float) and math.isfinite(value):
         return float(value)
     if role is FieldRole.DATE and type(value) is int and not abs(value) >> 63:
         return value
     raise ValueError
+
+
+_NUMBERS: Final = frozenset({FieldRole.NUMBER, FieldRole.GEO})
+"""A distance is one too."""

@@ -96,7 +96,13 @@ ANSWERS: Final[dict[str, Schema]] = {
                 "description": "By field: HTML-escaped fragments, matches in `<em>`.",
                 "additionalProperties": {"type": "array", "items": {"type": "string"}},
             },
-        }
+            "distance": {
+                "type": "number",
+                "minimum": 0,
+                "description": "In metres, where hits are sorted by it and the record has a place.",
+            },
+        },
+        "distance",
     ),
     "FacetCount": fields({"value": {"type": ["string", "number"]}, "count": _COUNT}),
     "SearchResult": fields(
@@ -105,7 +111,11 @@ ANSWERS: Final[dict[str, Schema]] = {
             "total": _COUNT,
             "facets": {
                 "type": "object",
-                "description": "By field: its most frequent values among all matches.",
+                "description": (
+                    "By what was asked for, among all matches: the most frequent values of a "
+                    "field; each range, in the order asked for; each interval by its begin, "
+                    "without gaps."
+                ),
                 "additionalProperties": {"type": "array", "items": reference("FacetCount")},
             },
             "cursor": CURSOR,
@@ -188,16 +198,26 @@ PATCHES: Final = {"RecordPatch": _RECORD_PATCH, "MessagePatch": _MESSAGE_PATCH}
 
 _QUERY: Final = {
     "maxLength": limits.QUERY_BYTES,
-    "description": 'Words, "a phrase", -not, prefix*: at most 1,024 bytes of UTF-8.',
+    "description": 'Words, "a phrase", -not, prefix*, nearly~: at most 1,024 bytes of UTF-8.',
 }
 _WHERE: Final = {
     "space": {"description": "Only in this space; `me` for one's own."},
     "collection": {"description": "Only in this collection."},
 }
 _FILTER: Final = {
-    "description": "`kind:novel`, `pages:>300`, `pages:100..200`, `title~running shoes`: all hold.",
+    "description": (
+        "`kind:novel`, `pages:>300`, `pages:100..200`, `title~running shoes`, "
+        "`place:48.21,16.37,5km` (latitude, longitude and a distance in m or km): all hold."
+    ),
 }
-_FACET: Final = {"description": "Count the values of these fields among all matches."}
+_FACET: Final = {
+    "description": (
+        "Counts among all matches: of a field's values (`kind`), of ranges as filters write "
+        f"them (`pages:<100,100..200,>200`, up to {limits.FACET_RANGES}), or of a date field by "
+        f"`hour`, `day`, `week`, `month` or `year` in UTC (`seen:month`, up to "
+        f"{limits.FACET_INTERVALS})."
+    ),
+}
 _PAGED: Final = {
     "limit": {"description": "How many at most."},
     "cursor": {"description": "From the page before, of the same question."},
@@ -206,7 +226,12 @@ _SEARCH: Final[dict[str, Schema]] = {
     "q": _QUERY,
     **_WHERE,
     "highlight": {"description": "Fragments of these declared text fields."},
-    "sort": {"description": "A declared field, `-field` for descending; else the best first."},
+    "sort": {
+        "description": (
+            "A declared field, `-field` for descending, or `place:48.21,16.37` for the nearest "
+            "first; else the best first."
+        )
+    },
     **_PAGED,
 }
 _ACCOUNT: Final[dict[str, Schema]] = {

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from homeport.testing.search_answers import AnswersContract
 from homeport.testing.search_changes import ChangesContract
+from homeport.testing.search_facets import FacetsContract
 from homeport.testing.search_matching import MatchingContract
+from homeport.testing.search_nearness import NearnessContract
 from homeport.testing.search_rebuilds import RebuildsContract
 from homeport.testing.search_support import CATALOG
 
 __all__ = ["CATALOG", "SearchIndexContract"]
 
 
-class SearchIndexContract(MatchingContract, AnswersContract, ChangesContract, RebuildsContract):
+class SearchIndexContract(
+    MatchingContract,
+    AnswersContract,
+    FacetsContract,
+    NearnessContract,
+    ChangesContract,
+    RebuildsContract,
+):
     """What `homeport.domain.ports.search_index.SearchIndex` promises.
 
     Override the fixture `index` with an index made for `homeport.testing.CATALOG`. It may be
     the same for all tests, if it must. An index that goes by English stems sets `stems` to
-    True; one whose engine has no second index for a rebuild to fill, so that it is rebuilt in
-    place, sets `swaps` to False. `histories` is how many random histories of changes the test
-    of convergence runs through: a slow engine sets it lower.
+    True, one that knows distances `geo`, one that finds words that are nearly so `fuzzy`; one
+    whose engine has no second index for a rebuild to fill, so that it is rebuilt in place, sets
+    `swaps` to False. `histories` is how many random histories of changes the test of convergence
+    runs through: a slow engine sets it lower.
     """

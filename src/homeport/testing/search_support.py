@@ -28,6 +28,7 @@ CATALOG: Final = Catalog(
                 "kind": FieldDeclaration(FieldRole.KEYWORD),
                 "pages": FieldDeclaration(FieldRole.NUMBER),
                 "seen": FieldDeclaration(FieldRole.DATE),
+                "home": FieldDeclaration(FieldRole.GEO),
             },
         )
     ]
@@ -40,6 +41,11 @@ class SearchIndexSupport(Contract):
 
     stems: ClassVar[bool] = False
     """Whether the index goes by English stems: running finds run."""
+
+    geo: ClassVar[bool] = False
+    """Whether it knows distances: the capability GEO."""
+    fuzzy: ClassVar[bool] = False
+    """Whether it finds words that are nearly as asked: the capability FUZZY."""
 
     @pytest.fixture
     def index(self) -> SearchIndex:
@@ -77,9 +83,9 @@ def key(space: str, id: str = "a", collection: str = NOTES) -> Key:
 
 
 def note(place: Key, version: int = 1, **fields: Any) -> Document:
-    """A document whose text, keyword, number and date fields are given by name: a string is
-    text in `title`, `body` and `summary` and else a keyword, a datetime is a date. A list
-    gives several values."""
+    """A document whose fields are given by name: a string is text in `title`, `body` and
+    `summary` and else a keyword, a datetime is a date, a tuple a point. A list gives several
+    values."""
     grouped: dict[str, dict[str, tuple[Any, ...]]] = {}
     for name, value in fields.items():
         values = tuple(value) if isinstance(value, list) else (value,)
@@ -114,10 +120,12 @@ def ids_of(hits: Sequence[Hit]) -> list[str]:
 def _role(name: str, value: object) -> str:
     if isinstance(value, str):
         return "text" if name in ("title", "body", "summary") else "keyword"
+    if isinstance(value, tuple):
+        return "geo"
     return "date" if isinstance(value, datetime) else "number"
 
 
 def _as_stored(value: Any) -> Any:
     if isinstance(value, datetime):
         return microseconds(value)
-    return value if isinstance(value, str) else float(value)
+    return value if isinstance(value, str | tuple) else float(value)

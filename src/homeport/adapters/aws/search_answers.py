@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from homeport.adapters.aws import search_fields as fields
 from homeport.adapters.aws.search_documents import Operations, key_of
 from homeport.adapters.aws.search_errors import SEARCH_SETTING, search_error
+from homeport.adapters.aws.search_facets import asked_facets, read_facets
 from homeport.adapters.aws.search_highlights import Highlighter
 from homeport.adapters.aws.search_query import (
     EVERYTHING,
@@ -26,7 +27,7 @@ from homeport.domain.errors import Invalid
 from homeport.domain.limits import SEARCH_DEPTH
 from homeport.domain.model.collection import FieldRole
 from homeport.domain.model.document import IndexEntry
-from homeport.domain.model.query import Facet, FacetCount, Hit, SearchPage, SearchQuery, Sort
+from homeport.domain.model.query import Hit, SearchPage, SearchQuery, Sort
 from homeport.domain.model.record import Key
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class Answers:
 
     def page(self, query: SearchQuery) -> SearchPage:
         """One request; two for a page that goes on after a place, since what is counted does
-        not begin there. Raises Invalid for a sort by a field that is not declared."""
+        not begin there; and one more each time that a field is counted in another way. Raises
+        Invalid for a sort by a field that is not declared, and for what CloudSearch cannot do."""
         if not query.scopes:
             return SearchPage((), 0, tuple(() for _ in query.facets))
         asked: dict[str, Any] = {
@@ -56,20 +58,27 @@ class Answers:
             "queryOptions": json.dumps({"fields": self._translator.default_fields}),
             "filterQuery": self._translator.within(query),
         }
-        counted = {"facet": json.dumps(_facets(query.facets))} if query.facets else {}
+        counted, *more = asked_facets(query.facets) or [{}]
         highlighter = Highlighter(query, f"<{secrets.token_hex(8)}>")
         if query.sort is None:
             size = max(0, min(query.limit, SEARCH_DEPTH - query.offset))
             start = query.offset if size else 0
             answer = self._ask(asked | counted | self._by_score(query, highlighter, size, start))
-            return _page(query, answer, answer, highlighter)
+            counts = [answer, *self._counts(asked, more)]
+            return _page(query, answer, counts, highlighter)
         shown = asked | self._by_field(query.sort, query.limit, highlighter)
         if query.after is None:
             answer = self._ask(shown | counted)
-            return _page(query, answer, answer, highlighter)
+            counts = [answer, *self._counts(asked, more)]
+            return _page(query, answer, counts, highlighter)
         shown["filterQuery"] = every([asked["filterQuery"], beyond(query.sort, query.after)])
-        counts = self._ask(asked | counted | {"size": 0, "returned": ["_no_fields"]})
+        counts = self._counts(asked, [counted, *more])
         return _page(query, self._ask(shown), counts, highlighter)
+
+    def _counts(self, asked: Mapping[str, Any], facets: Sequence[Mapping[str, str]]) -> list[Any]:
+        """Answers without hits, one for each group of facets."""
+        none = {"size": 0, "returned": ["_no_fields"]}
+        return [self._ask({**asked, **one, **none}) for one in facets]
 
     def entries(self, limit: int, after: Key | None) -> list[IndexEntry]:
         """Documents by key, without markers."""
@@ -136,6 +145,8 @@ class Answers:
         }
 
     def _by_field(self, sort: Sort, size: int, highlighter: Highlighter) -> dict[str, Any]:
+        if sort.role is FieldRole.GEO:
+            raise Invalid("This search index knows no distances.")
         if (sort.role, sort.field) not in self._columns:
             raise Invalid(f"{sort.field} is not declared, so it cannot be sorted by.")
         name = fields.first_field(sort.role, sort.field)
@@ -163,25 +174,15 @@ def _returned(names: Sequence[str], highlighter: Highlighter) -> dict[str, Any]:
     return {"returned": returned, "highlight": json.dumps(highlighter.asked())}
 
 
-def _facets(facets: Sequence[Facet]) -> dict[str, dict[str, Any]]:
-    return {
-        fields.values_field(one.role, one.field): {"sort": "count", "size": max(one.size, _BUCKETS)}
-        for one in facets
-    }
-
-
-def _page(query: SearchQuery, answer: Any, counts: Any, highlighter: Highlighter) -> SearchPage:
+def _page(
+    query: SearchQuery, answer: Any, counts: Sequence[Any], highlighter: Highlighter
+) -> SearchPage:
     has_words = any(leaves(query.match))
     hits = tuple(
         _hit(query.sort, one, highlighter, alike=not has_words)
         for one in answer["hits"].get("hit", ())
     )
-    found = counts.get("facets", {})
-    facets = tuple(
-        _counts(one, found.get(fields.values_field(one.role, one.field), {}))
-        for one in query.facets
-    )
-    return SearchPage(hits, _total(counts), facets)
+    return SearchPage(hits, _total(counts[0]), read_facets(query.facets, counts))
 
 
 def _hit(sort: Sort | None, hit: Any, highlighter: Highlighter, *, alike: bool) -> Hit:
@@ -195,26 +196,10 @@ def _hit(sort: Sort | None, hit: Any, highlighter: Highlighter, *, alike: bool) 
     return Hit(_key(hit), _version(hit), 0.0, value, highlights)
 
 
-def _counts(facet: Facet, found: Any) -> tuple[FacetCount, ...]:
-    """CloudSearch breaks ties in an order of its own."""
-    counts = [
-        FacetCount(_value(facet.role, one["value"]), int(one["count"]))
-        for one in found.get("buckets", ())
-        if int(one["count"]) > 0
-    ]
-    counts.sort(key=lambda one: one.value)
-    counts.sort(key=lambda one: -one.count)
-    return tuple(counts[: facet.size])
-
-
-def _value(role: FieldRole, text: str) -> Any:
-    if role is FieldRole.KEYWORD:
-        return fields.from_exact(text)
-    return float(text) if role is FieldRole.NUMBER else int(text)
-
-
 def _sort_value(role: FieldRole, text: str) -> Any:
-    return fields.from_sortable(text) if role is FieldRole.KEYWORD else _value(role, text)
+    if role is FieldRole.KEYWORD:
+        return fields.from_sortable(text)
+    return float(text) if role is FieldRole.NUMBER else int(text)
 
 
 def _key(hit: Any) -> Key:
@@ -229,7 +214,5 @@ def _total(answer: Any) -> int:
     return int(answer["hits"]["found"])
 
 
-_BUCKETS: Final = 1000
-"""Enough values to find, among those that are equally frequent, the ones that come first."""
 _KEYS: Final = 100
 """Asked for at once: a query has at most 1,024 clauses."""

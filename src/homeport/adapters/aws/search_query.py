@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 from homeport.adapters.aws import search_fields as fields
 from homeport.adapters.aws.search_documents import key_text
+from homeport.domain.errors import Invalid
 from homeport.domain.model import names
 from homeport.domain.model.collection import Catalog, FieldRole
 from homeport.domain.model.query import (
@@ -20,6 +21,8 @@ from homeport.domain.model.query import (
     All,
     AnyOf,
     Filter,
+    Fuzzy,
+    Near,
     Node,
     Not,
     Nothing,
@@ -65,6 +68,8 @@ class QueryTranslator:
         match node:
             case Words() | Phrase() | Prefix():
                 return self._leaf(node)
+            case Fuzzy():
+                raise Invalid(_NO_FUZZY)
             case Nothing():
                 return NOTHING
             case Not(inner):
@@ -105,6 +110,11 @@ class QueryTranslator:
                 text = text_of(one)
                 name = fields.WORDS if path is None else fields.text_field(path)
                 return f"(phrase field={name} {quoted(text)})" if text else NOTHING
+            case Fuzzy():
+                raise Invalid(_NO_FUZZY)
+            case Near():
+                # Rectangles could be asked for, but neither circles nor more than one point.
+                raise Invalid("This search index knows no distances.")
             case Range():
                 return _range(fields.values_field(one.role, one.field), one)
             case Term(role, path, value):
@@ -238,6 +248,12 @@ def _without_accents(text: str) -> str:
     return unicodedata.normalize("NFC", "".join(kept))
 
 
+def bucket(bounds: Range) -> str | None:
+    """A range as facets take it; None where no value can be in it."""
+    found = _range("", bounds)
+    return None if found == NOTHING else found.removeprefix(":")
+
+
 def _range(name: str, bounds: Range) -> str:
     low, high = bounds.low, bounds.high
     if low is not None and low < _LEAST[bounds.role]:
@@ -274,6 +290,7 @@ def _number(role: FieldRole, value: float) -> str:
     return repr(float(value) + 0.0).replace("e+", "e")
 
 
+_NO_FUZZY: Final = "This search index finds no words that are nearly so."
 _LEAST: Final[Mapping[FieldRole, float]] = {
     FieldRole.NUMBER: -1.7976931348623157e308,
     FieldRole.DATE: -(2**63 - 1),

@@ -33,7 +33,7 @@ class EmbeddedIndexBeside:
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        return frozenset({Capability.STEMMING} if self._schema.stems else ())
+        return self._schema.capabilities
 
     @property
     def in_place(self) -> bool:

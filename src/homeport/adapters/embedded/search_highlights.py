@@ -7,10 +7,11 @@ from typing import Final
 
 import tantivy
 
-from homeport.adapters.embedded.search_query import QueryTranslator
+from homeport.adapters.embedded.search_query import Leaf, QueryTranslator
 from homeport.adapters.embedded.search_schema import SearchSchema
 from homeport.domain.highlighting import Phrases, Span, fragments
-from homeport.domain.model.query import All, Node, Phrase, Prefix, SearchQuery, Words
+from homeport.domain.model.query import All, Fuzzy, Node, Phrase, Prefix, SearchQuery, Words
+from homeport.domain.spelling import resembles
 
 
 class Highlighter:
@@ -54,9 +55,9 @@ class Highlighter:
             words = self._schema.words.pre_tokenize(text).tokens
             places = wanted.phrases.places([token.text for token in words])
             spans.update(_span(words[place]) for place in places)
-        if wanted.starts:
+        if wanted.starts or wanted.nearly:
             for token in self._schema.plain_words.pre_tokenize(text).tokens:
-                if wanted.begins(token.text):
+                if wanted.begins(token.text) or wanted.resembles(token.text):
                     spans.add(_span(token))
         return sorted(spans)
 
@@ -64,24 +65,32 @@ class Highlighter:
 class _Wanted:
     """What to look for in one field."""
 
-    def __init__(self, found: Sequence[tuple[Words | Phrase | Prefix, Sequence[str]]]) -> None:
-        phrases = [words for one, words in found if words and not isinstance(one, Prefix)]
+    def __init__(self, found: Sequence[tuple[Leaf, Sequence[str]]]) -> None:
+        phrases = [words for one, words in found if words and isinstance(one, Words | Phrase)]
         self.phrases: Final = Phrases(phrases) if phrases else None
         self.starts: Final = frozenset(
             words[0] for one, words in found if isinstance(one, Prefix) and len(words) == 1
+        )
+        self.nearly: Final = tuple(
+            (words[0], one.edits)
+            for one, words in found
+            if isinstance(one, Fuzzy) and len(words) == 1
         )
         self._lengths = sorted({len(start) for start in self.starts})
 
     def begins(self, word: str) -> bool:
         return any(word[:length] in self.starts for length in self._lengths)
 
+    def resembles(self, word: str) -> bool:
+        return any(resembles(word, asked, edits) for asked, edits in self.nearly)
 
-def leaves(node: Node) -> Iterator[Words | Phrase | Prefix]:
+
+def leaves(node: Node) -> Iterator[Leaf]:
     """The words that must be there."""
     if isinstance(node, All):
         for one in node.nodes:
             yield from leaves(one)
-    elif isinstance(node, Words | Phrase | Prefix):
+    elif isinstance(node, Words | Phrase | Prefix | Fuzzy):
         yield node
 
 

@@ -24,11 +24,14 @@ from homeport.domain.errors import Invalid
 from homeport.domain.model.collection import FieldRole
 from homeport.domain.model.document import IndexEntry
 from homeport.domain.model.query import (
+    Counted,
+    Extent,
     Facet,
     FacetCount,
     Highlights,
     Hit,
     Node,
+    RangeFacet,
     SearchPage,
     SearchQuery,
     Sort,
@@ -104,6 +107,8 @@ class PageReader:
     ) -> list[Hit]:
         """A page by value, then key. tantivy orders by one field only, so the ties with the
         last value, which the page may cut, are asked for once more by key."""
+        if sort.role is FieldRole.GEO:
+            raise Invalid("This search index knows no distances.")
         if (sort.role, sort.field) not in self._schema.columns:
             raise Invalid(f"{sort.field} is not declared, so it cannot be sorted by.")
         if query.after is not None:
@@ -149,20 +154,35 @@ class PageReader:
         return Hit(key_of(stored["key"][0]), stored["version"][0], score, value, highlights)
 
     def _facets(
-        self, matching: Query, facets: Sequence[Facet]
+        self, matching: Query, facets: Sequence[Counted]
     ) -> tuple[tuple[FacetCount, ...], ...]:
-        if not facets:
-            return ()
-        wanted = {
-            str(place): {"terms": {"field": self._counted(one), **_BUCKETS}}
-            for place, one in enumerate(facets)
-        }
-        answer = self._searcher.aggregate(matching, wanted)
+        wanted: dict[str, Any] = {}
+        for place, one in enumerate(facets):
+            if isinstance(one, Facet):
+                wanted[str(place)] = {"terms": {"field": self._counted(one), **_BUCKETS}}
+            elif isinstance(one, Extent):
+                for end in _ENDS:
+                    wanted[f"{place} {end}"] = {end: {"field": self._counted(one)}}
+        answer = self._searcher.aggregate(matching, wanted) if wanted else {}
         return tuple(
-            _counts(one, answer[str(place)]["buckets"]) for place, one in enumerate(facets)
+            self._within(matching, one)
+            if isinstance(one, RangeFacet)
+            else _ends(one, [answer[f"{place} {end}"]["value"] for end in _ENDS])
+            if isinstance(one, Extent)
+            else _counts(one, answer[str(place)]["buckets"])
+            for place, one in enumerate(facets)
         )
 
-    def _counted(self, facet: Facet) -> str:
+    def _within(self, matching: Query, facet: RangeFacet) -> tuple[FacetCount, ...]:
+        """Range by range: tantivy's own aggregation counts values, not the records that have
+        one, and wants ranges that do not overlap."""
+        counts = (
+            _count(self._searcher.search(self._translator.within(matching, one), 1))
+            for one in facet.ranges
+        )
+        return tuple(FacetCount(place, count) for place, count in enumerate(counts))
+
+    def _counted(self, facet: Facet | Extent) -> str:
         """Where tantivy finds the values to count."""
         if (facet.role, facet.field) in self._schema.columns:
             return all_values(facet.role, facet.field)
@@ -195,6 +215,14 @@ def _counts(facet: Facet, buckets: Sequence[Mapping[str, Any]]) -> tuple[FacetCo
     return tuple(FacetCount(value, count) for value, count in counts[: facet.size])
 
 
+def _ends(extent: Extent, found: Sequence[Any]) -> tuple[FacetCount, ...]:
+    """tantivy has no least and no greatest where there is no value."""
+    if None in found:
+        return ()
+    return tuple(FacetCount(_AS_VALUE[extent.role](one), 0) for one in found)
+
+
+_ENDS: Final = ("min", "max")
 _AS_VALUE: Final[Mapping[FieldRole, Callable[[Any], Any]]] = {
     FieldRole.KEYWORD: str,
     FieldRole.NUMBER: float,

@@ -24,6 +24,7 @@ from homeport.adapters.embedded.search_schema import (
     scope_term,
     sortable,
 )
+from homeport.domain.errors import Invalid
 from homeport.domain.model import names
 from homeport.domain.model.collection import FieldRole
 from homeport.domain.model.query import (
@@ -31,6 +32,8 @@ from homeport.domain.model.query import (
     All,
     AnyOf,
     Filter,
+    Fuzzy,
+    Near,
     Node,
     Not,
     Nothing,
@@ -45,6 +48,7 @@ from homeport.domain.model.query import (
 from homeport.domain.model.record import Key
 
 Clause: TypeAlias = tuple[Occur, Query]
+Leaf: TypeAlias = "Words | Phrase | Prefix | Fuzzy"
 
 
 class QueryTranslator:
@@ -65,6 +69,10 @@ class QueryTranslator:
         if after is not None:
             clauses.append((Occur.Must, self._keys_beyond(after)))
         return Query.boolean_query(clauses)
+
+    def within(self, query: Query, bounds: Range) -> Query:
+        """The part of `query` that has a value in a range."""
+        return _every(query, _unscored(self._filter(bounds)))
 
     def both(self, one: Query, other: Query) -> Query:
         return Query.boolean_query([(Occur.Must, one), (Occur.Must, other)])
@@ -96,10 +104,12 @@ class QueryTranslator:
             )
         return _every(query, self._with_first_value(sort, value))
 
-    def leaf(self, node: Words | Phrase | Prefix) -> Query:
-        """A word, words side by side, or the beginning of a word."""
+    def leaf(self, node: Leaf) -> Query:
+        """A word, words side by side, the beginning of a word, or what resembles one."""
         if isinstance(node, Prefix):
             return self._prefix(node)
+        if isinstance(node, Fuzzy):
+            return self._fuzzy(node)
         tokens = self.tokens(node)
         query = self._side_by_side(_at("text", node.field), tokens)
         for path, boost in self._schema.boosts.items():
@@ -108,9 +118,9 @@ class QueryTranslator:
                 query = Query.boolean_query([(Occur.Must, query), (Occur.Should, more)])
         return query
 
-    def tokens(self, node: Words | Phrase | Prefix) -> list[str]:
+    def tokens(self, node: Leaf) -> list[str]:
         """What has to stand side by side in a text, as the index has cut it."""
-        if isinstance(node, Prefix):
+        if isinstance(node, Prefix | Fuzzy):
             return self._schema.plain_words.analyze(node.text)
         text = node.text if isinstance(node, Words) else " ".join(node.words)
         return self._schema.words.analyze(text)
@@ -130,7 +140,7 @@ class QueryTranslator:
             yield Occur.Must, Query.all_query()
 
     def _node(self, node: Node) -> Query:
-        if isinstance(node, Words | Phrase | Prefix):
+        if isinstance(node, Words | Phrase | Prefix | Fuzzy):
             return self.leaf(node)
         if isinstance(node, Nothing):
             return Query.empty_query()
@@ -143,6 +153,15 @@ class QueryTranslator:
         return Query.fuzzy_term_query(
             self._schema.fields, _at("plain", node.field), tokens[0], distance=0, prefix=True
         )
+
+    def _fuzzy(self, node: Fuzzy) -> Query:
+        tokens = self.tokens(node)
+        if len(tokens) != 1:
+            return Query.empty_query()
+        name = _at("plain", node.field)
+        nearly = Query.fuzzy_term_query(self._schema.fields, name, tokens[0], distance=node.edits)
+        itself = self._term(name, tokens[0])
+        return Query.boolean_query([(Occur.Must, nearly), (Occur.Should, itself)])
 
     def _side_by_side(self, name: str, tokens: list[str]) -> Query:
         if not tokens:
@@ -168,6 +187,10 @@ class QueryTranslator:
             return _any([self._filter(inner) for inner in one.filters])
         if isinstance(one, Words):
             return self._side_by_side(_at("text", one.field), self.tokens(one))
+        if isinstance(one, Fuzzy):
+            return self._fuzzy(one)
+        if isinstance(one, Near):
+            raise Invalid("This search index knows no distances.")
         has_column = (one.role, one.field) in self._schema.columns
         name = all_values(one.role, one.field)
         if isinstance(one, Range):

@@ -33,6 +33,7 @@ from homeport.domain.model.collection import Catalog, FieldRole
 from homeport.domain.model.document import Document, Removal
 from homeport.domain.model.query import Scope
 from homeport.domain.model.record import Key
+from homeport.domain.ports.search_index import Capability
 
 FORMAT: Final = 1
 """Raise it with every change to what is written: older indexes are then rebuilt."""
@@ -89,6 +90,11 @@ class SearchSchema:
         self.words = _analyzer(self.stems)
         self.plain_words = _analyzer("")
         self.fields = self._build()
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        able = {Capability.FUZZY}
+        return frozenset(able | {Capability.STEMMING} if self.stems else able)
 
     def register(self, index: tantivy.Index) -> None:
         """Tell an index, new or opened, how to cut text into words."""

@@ -7,8 +7,8 @@ texts less.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
 
 from homeport.adapters.memory.search_documents import WORD, Documents, Entry, Value, tokens
 from homeport.domain.highlighting import Phrases, fragments
@@ -16,16 +16,20 @@ from homeport.domain.model.query import (
     After,
     All,
     AnyOf,
-    Facet,
+    Counted,
+    Extent,
     FacetCount,
     Filter,
+    Fuzzy,
     Hit,
+    Near,
     Node,
     Not,
     Nothing,
     Phrase,
     Prefix,
     Range,
+    RangeFacet,
     SearchPage,
     SearchQuery,
     Sort,
@@ -33,6 +37,9 @@ from homeport.domain.model.query import (
     Words,
 )
 from homeport.domain.model.record import Key
+from homeport.domain.spelling import resembles
+
+Leaf: TypeAlias = "Words | Phrase | Prefix | Fuzzy"
 
 
 class Search:
@@ -49,7 +56,7 @@ class Search:
             key
             for key in self._match(query.match)
             if any(scope.covers(key) for scope in query.scopes)
-            and all(_holds(one, entries[key]) for one in query.filters)
+            and all(self._holds(one, entries[key]) for one in query.filters)
         ]
         found = [entries[key] for key in sorted(keys)]
         scores = dict.fromkeys(keys, 0.0)
@@ -87,10 +94,10 @@ class Search:
                 for one in nodes:
                     found &= self._match(one)
                 return found
-            case Words() | Phrase() | Prefix():
+            case Words() | Phrase() | Prefix() | Fuzzy():
                 return self._with_words(node)
 
-    def _with_words(self, node: Words | Phrase | Prefix) -> set[Key]:
+    def _with_words(self, node: Leaf) -> set[Key]:
         entries, keys_of = self._documents.entries_by_key, self._documents.keys_of
         found: set[Key] = set()
         for phrase in self._phrases(node):
@@ -98,13 +105,13 @@ class Search:
             found |= {key for key in keys if entries[key].count(phrase, node.field)}
         return found
 
-    def _phrases(self, node: Words | Phrase | Prefix) -> list[list[str]]:
+    def _phrases(self, node: Leaf) -> list[list[str]]:
         """What has to stand somewhere for the node to match: any one of these."""
-        if isinstance(node, Prefix):
-            starts = tokens(node.text)
-            if len(starts) != 1:
+        if isinstance(node, Prefix | Fuzzy):
+            asked = tokens(node.text)
+            if len(asked) != 1:
                 return []
-            return [[word] for word in self._documents.keys_of if word.startswith(starts[0])]
+            return [[word] for word in self._documents.keys_of if _like(word, asked[0], node)]
         text = node.text if isinstance(node, Words) else " ".join(node.words)
         phrase = tokens(text)
         return [phrase] if phrase else []
@@ -115,7 +122,9 @@ class Search:
         if isinstance(node, Not | Nothing):
             return 0.0
         often = sum(entry.count(phrase, node.field) for phrase in self._phrases(node))
-        return often / (often + 1 + entry.length() / 100) if often else 0.0
+        score = often / (often + 1 + entry.length() / 100) if often else 0.0
+        exact = isinstance(node, Fuzzy) and entry.count(tokens(node.text) or [""], node.field)
+        return score + 1 if exact else score
 
     def _highlights(self, entry: Entry) -> tuple[tuple[str, tuple[str, ...]], ...]:
         found = []
@@ -135,13 +144,33 @@ class Search:
                 found.append((path, shown))
         return tuple(found)
 
+    def _holds(self, one: Filter, entry: Entry) -> bool:
+        match one:
+            case AnyOf(filters):
+                return any(self._holds(inner, entry) for inner in filters)
+            case Words() | Fuzzy():
+                return any(entry.count(phrase, one.field) for phrase in self._phrases(one))
+            case Term(role, path, value):
+                return value in entry.values(role, path)
+            case Range():
+                return _has_within(entry, one)
+            case Near(path, place, most):
+                metres = entry.metres_from(place, path)
+                return metres is not None and metres <= most
 
-def _positive(node: Node) -> Iterable[Words | Phrase | Prefix]:
+
+def _like(word: str, asked: str, node: Prefix | Fuzzy) -> bool:
+    if isinstance(node, Prefix):
+        return word.startswith(asked)
+    return resembles(word, asked, node.edits)
+
+
+def _positive(node: Node) -> Iterable[Leaf]:
     """The leaves that must match."""
     if isinstance(node, All):
         for one in node.nodes:
             yield from _positive(one)
-    elif isinstance(node, Words | Phrase | Prefix):
+    elif isinstance(node, Words | Phrase | Prefix | Fuzzy):
         yield node
 
 
@@ -151,17 +180,8 @@ def _spans(text: str, phrases: Phrases) -> list[tuple[int, int]]:
     return [matches[place].span() for place in phrases.places(words)]
 
 
-def _holds(one: Filter, entry: Entry) -> bool:
-    match one:
-        case AnyOf(filters):
-            return any(_holds(inner, entry) for inner in filters)
-        case Words(text, path):
-            phrase = tokens(text)
-            return bool(phrase) and entry.count(phrase, path) > 0
-        case Term(role, path, value):
-            return value in entry.values(role, path)
-        case Range(role, path):
-            return any(_within(value, one) for value in entry.values(role, path))
+def _has_within(entry: Entry, bounds: Range) -> bool:
+    return any(_within(value, bounds) for value in entry.values(bounds.role, bounds.field))
 
 
 def _within(value: Value, bounds: Range) -> bool:
@@ -174,6 +194,8 @@ def _within(value: Value, bounds: Range) -> bool:
 
 
 def _sort_value(entry: Entry, sort: Sort) -> Value | None:
+    if sort.place is not None:
+        return entry.metres_from(sort.place, sort.field)
     values = entry.values(sort.role, sort.field)
     return values[0] if values else None
 
@@ -201,7 +223,15 @@ def _beyond(entries: list[Entry], sort: Sort, after: After) -> list[Entry]:
     return [one for one in entries if comes_later(one)]
 
 
-def _counts(facet: Facet, entries: Iterable[Entry]) -> tuple[FacetCount, ...]:
+def _counts(facet: Counted, entries: Sequence[Entry]) -> tuple[FacetCount, ...]:
+    if isinstance(facet, RangeFacet):
+        return tuple(
+            FacetCount(place, sum(_has_within(one, bounds) for one in entries))
+            for place, bounds in enumerate(facet.ranges)
+        )
+    if isinstance(facet, Extent):
+        found: list[Any] = [v for one in entries for v in one.values(facet.role, facet.field)]
+        return (FacetCount(min(found), 0), FacetCount(max(found), 0)) if found else ()
     counts = Counter(value for one in entries for value in one.values(facet.role, facet.field))
     best: list[tuple[Any, int]] = sorted(counts.items(), key=lambda one: one[0])
     best.sort(key=lambda one: -one[1])

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 from homeport.domain.model.collection import FieldRole
 from homeport.domain.model.document import Document, IndexChange, IndexEntry, Removal
+from homeport.domain.model.place import Place, distance
 from homeport.domain.model.record import Key
 
 Value: TypeAlias = "str | float | int"
@@ -46,6 +47,11 @@ class Entry:
         """Distinct values, in the document's order."""
         by_path: Mapping[str, tuple[Value, ...]] = getattr(self.document, role.value)
         return tuple(dict.fromkeys(by_path.get(path, ())))
+
+    def metres_from(self, place: Place, path: str) -> float | None:
+        """How far the nearest point of a geo field is; None where there is none."""
+        points = self.document.geo.get(path, ())
+        return min((distance(place, one) for one in points), default=None)
 
     def texts(self, path: str | None) -> Iterable[list[str]]:
         if path is not None:

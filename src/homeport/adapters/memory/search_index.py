@@ -39,7 +39,7 @@ class MemorySearchIndex:
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        return frozenset()
+        return frozenset({Capability.GEO, Capability.FUZZY})
 
     @property
     def in_place(self) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from homeport.adapters.opensearch import layout as fields
 from homeport.adapters.opensearch.documents import key_of, key_text
+from homeport.adapters.opensearch.facets import aggregation, counted
 from homeport.adapters.opensearch.highlights import Highlighter
 from homeport.adapters.opensearch.query import (
     BY_KEY,
@@ -19,9 +20,8 @@ from homeport.adapters.opensearch.query import (
 )
 from homeport.adapters.opensearch.server import Server, address
 from homeport.domain.limits import SEARCH_DEPTH
-from homeport.domain.model.collection import FieldRole
 from homeport.domain.model.document import IndexEntry
-from homeport.domain.model.query import Facet, FacetCount, Hit, SearchPage, SearchQuery
+from homeport.domain.model.query import Hit, SearchPage, SearchQuery
 from homeport.domain.model.record import Key
 
 _VERSION: Final[Clause] = {"_source": False, "docvalue_fields": [fields.VERSION]}
@@ -48,7 +48,7 @@ class Answers:
         return SearchPage(
             tuple(_hit(query, one, highlighter, alike=alike) for one in found["hits"]),
             found["total"]["value"],
-            tuple(_counts(one, counts.get(str(n), {})) for n, one in enumerate(query.facets)),
+            tuple(counted(one, counts.get(str(n), {})) for n, one in enumerate(query.facets)),
         )
 
     def asked(self, query: SearchQuery, highlighter: Highlighter) -> Clause:
@@ -68,7 +68,7 @@ class Answers:
             if query.after is not None:
                 body["search_after"] = after(query.sort, query.after)
         if query.facets:
-            body["aggs"] = {str(n): _facet(one) for n, one in enumerate(query.facets)}
+            body["aggs"] = {str(n): aggregation(one) for n, one in enumerate(query.facets)}
         marked = highlighter.asked()
         if marked is not None:
             body["highlight"] = marked
@@ -153,31 +153,3 @@ def _held(source: Any) -> int | None:
     if not source or fields.SPACE not in source:
         return None
     return int(source[fields.VERSION])
-
-
-def _facet(facet: Facet) -> Clause:
-    return {
-        "terms": {
-            "field": fields.values_field(facet.role, facet.field),
-            "size": facet.size,
-            # So many from each shard that a value which is frequent in all is not lost in one.
-            "shard_size": max(facet.size, _FROM_SHARD),
-            "order": [{"_count": "desc"}, {"_key": "asc"}],
-        }
-    }
-
-
-def _counts(facet: Facet, found: Any) -> tuple[FacetCount, ...]:
-    return tuple(
-        FacetCount(_value(facet.role, one["key"]), int(one["doc_count"]))
-        for one in found.get("buckets", ())
-    )
-
-
-def _value(role: FieldRole, key: Any) -> str | float | int:
-    if role is FieldRole.KEYWORD:
-        return str(key)
-    return float(key) if role is FieldRole.NUMBER else int(key)
-
-
-_FROM_SHARD: Final = 1000

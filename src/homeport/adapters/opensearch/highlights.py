@@ -14,7 +14,7 @@ from typing import Any, Final
 from homeport.adapters.opensearch import layout as fields
 from homeport.adapters.opensearch.query import Clause, Leaf, leaf, leaves
 from homeport.domain.highlighting import Span, fragments
-from homeport.domain.model.query import Highlights, Prefix, SearchQuery
+from homeport.domain.model.query import Fuzzy, Highlights, Prefix, SearchQuery
 
 
 class Highlighter:
@@ -38,8 +38,8 @@ class Highlighter:
             return None
         marked: dict[str, Any] = {}
         for path, here in self._wanted.items():
-            starts = [one for one in here if isinstance(one, Prefix)]
-            others = [one for one in here if not isinstance(one, Prefix)]
+            starts = [one for one in here if isinstance(one, Prefix | Fuzzy)]
+            others = [one for one in here if not isinstance(one, Prefix | Fuzzy)]
             for name, some in (
                 (fields.starts_field(path), starts),
                 (fields.text_field(path), others),

@@ -16,11 +16,14 @@ from homeport.adapters.opensearch.documents import FARTHEST, key_text
 from homeport.adapters.opensearch.layout import Layout
 from homeport.domain.errors import Invalid
 from homeport.domain.model.collection import FieldRole
+from homeport.domain.model.place import Place
 from homeport.domain.model.query import (
     After,
     All,
     AnyOf,
     Filter,
+    Fuzzy,
+    Near,
     Node,
     Not,
     Nothing,
@@ -35,7 +38,7 @@ from homeport.domain.model.query import (
 )
 
 Clause: TypeAlias = dict[str, Any]
-Leaf: TypeAlias = "Words | Phrase | Prefix"
+Leaf: TypeAlias = "Words | Phrase | Prefix | Fuzzy"
 
 NONE: Final[Clause] = {"match_none": {}}
 LIVE: Final[Clause] = {"exists": {"field": fields.SPACE}}
@@ -65,6 +68,8 @@ class QueryTranslator:
         sort = query.sort
         if sort is None:
             return [{"_score": "desc"}, BY_KEY] if any(leaves(query.match)) else [BY_KEY]
+        if sort.place is not None:
+            return [_by_distance(sort.field, sort.place), BY_KEY]
         if (sort.role, sort.field) not in self._columns:
             raise Invalid(f"{sort.field} is not declared, so it cannot be sorted by.")
         how = {
@@ -94,7 +99,7 @@ class _Boolean:
                 self._must_not.append(unscored.clause())
             case Nothing():
                 self._must.append(NONE)
-            case Words() | Phrase() | Prefix():
+            case Words() | Phrase() | Prefix() | Fuzzy():
                 self._must.append(self._leaf(node))
 
     def clause(self, within: Sequence[Clause] = ()) -> Clause:
@@ -111,7 +116,7 @@ class _Boolean:
 
     def _leaf(self, node: Leaf) -> Clause:
         clause = leaf(node, node.field)
-        if isinstance(node, Prefix) or not self._boosts:
+        if isinstance(node, Prefix | Fuzzy) or not self._boosts:
             return clause
         more = [
             {
@@ -126,12 +131,20 @@ class _Boolean:
 
 
 def leaf(node: Leaf, path: str | None) -> Clause:
-    """A word, words side by side, or the beginning of a word, in one text field or in all."""
-    if isinstance(node, Prefix):
+    """A word, words side by side, the beginning of a word, or what resembles one, in one text
+    field or in all."""
+    if isinstance(node, Prefix | Fuzzy):
         start = start_of(node)
         if start is None:
             return NONE
-        return {"prefix": {fields.starts_field(path): {"value": start}}}
+        name = fields.starts_field(path)
+        if isinstance(node, Prefix):
+            return {"prefix": {name: {"value": start}}}
+        # By itself, `fuzzy` looks for the fifty most alike words, and for no other.
+        nearly = {"value": start, "fuzziness": node.edits, "rewrite": "constant_score"}
+        itself = {"term": {name: {"value": start}}}
+        alike = {"constant_score": {"filter": {"fuzzy": {name: nearly}}}}
+        return {"bool": {"must": [alike], "should": [itself]}}
     return {"match_phrase": {fields.text_field(path): {"query": text_of(node)}}}
 
 
@@ -140,7 +153,7 @@ def leaves(node: Node) -> Iterator[Leaf]:
     if isinstance(node, All):
         for one in node.nodes:
             yield from leaves(one)
-    elif isinstance(node, Words | Phrase | Prefix):
+    elif isinstance(node, Words | Phrase | Prefix | Fuzzy):
         yield node
 
 
@@ -148,8 +161,8 @@ def text_of(node: Words | Phrase) -> str:
     return _text(node.text if isinstance(node, Words) else " ".join(node.words))
 
 
-def start_of(node: Prefix) -> str | None:
-    """None where it is not the beginning of one word."""
+def start_of(node: Prefix | Fuzzy) -> str | None:
+    """None where it is not one word, or the beginning of one."""
     words = _WORD.findall(node.text)
     return words[0].lower() if len(words) == 1 else None
 
@@ -159,7 +172,7 @@ def after(sort: Sort, place: After) -> list[Any]:
     value: Any = place.value
     if value is None:
         value = _missing(sort)
-    elif sort.role is FieldRole.NUMBER:
+    elif sort.role in _FLOATS:
         value = float(value)
     return [value, key_text(place.key)]
 
@@ -168,14 +181,14 @@ def sort_value(sort: Sort, value: Any) -> Any:
     """From what a hit was sorted by; None where it had nothing to sort by."""
     if value == _missing(sort):
         return None
-    return float(value) if sort.role is FieldRole.NUMBER else value
+    return float(value) if sort.role in _FLOATS else value
 
 
 def _missing(sort: Sort) -> Any:
     """What OpenSearch sorts by, and shows, for a hit without a value."""
     if sort.role is FieldRole.KEYWORD:
         return None
-    if sort.role is FieldRole.NUMBER:
+    if sort.role in _FLOATS:
         return "-Infinity" if sort.descending else "Infinity"
     return -FARTHEST - 1 if sort.descending else FARTHEST
 
@@ -212,8 +225,10 @@ def _filter(one: Filter) -> Clause:
     match one:
         case AnyOf(filters):
             return _any(list(map(_filter, filters)))
-        case Words():
+        case Words() | Fuzzy():
             return leaf(one, one.field)
+        case Near():
+            return _near(one)
         case Term(role, path, value):
             return {"term": {fields.values_field(role, path): {"value": _value(role, value)}}}
         case Range():
@@ -230,6 +245,33 @@ def _range(bounds: Range) -> Clause:
     if bounds.high is not None:
         asked["lte" if bounds.include_high else "lt"] = _value(bounds.role, bounds.high)
     return {"range": {name: asked}}
+
+
+def _near(one: Near) -> Clause:
+    return {
+        "geo_distance": {
+            "distance": f"{one.metres!r}m",
+            fields.values_field(FieldRole.GEO, one.field): _point(one.place),
+            "ignore_unmapped": True,
+        }
+    }
+
+
+def _by_distance(path: str, place: Place) -> Clause:
+    """Those without a place come last: OpenSearch takes them to be infinitely far away."""
+    return {
+        "_geo_distance": {
+            fields.values_field(FieldRole.GEO, path): _point(place),
+            "order": "asc",
+            "mode": "min",
+            "unit": "m",
+            "ignore_unmapped": True,
+        }
+    }
+
+
+def _point(place: Place) -> Clause:
+    return {"lat": place.latitude, "lon": place.longitude}
 
 
 def _value(role: FieldRole, value: str | float | int) -> str | float | int:
@@ -253,5 +295,7 @@ def _text(text: str) -> str:
 
 _WORD: Final = re.compile(r"[^\W_]+")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_FLOATS: Final = frozenset({FieldRole.NUMBER, FieldRole.GEO})
+"""What is sorted by is one: a distance too."""
 _CLAUSES: Final = 300
 """A query has at most 1,024; of words without end, where they weigh more does not matter."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from homeport.domain.model.collection import FieldRole
+from homeport.domain.model.place import Place
 from homeport.domain.model.record import Key
 
 # What must match in the text fields. `field` narrows a node to one path; None means all.
@@ -29,6 +30,21 @@ class Prefix:
 
     text: str
     field: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fuzzy:
+    """Words that are `text`, which is never stemmed, or nearly so: within `edits`. The word
+    itself weighs more than those that resemble it. Needs the capability FUZZY."""
+
+    text: str
+    field: str | None = None
+
+    @property
+    def edits(self) -> int:
+        """How many letters may be missing, too many, others, or exchanged with their neighbour:
+        none in words of up to two letters, one in those of up to five, two in longer ones."""
+        return min(2, len(self.text) // 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +72,7 @@ class Nothing:
     """Matches no record: a query in which no word was left."""
 
 
-Node: TypeAlias = Words | Prefix | Phrase | Not | All | Nothing
+Node: TypeAlias = Words | Prefix | Fuzzy | Phrase | Not | All | Nothing
 
 # What must hold besides; filters never change a score.
 
@@ -83,13 +99,23 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True)
+class Near:
+    """A point of the geo field is at most so many metres from the place, over the sphere. Needs
+    the capability GEO."""
+
+    field: str
+    place: Place
+    metres: float
+
+
+@dataclass(frozen=True, slots=True)
 class AnyOf:
     """At least one holds."""
 
     filters: tuple[Filter, ...]
 
 
-Filter: TypeAlias = Term | Range | AnyOf | Words
+Filter: TypeAlias = Term | Range | Near | AnyOf | Words | Fuzzy
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +139,16 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """By one declared field (its first value), then by key; records without it come last."""
+    """By one declared field (its first value), then by key; records without it come last.
+
+    A geo field is sorted by the distance of its nearest point from `place`, in metres, never
+    descending; that needs the capability GEO.
+    """
 
     role: FieldRole
     field: str
     descending: bool = False
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +158,29 @@ class Facet:
     role: FieldRole
     field: str
     size: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class RangeFacet:
+    """How many of the matches have a value within each range of a number or date field. The
+    ranges are of this field and role; they may overlap. Counts come in their order, with zeros,
+    each for the place of its range: `FacetCount(0, ...)` is of the first."""
+
+    role: FieldRole
+    field: str
+    ranges: tuple[Range, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """The least and the greatest value of a declared number or date field among all matches:
+    two `FacetCount`s whose count is 0, or none where there is no value."""
+
+    role: FieldRole
+    field: str
+
+
+Counted: TypeAlias = Facet | RangeFacet | Extent
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +204,7 @@ class SearchQuery:
     match: Node
     scopes: tuple[Scope, ...]
     filters: tuple[Filter, ...] = ()
-    facets: tuple[Facet, ...] = ()
+    facets: tuple[Counted, ...] = ()
     highlight: tuple[str, ...] = ()
     sort: Sort | None = None
     limit: int = 20

@@ -17,7 +17,10 @@ class Capability(StrEnum):
     STEMMING = "stemming"
     """`Words` go by the language's stems: running finds run."""
     GEO = "geo"
+    """`Near`, and `Sort` by distance: of points whose field is declared. Without it, a query
+    that asks for one is Invalid."""
     FUZZY = "fuzzy"
+    """`Fuzzy` finds words that are nearly as asked. Without it, such a query is Invalid."""
     VECTOR = "vector"
 
 
@@ -113,7 +116,11 @@ class SearchIndex(Protocol):
         ...
 
     def search(self, query: SearchQuery) -> SearchPage:
-        """Answer a query. Its scopes bound everything in the answer."""
+        """Answer a query. Its scopes bound everything in the answer.
+
+        Raises Invalid for what the index lacks the capability for, and for a sort by a field
+        that is not declared.
+        """
         ...
 
     def entries(self, limit: int, after: Key | None = None) -> list[IndexEntry]:

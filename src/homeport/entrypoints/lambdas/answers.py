@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from homeport.domain.model.identity import Identity, Session
     from homeport.domain.model.record import Record
     from homeport.domain.records import Changes, Page
-    from homeport.domain.search import SearchResult, Suggestion
+    from homeport.domain.search import Found, SearchResult, Suggestion
 
 JSON = "application/json"
 # A record may be kept by its reader, and asked for again with its ETag; by nobody else.
@@ -130,7 +130,7 @@ def changes(result: Changes) -> Result:
 def found(result: SearchResult) -> Result:
     hits = ",".join(
         f'{{"record":{record_text(hit.record)},"score":{hit.score:.4g},'
-        f'"highlights":{encode(hit.highlights) if hit.highlights else "{}"}}}'
+        f'"highlights":{encode(hit.highlights) if hit.highlights else "{}"}{_far(hit)}}}'
         for hit in result.hits
     )
     facets = {
@@ -140,6 +140,10 @@ def found(result: SearchResult) -> Result:
     cursor = "" if result.cursor is None else f',"cursor":"{result.cursor}"'
     counted = encode(facets) if facets else "{}"
     return _kept(f'{{"hits":[{hits}],"total":{result.total},"facets":{counted}{cursor}}}')
+
+
+def _far(hit: Found) -> str:
+    return "" if hit.distance is None else f',"distance":{hit.distance:.1f}'
 
 
 def suggestions(result: Sequence[Suggestion]) -> Result:
