@@ -18,6 +18,8 @@ from homeport.domain.model.query import All, Scope, SearchQuery
 from homeport.domain.model.record import Key
 from homeport.domain.model.writes import Put
 from homeport.domain.search import SearchRequest
+from homeport.entrypoints.cli import opensearch_checks
+from homeport.entrypoints.cli.checks import Status
 from tests.opensearch.indexes import ask, clean, new_prefix
 
 ANNA = Principal("anna", Kind.USER)
@@ -88,6 +90,45 @@ def test_what_is_written_is_found(
     stranger = backend.search.search(Principal("eve", Kind.USER), SearchRequest(q="fox"))
     assert stranger.total == 0
     assert backend.indexing.verify().clean
+
+
+def test_an_index_that_is_deleted_under_it(
+    backend: Backend, settings: dict[str, Any], opensearch: str
+) -> None:
+    """Nothing is lost: changes go on, searches say what to do, and a rebuild brings all back."""
+    prefix = settings["opensearch"]["prefix"]
+
+    def write(id: str) -> None:
+        (record,) = backend.store.write([Put(Key("anna", "notes", id), "anna", Data.of({"n": 1}))])
+        event = RecordChanged(record.key, record.version, None, "anna", deleted=False)
+        assert backend.indexing.consume([event]) == {}
+
+    write("before")
+    backend.indexing.rebuild()
+    (index,) = ask(opensearch, "GET", f"/{prefix}-0*/_alias")
+    ask(opensearch, "DELETE", f"/{index}")
+    found = list(opensearch_checks.index(Definition.model_validate(settings)))
+    assert [(one.status, one.cure) for one in found] == [
+        (Status.WARNING, "Fill it with: homeport index rebuild")
+    ]
+    write("after")
+    ask(opensearch, "POST", f"/{prefix}-0*/_refresh")
+    with pytest.raises(Unavailable, match=r"was deleted.*homeport index rebuild"):
+        backend.search.search(ANNA, SearchRequest(space="me"))
+    assert backend.index.status().documents == 1
+    assert "was deleted" in str(getattr(backend.index, "needs_rebuild", None))
+    assert backend.indexing.rebuild().records == 2
+    assert backend.search.search(ANNA, SearchRequest(space="me")).total == 2
+    assert backend.indexing.verify().clean
+    found = list(opensearch_checks.index(Definition.model_validate(settings)))
+    assert [one.status for one in found] == [Status.OK]
+
+
+def test_doctor_tells_of_a_server_that_does_not_answer(settings: dict[str, Any]) -> None:
+    settings["opensearch"]["url"] = "http://127.0.0.1:9"
+    (found,) = opensearch_checks.index(Definition.model_validate(settings))
+    assert found.status is Status.FAULT
+    assert "cannot be reached" in found.detail
 
 
 def test_pages_by_relevance_reach_as_deep_as_everywhere(backend: Backend) -> None:

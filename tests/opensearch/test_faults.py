@@ -295,19 +295,81 @@ class TestBatches:
 
 
 class TestIndexes:
-    def test_an_index_that_is_deleted_is_not_made_anew_in_silence(self, world: World) -> None:
-        world.index.apply([note(key("s"), title="fox")])
-        ask(world.server, "DELETE", f"/{world.prefix}-000001")
-        with pytest.raises(Unavailable, match="homeport index rebuild"):
-            world.index.apply([note(key("s", "b"), title="fox")])
-        with pytest.raises(Unavailable, match="homeport index rebuild"):
-            world.index.search(EVERYTHING)
-        assert ask(world.server, "GET", f"/{world.prefix}-0*/_alias") == {}
+    @pytest.mark.parametrize("knew", [True, False], ids=["a server", "a function that starts"])
+    def test_changes_go_on_where_the_index_was_deleted(self, world: World, *, knew: bool) -> None:
         rebuild = world.index.rebuild()
         rebuild.apply([note(key("s"), title="fox")])
         rebuild.commit()
-        world.index.apply([note(key("s", "b"), title="fox")])
-        assert world.found() == ["a", "b"]
+        ask(world.server, "DELETE", f"/{world.prefix}-000002")
+        index = world.index if knew else world.another()
+        assert index.apply([note(key("s", "b"), title="fox")]) == []
+        for one in (index, world.another()):
+            with pytest.raises(Unavailable, match=r"was deleted.*homeport index rebuild"):
+                one.search(EVERYTHING)
+            assert "was deleted" in str(one.needs_rebuild)
+            assert one.status().documents == 1
+        rebuild = world.another().rebuild()
+        rebuild.apply([note(key("s"), title="fox"), note(key("s", "b"), title="fox")])
+        rebuild.commit()
+        world.now += 5
+        assert [hit.key.id for hit in index.search(EVERYTHING).hits] == ["a", "b"]
+        assert index.needs_rebuild is None
+        assert set(ask(world.server, "GET", f"/{world.prefix}-0*/_alias")) == {
+            f"{world.prefix}-000004"
+        }
+
+    def test_a_search_tells_at_once_and_another_makes_the_index_anew(self, world: World) -> None:
+        world.index.apply([note(key("s"), title="fox")])
+        ask(world.server, "DELETE", f"/{world.prefix}-000001")
+        with pytest.raises(Unavailable, match=r"not there any more.*homeport index rebuild"):
+            world.index.search(EVERYTHING)
+        with pytest.raises(Unavailable, match="was deleted"):
+            world.index.search(EVERYTHING)
+
+    def test_an_index_that_is_deleted_while_another_is_filled_is_not_made_anew(
+        self, world: World
+    ) -> None:
+        world.index.apply([note(key("s"), title="fox")])
+        rebuild = world.index.rebuild()
+        ask(world.server, "DELETE", f"/{world.prefix}-000001")
+        for work in (
+            lambda: world.index.apply([note(key("s", "b"), title="fox")]),
+            lambda: world.another().search(EVERYTHING),
+        ):
+            with pytest.raises(Unavailable, match="homeport index rebuild"):
+                work()
+        rebuild.apply([note(key("s"), title="fox")])
+        rebuild.commit()
+        assert world.found() == ["a"]
+
+    def test_looking_at_it_makes_nothing(self, world: World) -> None:
+        assert world.index.examined() is None
+        assert ask(world.server, "GET", f"/{world.prefix}-0*/_alias") == {}
+        world.index.apply([note(key("s"), title="fox")])
+        assert "never filled" in str(world.index.examined())
+        ask(world.server, "DELETE", f"/{world.prefix}-000001")
+        assert "was deleted" in str(world.another().examined())
+        assert ask(world.server, "GET", f"/{world.prefix}-0*/_alias") == {}
+
+    def test_two_that_find_it_deleted_make_one(self, world: World) -> None:
+        """The second one looks in each of the moments in which the first one makes it."""
+        world.index.apply([note(key("s"), title="fox")])
+        for moment in range(8):
+            for name in ask(world.server, "GET", f"/{world.prefix}-0*/_alias"):
+                ask(world.server, "DELETE", f"/{name}")
+            left, second = [moment], world.another()
+
+            def before(asked: Asked, left: list[int] = left, second: Any = second) -> None:
+                left[0] -= 1
+                if left[0] == -1:
+                    second.apply([note(key("s", "b"), title="fox")])
+
+            world.between.before = before
+            first = world.another()
+            first.apply([note(key("s", "a"), title="fox")])
+            world.between.before = lambda asked: None
+            assert len(ask(world.server, "GET", f"/{world.prefix}-0*/_alias")) == 1, moment
+            assert first.status().documents == 2, moment
 
     def test_one_that_was_never_filled_says_so(self, world: World) -> None:
         assert world.another().needs_rebuild == "the search index was never filled"

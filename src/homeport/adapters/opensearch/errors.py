@@ -27,6 +27,10 @@ class Refused(Exception):
         self.reason: Final = reason
 
 
+class IndexGone(Unavailable):
+    """The index that was asked is not there any more."""
+
+
 def refused(exc: TransportError) -> Refused:
     kind, reason = _said(exc)
     return Refused(status_of(exc), kind, reason)
@@ -114,8 +118,8 @@ def blocked(reason: str, doing: str) -> Unavailable:
     )
 
 
-def gone(doing: str) -> Unavailable:
-    return Unavailable(
+def gone(doing: str) -> IndexGone:
+    return IndexGone(
         f"The search index is not there any more, while {doing}. Make it anew with: homeport "
         "index rebuild",
         30,

@@ -7,11 +7,16 @@
                        of its own accord for what must be an alias: a lost index stays lost
 
 Every process reads the aliases anew when what it knows is 5 seconds old, and at once where an
-index that it wrote to is gone.
+index that it used is gone.
+
+The index template PREFIX remembers the newest index that there was. Where that is gone, and no
+rebuild has begun, another is made in its place, and what it is made for says that it is `lost`:
+changes go on, and searches wait until a rebuild has filled one again.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 import time
@@ -24,6 +29,8 @@ from homeport.adapters.opensearch.errors import Refused, gone
 from homeport.adapters.opensearch.layout import META, Layout
 from homeport.adapters.opensearch.server import Server, address
 from homeport.domain.errors import Conflict, Unavailable
+
+log: Final = logging.getLogger("homeport.search")
 
 KNOWN_SECONDS: Final = 5.0
 """For how long what the aliases say is taken to be still so."""
@@ -66,14 +73,14 @@ class Generations:
         self._known: Aliases | None = None
         self._swept: Aliases | None = None
         self._read_at = 0.0
-        self._seen = False
-        """Whether there was an index once, as far as this process knows."""
+        self._known_live = ""
+        """The last one that answered, as far as this process knows."""
         self._meta: dict[str, Mapping[str, Any]] = {}
 
     def aliases(self) -> Aliases:
-        """What there is, by what is known. Makes an index where there never was one.
+        """What there is, by what is known. Makes an index where there is none.
 
-        Raises Unavailable where the one that answered is gone.
+        Raises Unavailable where the one that answered is gone, and a rebuild has begun.
         """
         known = self._known
         if known is not None and self._monotonic() - self._read_at < KNOWN_SECONDS:
@@ -92,14 +99,31 @@ class Generations:
         """A newer index than the one that answers, however far its rebuild had come; and the
         name that the next one would have."""
         found = self._read()
-        number = max((self._number_of(one) for one in _all(found)), default=0) + 1
         self._meta.pop(found.fresh or "", None)  # another process may have made it anew
-        return found.fresh, f"{self.alias}-{number:06}"
+        return found.fresh, self._after(*_all(found), self.newest() or "")
+
+    def newest(self) -> str | None:
+        """The last index that was made, whether or not it is still there; None where none ever
+        was, as far as the server remembers."""
+        try:
+            answer = self._server.ask(
+                "GET", address("_index_template", self._template), doing=_DOING, expected=(404,)
+            )
+        except Refused:
+            return None
+        for one in answer.get("index_templates", ()):
+            held = one["index_template"].get("_meta", {}).get(META, {})
+            return str(held.get("newest", "")) or None
+        return None
+
+    def read(self) -> Aliases:
+        """What there is by now. Changes nothing."""
+        return self._read()
 
     def begin(self, index: str) -> None:
         """Make a new index, which nothing is written to yet. Raises Conflict where another
         process has just made it."""
-        self._create(index, {})
+        self._create(index, {}, {})
 
     def write_to(self, fresh: str) -> None:
         """Let changes go to a new index too."""
@@ -171,19 +195,42 @@ class Generations:
         """With the lock held."""
         found = self._read()
         if found.live is None:
-            if self._seen or _all(found):
+            if found.fresh is not None:
                 raise gone("looking for it")
             self._server.check()
-            with suppress(Conflict):  # another process was faster
-                self._create(f"{self.alias}-{1:06}", {self.alias: {}, self._writing: {}})
-            found = self._read()
+            found = self._made()
             if found.live is None:
                 raise Unavailable("The search index is being made: try again.")
-        elif not self._seen:
+        elif not self._known_live:
             self._server.check()
-        self._seen = True
+        self._known_live = found.live
         self._known, self._read_at = found, self._monotonic()
         return found
+
+    def _made(self) -> Aliases:
+        """What there is once an index was made where there was none."""
+        newest = self.newest() or ""
+        found = self._read()  # only now: whoever was faster made its index before it is the newest
+        if found.live is not None:
+            return found
+        index = self._after(*_all(found), newest, self._known_live)
+        lost = index != self._after()
+        if lost:
+            log.error(
+                "The search index was deleted: changes go into a new one, and searches wait for "
+                "homeport index rebuild"
+            )
+        with suppress(Conflict):  # another process was faster
+            self._create(
+                index,
+                {self.alias: {}, self._writing: {}},
+                {META: {**self._layout.described(), "lost": True}} if lost else {},
+            )
+        return self._read()
+
+    def _after(self, *indexes: str) -> str:
+        """The name of an index that comes after all these."""
+        return f"{self.alias}-{max(map(self._number_of, indexes), default=0) + 1:06}"
 
     def _read(self) -> Aliases:
         answer = self._server.ask("GET", address(self._pattern, "_alias"), doing=_DOING)
@@ -197,19 +244,16 @@ class Generations:
         others = tuple(one for one in indexes if one not in (live[-1], fresh))
         return Aliases(live[-1], fresh, others)
 
-    def _create(self, index: str, aliases: Mapping[str, Any]) -> None:
-        template = self._layout.template(serverless=self._server.serverless)
-        self._server.ask(
-            "PUT",
-            address("_index_template", self._template),
-            {"index_patterns": [self._pattern], "priority": 500, "template": template},
-            doing=_MAKING,
-        )
+    def _create(self, index: str, aliases: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
+        self._put_template(self.newest())
+        made: dict[str, Any] = {"aliases": {f"{index}{_OWN}": {}, **aliases}}
+        if meta:
+            made["mappings"] = {"_meta": meta}
         try:
             self._server.ask(
                 "PUT",
                 address(index),
-                {"aliases": {f"{index}{_OWN}": {}, **aliases}},
+                made,
                 doing=_MAKING,
                 expected=(400,),
             )
@@ -217,6 +261,17 @@ class Generations:
             if exc.kind == "resource_already_exists_exception":
                 raise Conflict("Another process has just begun to rebuild the index.") from exc
             raise Unavailable(f"The search index cannot be made: {exc.reason[:300]}", 60) from exc
+        self._put_template(index)
+
+    def _put_template(self, newest: str | None) -> None:
+        template: dict[str, Any] = {
+            "index_patterns": [self._pattern],
+            "priority": 500,
+            "template": self._layout.template(serverless=self._server.serverless),
+        }
+        if newest is not None:
+            template["_meta"] = {META: {"newest": newest}}
+        self._server.ask("PUT", address("_index_template", self._template), template, doing=_MAKING)
 
     def _describe(self, index: str, **more: Any) -> None:
         held = {**self._meta_of(index), **more}

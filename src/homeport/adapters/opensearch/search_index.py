@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 from homeport.adapters.opensearch.answers import Answers
 from homeport.adapters.opensearch.bulk import Bulk, TargetGone, VersionsRefused
 from homeport.adapters.opensearch.documents import Operation, Operations, newest
-from homeport.adapters.opensearch.errors import Refused, gone
+from homeport.adapters.opensearch.errors import IndexGone, Refused, gone
 from homeport.adapters.opensearch.generations import Aliases, Generations, own_alias
 from homeport.adapters.opensearch.layout import FORMAT, Layout
 from homeport.adapters.opensearch.lease import Lease
@@ -82,8 +82,7 @@ class OpenSearchIndex:
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        able = {Capability.GEO, Capability.FUZZY}
-        return frozenset(able | {Capability.STEMMING} if self._layout.stems else able)
+        return frozenset({Capability.STEMMING} if self._layout.stems else ())
 
     @property
     def in_place(self) -> bool:
@@ -92,16 +91,22 @@ class OpenSearchIndex:
     @property
     def needs_rebuild(self) -> str | None:
         """Why the index does not hold what it should; None where nothing is known to be wrong."""
-        held = self._generations.described(self._live().live or "")
-        if not held.get("filled"):
-            return "the search index was never filled"
-        return self._layout.differences(held).rebuild
+        return self._reason(self._live().live or "")
 
     def check(self) -> None:
         """Raise Unavailable, saying what to do, where the server cannot be used. Not of the
         port."""
         self._server.check()
         self._answers.count(self._live().live or "")
+
+    def examined(self) -> str | None:
+        """What `needs_rebuild` says, without making an index where there is none. Not of the
+        port."""
+        self._server.check()
+        live = self._generations.read().live
+        if live is None:
+            return None if self._generations.newest() is None else _LOST
+        return self._reason(live)
 
     def close(self) -> None:
         self._server.close()
@@ -121,6 +126,9 @@ class OpenSearchIndex:
             raise gone("sending documents to it") from exc
 
     def search(self, query: SearchQuery) -> SearchPage:
+        """Raises Unavailable where the index was deleted, until another one has been filled."""
+        if self._generations.described(self._live().live or "").get("lost"):
+            raise Unavailable(f"Nothing can be found: {_LOST}. Run: homeport index rebuild", 60)
         return self._asked(lambda index: self._answers.page(index, query))
 
     def entries(self, limit: int, after: Key | None = None) -> list[IndexEntry]:
@@ -183,7 +191,20 @@ class OpenSearchIndex:
         """What the index that answers says. The alias is asked, never an index by its name: a
         swap is seen at once."""
         self._live()
-        return ask(self._generations.alias)
+        try:
+            return ask(self._generations.alias)
+        except IndexGone:
+            self._generations.forget()
+            raise
+
+    def _reason(self, index: str) -> str | None:
+        """Why an index has to be filled anew."""
+        held = self._generations.described(index)
+        if held.get("lost"):
+            return _LOST
+        if not held.get("filled"):
+            return "the search index was never filled"
+        return self._layout.differences(held).rebuild
 
     def _apply_to_all(self, changes: Sequence[IndexChange]) -> list[Rejection]:
         wanted = newest(changes)
@@ -304,5 +325,6 @@ _ROUNDS: Final = 4
 _LOOKS: Final = 120
 _MARK: Final = ".visible"
 """No record's: those have commas."""
+_LOST: Final = "the search index was deleted, and holds only what has changed since"
 _FILLING: Final = "filling a new search index"
 _STATUS: Final = "looking at the search index"

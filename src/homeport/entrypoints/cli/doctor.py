@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from homeport.definition import Adapters, Definition
-from homeport.entrypoints.cli import aws_checks, checks, data_checks
+from homeport.entrypoints.cli import aws_checks, checks, data_checks, opensearch_checks
 from homeport.entrypoints.cli.checks import Finding, Status
 from homeport.entrypoints.cli.exits import Exit, Failure
 from homeport.entrypoints.cli.opening import definition_of, source_of
@@ -59,6 +59,8 @@ def _examine(arguments: Namespace) -> Iterator[Finding]:
         yield from _guarded("definition", lambda: checks.definition(found, source))
         for check, look in aws_checks.looks(found):
             yield from _guarded(check, look)
+        if found.adapters.search_index.use == "opensearch":
+            yield from _guarded("search", lambda: opensearch_checks.index(found))
         if not _in_a_folder(found):
             yield from _guarded("server", lambda: data_checks.server(found, None))
             return
