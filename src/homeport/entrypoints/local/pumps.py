@@ -26,6 +26,8 @@ BUSY_DUTY: Final = 0.1
 SHORTEST_SPAN: Final = 0.05
 """Rates are taken over no less than these seconds: two requests at once are no rush."""
 SHORTEST_REST: Final = 0.02
+IDLE_REST: Final = 0.1
+"""... after it was woken for nothing: commits wake every pump, and under load few are its own."""
 LONGEST_REST: Final = 5.0
 FIRST_BACKOFF: Final = 0.1
 LONGEST_BACKOFF: Final = 30.0
@@ -123,12 +125,13 @@ class Pump:
                 self._stopping.wait(backoff)
                 continue
             self._working = False
-            self._rest(time.monotonic() - began)
+            self._rest(time.monotonic() - began, SHORTEST_REST if count else IDLE_REST)
             if count == 0:
                 self._woken.wait(sleep)
 
-    def _rest(self, worked: float) -> None:
-        """Leave the processor to requests, in proportion to the seconds just `worked`."""
+    def _rest(self, worked: float, shortest: float) -> None:
+        """Leave the processor to requests, in proportion to the seconds just `worked`, but for
+        no less than `shortest`."""
         now, served = time.monotonic(), self._served()
         span = max(SHORTEST_SPAN, now - self._rested)
         rate = (served - self._served_then) / span
@@ -136,7 +139,7 @@ class Pump:
         if rate > CALM:
             duty = DUTY if rate <= BUSY else BUSY_DUTY
             rest = worked * (1.0 / duty - 1.0)
-            self._stopping.wait(min(LONGEST_REST, max(SHORTEST_REST, rest)))
+            self._stopping.wait(min(LONGEST_REST, max(shortest, rest)))
 
     def _sleep(self) -> float | None:
         """Seconds until something may be due; None for as long as nobody wakes the pump."""
