@@ -82,7 +82,8 @@ class OpenSearchIndex:
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        return frozenset({Capability.STEMMING} if self._layout.stems else ())
+        able = {Capability.GEO, Capability.FUZZY}
+        return frozenset(able | {Capability.STEMMING} if self._layout.stems else able)
 
     @property
     def in_place(self) -> bool:
