@@ -19,6 +19,8 @@ CALM: Final = 500
 """Up to so many requests a second, a pump never rests."""
 BUSY: Final = 3000
 """Up to so many it keeps up with a write in each of them; beyond, it falls behind for a while."""
+BUSY_SHARE: Final = 0.35
+"""... or while the loop computes for up to so much of the time: a slow machine is busy sooner."""
 DUTY: Final = 0.6
 """The share of its time that a pump works between CALM and BUSY."""
 BUSY_DUTY: Final = 0.1
@@ -47,7 +49,8 @@ class Lag:
 class Pump:
     """Calls `deliver` while it returns more than 0, then sleeps until woken or `next_due`.
 
-    `served` counts requests so far. `poll` is the longest sleep in seconds, for stores that
+    `served` counts requests so far, and `computed` is the processor time that they took of the
+    loop, in seconds. `poll` is the longest sleep in seconds, for stores that
     cannot wake anybody; with `by_commits` false only time wakes it. An exception out of
     `deliver` is logged, and tried again with backoff. Where `patience` is set, a stop waits no
     longer than so many seconds for it.
@@ -63,6 +66,7 @@ class Pump:
         *,
         by_commits: bool = True,
         patience: float | None = None,
+        computed: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.name: Final = name
         self.patience: Final = patience
@@ -78,6 +82,8 @@ class Pump:
         self._failures = 0
         self._rested = time.monotonic()
         self._served_then = 0
+        self._computed = computed
+        self._computed_then = 0.0
         self._thread = threading.Thread(target=self._run, name=f"homeport-{name}", daemon=True)
 
     def start(self) -> None:
@@ -132,19 +138,28 @@ class Pump:
     def _rest(self, worked: float, shortest: float) -> None:
         """Leave the processor to requests, in proportion to the seconds just `worked`, but for
         no less than `shortest`."""
-        now, served = time.monotonic(), self._served()
+        now, served, computed = time.monotonic(), self._served(), self._computed()
         span = max(SHORTEST_SPAN, now - self._rested)
         rate = (served - self._served_then) / span
-        self._rested, self._served_then = now, served
-        if rate > CALM:
-            duty = DUTY if rate <= BUSY else BUSY_DUTY
-            rest = worked * (1.0 / duty - 1.0)
-            self._stopping.wait(min(LONGEST_REST, max(shortest, rest)))
+        share = (computed - self._computed_then) / span
+        self._rested, self._served_then, self._computed_then = now, served, computed
+        rest = rest_after(worked, rate, share, shortest)
+        if rest:
+            self._stopping.wait(rest)
 
     def _sleep(self) -> float | None:
         """Seconds until something may be due; None for as long as nobody wakes the pump."""
         waits = [wait for wait in (self._next_due(), self._poll) if wait is not None]
         return max(SHORTEST_WAIT, min(waits)) if waits else None
+
+
+def rest_after(worked: float, rate: float, share: float, shortest: float) -> float:
+    """Seconds to rest after so many of work, where `rate` requests a second come in and the
+    loop computes for a `share` of the time."""
+    if rate <= CALM:
+        return 0.0
+    duty = DUTY if rate <= BUSY and share <= BUSY_SHARE else BUSY_DUTY
+    return min(LONGEST_REST, max(shortest, worked * (1.0 / duty - 1.0)))
 
 
 class Pumps:

@@ -83,6 +83,7 @@ class Gateway:
         self._stop: asyncio.Event | None = None
         self._stop_asked = False
         self._exchanges: Exchanges | None = None
+        self._loop_clock: int | None = None
         self.pumps: Final = Pumps(self._make_pumps())
         self._metrics = Metrics(backend, self.pumps)
         self._routes = {**routes, **local_routes.ROUTES}
@@ -133,6 +134,8 @@ class Gateway:
         settings = self._settings
         loop = asyncio.get_running_loop()
         self._loop, self._stop = loop, asyncio.Event()
+        if hasattr(time, "pthread_getcpuclockid"):  # not on macOS and Windows
+            self._loop_clock = time.pthread_getcpuclockid(threading.get_ident())
         owns_process = threading.current_thread() is threading.main_thread()
         if owns_process:
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -212,7 +215,7 @@ class Gateway:
         def pump(
             name: str, deliver: Callable[[], int], next_due: Callable[[], float | None]
         ) -> Pump:
-            return Pump(name, deliver, next_due, self._served, poll)
+            return Pump(name, deliver, next_due, self._served, poll, computed=self._computed)
 
         # The services are asked for when there is work: until then nobody waits for them to load.
         def consume(events: Sequence[RecordChanged]) -> Mapping[int, str]:
@@ -256,6 +259,15 @@ class Gateway:
 
     def _served(self) -> int:
         return 0 if self._exchanges is None else self._exchanges.served
+
+    def _computed(self) -> float:
+        """The processor time of the loop's thread in seconds; 0.0 where nothing tells it."""
+        if self._loop_clock is None:
+            return 0.0
+        try:
+            return time.clock_gettime(self._loop_clock)
+        except OSError:  # that thread has ended, and this pump is about to
+            return 0.0
 
 
 def _address(listening: socket.socket) -> str:
