@@ -18,7 +18,7 @@ from benchmarks.harness.command import Settings, run
 from benchmarks.harness.process import memory
 from benchmarks.harness.results import Report
 from benchmarks.harness.rounds import Spread, interleaved
-from benchmarks.servers import homeport, pocketbase
+from benchmarks.servers import alone, homeport, pocketbase
 
 USUAL: Final = Settings(rounds=11)
 _PYTHON: Final = "python, asyncio and json"
@@ -48,6 +48,15 @@ def measure(settings: Settings, report: Report, folder: Path) -> None:
             time.sleep(rest)
             return it.started, memory(it.pid)
 
+    packages = folder / "packages"
+    packages.mkdir()
+    program = alone.program(packages)
+
+    def as_installed() -> tuple[float, float]:
+        with homeport.serving(used, program=program) as it:
+            time.sleep(rest)
+            return it.started, memory(it.pid)
+
     def theirs() -> tuple[float, float]:
         with pocketbase.serving(used) as it:
             time.sleep(rest)
@@ -62,6 +71,7 @@ def measure(settings: Settings, report: Report, folder: Path) -> None:
     sides: dict[str, Callable[[], tuple[float, float]]] = {
         "homeport, a new data folder": ours,
         "homeport, a used data folder": again,
+        "homeport, the same, with the packages that it needs alone": as_installed,
         _PYTHON: python,
     }
     if pocketbase.is_here():

@@ -32,9 +32,12 @@ write = "anyone"
 
 
 @contextmanager
-def serving(folder: Path, *, relaxed: bool = False, **settings: str) -> Iterator[Running]:
-    """`homeport serve` on the data in `folder`, without limits per address; `settings` are
-    HOMEPORT_* variables without their prefix."""
+def serving(
+    folder: Path, *, relaxed: bool = False, program: Sequence[str] = (), **settings: str
+) -> Iterator[Running]:
+    """`homeport serve` on the data in `folder`, without limits per address; `program` is what is
+    run instead of the command that is installed, and `settings` are HOMEPORT_* variables without
+    their prefix."""
     port = free_port()
     chosen = {
         "DATA_FOLDER": str(folder / "data"),
@@ -45,7 +48,7 @@ def serving(folder: Path, *, relaxed: bool = False, **settings: str) -> Iterator
         **settings,
     }
     (folder / "homeport.toml").write_text(_DEFINITION)
-    command = [str(Path(sys.executable).with_name("homeport")), "serve"]
+    command = [*(program or [str(Path(sys.executable).with_name("homeport"))]), "serve"]
     if relaxed:
         # -P: this folder has a module named as the product is.
         command = [sys.executable, "-P", str(Path(__file__).with_name("relaxed.py")), "serve"]
