@@ -10,6 +10,7 @@ import platform
 import time
 from pathlib import Path
 
+import boto3
 import pytest
 
 from homeport.entrypoints.cli.app_commands import FUNCTIONS
@@ -131,6 +132,11 @@ def test_services_of_aws_that_are_not_called_are_left_out(tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
     services = {path.name for path in (folder / "botocore/data").iterdir() if path.is_dir()}
     assert services == {"dynamodb", "cloudsearchdomain"}
+    (described,) = (folder / "botocore/data/dynamodb").glob("*/service-2.json*")
+    assert described.stat().st_size < 150_000  # what is said for people is left out
+    operations = json.loads(described.read_text())["operations"]
+    known = boto3.client("dynamodb", "eu-west-1").meta.service_model.operation_names
+    assert operations.keys() == set(known)
     (told,) = json.loads(done.stdout)
     assert told["handler"] == "homeport_function.handler"
     assert sum(told["parts"].values()) == told["bytes"] < 30_000_000

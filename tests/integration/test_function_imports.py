@@ -23,7 +23,7 @@ CORE = {
     "annotated_types", "dependency_injector", "homeport", "homeport_function", "pydantic",
     "pydantic_core", "typing_extensions", "typing_inspection",
 }  # fmt: skip
-AWS = {"boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3"}
+AWS = {"botocore", "dateutil", "jmespath", "six", "urllib3"}
 CREDENTIALS = {"jwt"}
 
 LOADED: dict[str, set[str]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 from homeport.domain.errors import Unavailable
@@ -50,7 +51,7 @@ class Clients:
         on_call: Callable[[str], None] | None = None,
     ) -> None:
         self._region = region
-        self._session = session
+        self._create: Callable[..., Any] | None = None if session is None else session.client
         self._on_call = on_call
         self._made: dict[tuple[str, str | None], Any] = {}
         self._lock = threading.Lock()
@@ -97,15 +98,15 @@ class Clients:
             retries=retries,
             tcp_keepalive=True,
         )
-        if self._session is None:
-            import boto3
+        if self._create is None:
+            # boto3 would make the same client, and load resources and transfers to S3 for it.
+            from botocore.session import Session
 
-            # boto3 reads AWS_DEFAULT_REGION alone, Lambda and AWS's other tools set AWS_REGION.
+            # botocore reads AWS_DEFAULT_REGION alone, Lambda and AWS's other tools set AWS_REGION.
             region = self._region or os.environ.get("AWS_REGION")
-            self._session = boto3.Session(region_name=region)
-        make: Any = self._session.client
+            self._create = partial(Session().create_client, region_name=region)
         try:
-            client = make(service, endpoint_url=endpoint, config=config)
+            client = self._create(service, endpoint_url=endpoint, config=config)
         except NoRegionError as exc:
             raise Unavailable("No AWS region is set: set AWS_REGION, or aws.region.") from exc
         on_call = self._on_call

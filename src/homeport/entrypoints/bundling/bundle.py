@@ -141,7 +141,7 @@ def _files(
 ) -> Iterator[tuple[PurePosixPath, bytes]]:
     for path, source in files_of(packages, wheels):
         if service_data.is_needed(path, source, contents.services):
-            yield path, service_data.trimmed(path, source.read_bytes(), contents.services)
+            yield service_data.trimmed(path, source.read_bytes(), contents.services)
     own = Path(homeport.__file__).parent
     for module in contents.modules:
         yield PurePosixPath("homeport", module.as_posix()), (own / module).read_bytes()

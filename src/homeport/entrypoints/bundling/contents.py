@@ -18,7 +18,7 @@ _OF_ADAPTERS: Final = {
     ("identity_provider", "dynamodb"): ("argon2-cffi", "PyJWT"),
     ("search_index", "opensearch"): ("opensearch-py",),
 }
-"""Packages that an adapter needs beside boto3."""
+"""Packages that an adapter needs beside botocore."""
 _SCHEMA: Final = "jsonschema-rs"
 _WRITING: Final = frozenset({"records", "subscribers"})
 """Functions whose services hold what they write against a collection's schema."""
@@ -54,7 +54,8 @@ def contents_of(function: str, definition: Definition) -> Contents:
     wanted: list[str] = list(_CORE)
     on_aws = not _AWS.isdisjoint(used)
     if on_aws:
-        wanted.append("boto3")
+        # Ours call botocore; who calls AWS in code of their own expects boto3.
+        wanted.append("boto3" if any(own_code(definition, function)) else "botocore")
     for one in uses:
         wanted += _OF_ADAPTERS.get(one, ())
     has_schema = function in _WRITING and any(
