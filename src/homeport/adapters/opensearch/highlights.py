@@ -21,10 +21,6 @@ class Highlighter:
     """For the hits of one query."""
 
     def __init__(self, query: SearchQuery) -> None:
-        # Marks that nobody can have foreseen, and written into a record.
-        token = secrets.token_hex(8)
-        self._before, self._behind = f"<{token}>", f"</{token}>"
-        self._marks = re.compile(f"(</?{token}>)")
         found = list(leaves(query.match)) if query.highlight else []
         self._wanted = {
             path: here
@@ -49,8 +45,8 @@ class Highlighter:
         return {
             "type": "unified",
             "number_of_fragments": 0,
-            "pre_tags": [self._before],
-            "post_tags": [self._behind],
+            "pre_tags": [_BEFORE],
+            "post_tags": [_BEHIND],
             "fields": marked,
         }
 
@@ -78,9 +74,9 @@ class Highlighter:
         spans: list[Span] = []
         length = 0
         inside = False
-        for piece in self._marks.split(marked):
-            if piece in (self._before, self._behind):
-                inside = piece == self._before
+        for piece in _MARKS.split(marked):
+            if piece in (_BEFORE, _BEHIND):
+                inside = piece == _BEFORE
                 continue
             if inside:
                 spans += ((length + start, length + end) for start, end in _words(piece))
@@ -97,4 +93,9 @@ def _words(text: str) -> Iterator[Span]:
     return (found.span() for found in _WORD.finditer(text))
 
 
+_TOKEN: Final = secrets.token_hex(8)
+"""Marks that nobody can have foreseen, and written into a record. None of them is ever shown."""
+_BEFORE: Final = f"<{_TOKEN}>"
+_BEHIND: Final = f"</{_TOKEN}>"
+_MARKS: Final = re.compile(f"(</?{_TOKEN}>)")
 _WORD: Final = re.compile(r"[^\W_]+")
