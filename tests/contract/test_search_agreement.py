@@ -18,14 +18,18 @@ from homeport.domain.model.query import (
     After,
     All,
     AnyOf,
+    Counted,
+    Extent,
     Facet,
     Filter,
+    Fuzzy,
     Node,
     Not,
     Nothing,
     Phrase,
     Prefix,
     Range,
+    RangeFacet,
     Scope,
     SearchPage,
     SearchQuery,
@@ -116,12 +120,28 @@ scopes = st.builds(
     st.sampled_from([None, None, "notes"]),
     st.frozensets(st.sampled_from(["notes", "drafts"]), max_size=1),
 )
-facets = st.builds(
-    Facet,
-    st.just(FieldRole.KEYWORD),
-    st.sampled_from(_FIELDS[FieldRole.KEYWORD]),
-    st.sampled_from([1, 2, 10]),
-) | st.builds(Facet, st.just(FieldRole.NUMBER), st.sampled_from(_FIELDS[FieldRole.NUMBER]))
+
+
+@st.composite
+def _range_facets(draw: st.DrawFn) -> RangeFacet:
+    first = draw(_ranges())
+    more = draw(st.lists(_ranges(), max_size=3))
+    ranges = [replace(one, role=first.role, field=first.field) for one in more]
+    alike = [new for one, new in zip(more, ranges, strict=True) if one.role is first.role]
+    return RangeFacet(first.role, first.field, (first, *alike))
+
+
+facets: st.SearchStrategy[Counted] = st.one_of(
+    st.builds(
+        Facet,
+        st.just(FieldRole.KEYWORD),
+        st.sampled_from(_FIELDS[FieldRole.KEYWORD]),
+        st.sampled_from([1, 2, 10]),
+    ),
+    st.builds(Facet, st.just(FieldRole.NUMBER), st.sampled_from(_FIELDS[FieldRole.NUMBER])),
+    _range_facets(),
+    st.sampled_from([Extent(FieldRole.NUMBER, "pages"), Extent(FieldRole.DATE, "seen")]),
+)
 sorts = st.sampled_from(
     [
         Sort(role, field, descending)
@@ -139,6 +159,14 @@ queries = st.builds(
     st.none() | sorts,
     st.integers(1, 4),
 )
+fuzzy_queries = st.builds(
+    SearchQuery,
+    st.builds(Fuzzy, st.sampled_from(["runs", "rnu", "Runing", "fats", "x1", "日本"]), _where)
+    | st.just(All((Fuzzy("ran"), Not(Fuzzy("fest"))))),
+    st.just((Scope(None),)),
+    highlight=st.just(("title",)),
+)
+"""For indexes with the capability FUZZY."""
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +184,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedSearc
 )
 @given(
     batches=st.lists(st.lists(changes, min_size=1, max_size=10), min_size=1, max_size=3),
-    asked=st.lists(queries, min_size=10, max_size=30),
+    asked=st.lists(queries | fuzzy_queries, min_size=10, max_size=30),
 )
 def test_both_give_the_same_answers(
     embedded: EmbeddedSearchIndex, batches: list[list[IndexChange]], asked: list[SearchQuery]

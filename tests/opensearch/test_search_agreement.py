@@ -10,11 +10,16 @@ from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.memory.search_index import MemorySearchIndex
 from homeport.domain.model.document import IndexChange
 from homeport.domain.model.query import SearchQuery
-from tests.contract.test_search_agreement import changes, check_same_answers, queries
+from tests.contract.test_search_agreement import (
+    changes,
+    check_same_answers,
+    fuzzy_queries,
+    queries,
+)
 from tests.opensearch.indexes import STANDARD, ask, clean, index_on, new_prefix
 
 BATCHES = st.lists(st.lists(changes, min_size=1, max_size=10), min_size=1, max_size=3)
-ASKED = st.lists(queries, min_size=10, max_size=20)
+ASKED = st.lists(queries | fuzzy_queries, min_size=10, max_size=20)
 SETTINGS = settings(
     deadline=None,
     derandomize=True,

@@ -158,13 +158,14 @@ class FacetsContract(SearchIndexSupport):
         )
         facets = (RangeFacet(*_PAGES, (Range(*_PAGES, 0), Range(*_PAGES, 15))), Extent(*_PAGES))
         novel = (Term(FieldRole.KEYWORD, "kind", "x"),)
-        for scope, filters, ranges, extent in (
-            (Scope(space), (), [3, 2], [10, 90]),
-            (Scope(space, NOTES), (), [2, 1], [10, 20]),
-            (Scope(space, NOTES), novel, [1, 0], [10, 10]),
-            (Scope(f"{space}-nobody"), (), [0, 0], []),
+        for scopes, filters, ranges, extent in (
+            ((Scope(space),), (), [3, 2], [10, 90]),
+            ((Scope(space, NOTES),), (), [2, 1], [10, 20]),
+            ((Scope(space, NOTES),), novel, [1, 0], [10, 10]),
+            ((Scope(f"{space}-nobody"),), (), [0, 0], []),
+            ((), (), [0, 0], []),
         ):
-            query = SearchQuery(All(), (scope,), filters, facets)
+            query = SearchQuery(All(), scopes, filters, facets)
             counts, ends = index.search(query).facets
             assert [one.count for one in counts] == ranges
             assert [one.value for one in ends] == extent

@@ -52,7 +52,7 @@ class Answers:
         not begin there; and one more each time that a field is counted in another way. Raises
         Invalid for a sort by a field that is not declared, and for what CloudSearch cannot do."""
         if not query.scopes:
-            return SearchPage((), 0, tuple(() for _ in query.facets))
+            return SearchPage((), 0, read_facets(query.facets, [{}] * len(query.facets)))
         asked: dict[str, Any] = {
             "query": self._translator.match(query.match),
             "queryOptions": json.dumps({"fields": self._translator.default_fields}),

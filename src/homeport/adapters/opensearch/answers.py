@@ -39,7 +39,7 @@ class Answers:
     def page(self, index: str, query: SearchQuery) -> SearchPage:
         """One request. Raises Invalid for a sort by a field that is not declared."""
         if not query.scopes:
-            return SearchPage((), 0, tuple(() for _ in query.facets))
+            return SearchPage((), 0, tuple(counted(one, {}) for one in query.facets))
         highlighter = Highlighter(query)
         answer = self._search(index, self.asked(query, highlighter), "asking the search index")
         counts = answer.get("aggregations", {})
