@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from homeport.domain.errors import Forbidden, NotFound
 from homeport.domain.model import names
 from homeport.domain.model.collection import Access, Catalog
 from homeport.domain.model.identity import Kind, Principal
 from homeport.domain.model.membership import OWNERS, READERS, WRITERS, Membership, Role
-from homeport.domain.model.query import Scope
 from homeport.domain.model.writes import Guard, GuardFailed
+
+if TYPE_CHECKING:
+    from homeport.domain.model.query import Scope
 
 ADMINISTRATORS = "admin"
 """The group that `admin` access names."""
@@ -96,6 +99,8 @@ def _readable_scopes(
     space: str | None,
     collection: str | None,
 ) -> tuple[Scope, ...]:
+    from homeport.domain.model.query import Scope
+
     roles: dict[str, Role | None] = {principal.id: None, names.PUBLIC: None}
     roles |= {one.space: one.role for one in memberships if one.identity == principal.id}
     scopes = []
@@ -126,6 +131,9 @@ _OPEN = frozenset({Access.ANYONE, Access.SIGNED_IN, Access.ADMIN})
 def _scopes_of(
     principal: Principal, space: str, role: Role | None, catalog: Catalog, collection: str | None
 ) -> list[Scope]:
+    # The tree of queries takes a while to load, and only searches need it.
+    from homeport.domain.model.query import Scope
+
     if collection is not None:
         readable = _readable(principal, space, collection, role, catalog)
         return [Scope(space, collection)] if readable else []

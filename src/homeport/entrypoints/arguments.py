@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from homeport.domain.errors import Fault, Invalid, VersionMismatch
 from homeport.domain.model.data import Data
-from homeport.domain.model.device import Environment, Platform, PushTarget
 from homeport.entrypoints.lambdas import requests
 
 if TYPE_CHECKING:
@@ -101,6 +100,8 @@ def message_patch(arguments: Arguments) -> Arguments:
 
 
 def device(arguments: Arguments) -> Arguments:
+    from homeport.domain.model.device import Environment, Platform, PushTarget
+
     target = PushTarget(
         Platform(arguments["platform"]), Environment(arguments["environment"]), arguments["token"]
     )
