@@ -1,6 +1,7 @@
 """Rebuilding and verifying the search index: how long it takes, and in how much memory.
 
     .venv/bin/python -m benchmarks.rebuilding --records 100000
+    .venv/bin/python -m benchmarks.rebuilding --records 10000 --opensearch http://127.0.0.1:9200
 
 Each part runs in a process of its own on one data folder, which reports its time and, at every
 tenth of the way, the memory that it has resident.
@@ -28,6 +29,7 @@ from homeport.domain.model.writes import Put
 
 _BATCH: Final = 90
 _WORDS: Final = 5000
+_PREFIX: Final = "homeport-bench"
 
 
 def fill(backend: Backend, records: int) -> None:
@@ -76,8 +78,21 @@ def resident(which: str = "VmRSS") -> int:
     raise LookupError(which)
 
 
-def child(part: str, folder: Path, records: int) -> dict[str, Any]:
-    backend = build(Definition(data_folder=folder))
+def definition(folder: Path, opensearch: str | None) -> Definition:
+    """A data folder, whose index may be on a search server instead."""
+    if opensearch is None:
+        return Definition(data_folder=folder)
+    return Definition.model_validate(
+        {
+            "data_folder": folder,
+            "adapters": {"search_index": "opensearch"},
+            "opensearch": {"url": opensearch, "prefix": _PREFIX, "replicas": 0},
+        }
+    )
+
+
+def child(part: str, folder: Path, records: int, opensearch: str | None) -> dict[str, Any]:
+    backend = build(definition(folder, opensearch))
     watch = Watch(records)
     _ = backend.index
     before = resident()
@@ -102,16 +117,23 @@ def child(part: str, folder: Path, records: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--records", type=int, default=100_000)
+    parser.add_argument("--opensearch", metavar="URL", help="a server to have the index on")
     parser.add_argument("--part", choices=("fill", "rebuild", "verify"), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.part:
-        print(json.dumps(child(arguments.part, arguments.folder, arguments.records)))
+        print(
+            json.dumps(
+                child(arguments.part, arguments.folder, arguments.records, arguments.opensearch)
+            )
+        )
         return
     with tempfile.TemporaryDirectory() as folder:
         for part in ("fill", "rebuild", "verify"):
             again = [sys.executable, "-m", "benchmarks.rebuilding", "--part", part]
             again += ["--folder", f"{folder}/data", "--records", str(arguments.records)]
+            if arguments.opensearch:
+                again += ["--opensearch", arguments.opensearch]
             done = subprocess.run(again, capture_output=True, text=True, check=True)
             print(f"{part:8}", done.stdout.strip(), flush=True)
 

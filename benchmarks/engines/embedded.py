@@ -11,6 +11,8 @@ import tantivy
 
 from homeport.adapters.embedded.search_index import EmbeddedSearchIndex
 from homeport.domain.model.collection import Catalog
+from homeport.domain.model.document import Document
+from homeport.domain.model.query import SearchQuery
 
 SPACE = "ann"
 
@@ -37,6 +39,12 @@ class Embedded:
         place.mkdir()
         self._index = tantivy.Index(schema.build(), str(place))
         self._writer = self._index.writer()
+
+    def ready(self, documents: Sequence[Document], query: SearchQuery) -> None:
+        """Nothing has to be."""
+
+    def settle(self) -> None:
+        """A commit shows what it commits."""
 
     def index(self, documents: Sequence[tuple[str, dict[str, Any]]]) -> None:
         for id, data in documents:
