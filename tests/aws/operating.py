@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 import moto.sqs.models
 import pytest
 from botocore.loaders import create_loader
@@ -182,17 +183,17 @@ def forbid(
 ) -> None:
     """Let AWS permit none of these operations (`dynamodb.GetItem`), in clients made from now
     on. moto asks nobody's policy, so the answer is given in its stead."""
-    make = boto3.Session.client
+    make: Any = botocore.session.Session.create_client
 
-    def client(session: boto3.Session, service: str, *args: Any, **kwargs: Any) -> Any:
-        made: Any = make(session, service, *args, **kwargs)  # type: ignore[call-overload]  # any service
+    def client(session: Any, service: str, *args: Any, **kwargs: Any) -> Any:
+        made: Any = make(session, service, *args, **kwargs)
         for operation in operations:
             named, _, action = operation.partition(".")
             if named == service:
                 made.meta.events.register(f"before-call.*.{action}", _denied(service, action, code))
         return made
 
-    monkeypatch.setattr(boto3.Session, "client", client)
+    monkeypatch.setattr(botocore.session.Session, "create_client", client)
 
 
 @contextmanager
