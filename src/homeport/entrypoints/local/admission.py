@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from json.encoder import encode_basestring_ascii as quoted
 from typing import Final
 from urllib.parse import quote
 from uuid import uuid4
@@ -55,7 +54,8 @@ class Admission:
         answer = problem(error, _ID, _PATH)
         self._status: int = answer["statusCode"]
         self._headers = [*answer["headers"].items(), *COMMON]
-        self._body: str = answer["body"]
+        self._before_path, _, rest = answer["body"].partition(_PATH)
+        self._before_id, _, self._end = rest.partition(_ID)
         self._id_prefix = uuid4().hex[:16]
         self._told = -TOLD_SECONDS
 
@@ -75,8 +75,8 @@ class Admission:
         origin = scope.headers.get("origin")
         if origin is not None:
             headers += self._cors.headers(origin)
-        path = quoted(quote(scope.path))[1:-1]
-        body = self._body.replace(_ID, request_id, 1).replace(_PATH, path, 1)
+        path = quote(scope.path)  # which leaves nothing that JSON would escape
+        body = f"{self._before_path}{path}{self._before_id}{request_id}{self._end}"
         incoming.proto.response_str(self._status, headers, body)
         now = time.monotonic()
         if now - self._told >= TOLD_SECONDS:
