@@ -106,7 +106,9 @@ def statistics(name: str, options: object, schema: Schema) -> Facet:
         if not found:
             return made
         mean = math.fsum(found) / len(found)
-        spread = math.sqrt(math.fsum((one - mean) ** 2 for one in found) / max(1, len(found) - 1))
+        # Unlike a power, a product that is too large is infinite, and no error.
+        squared = math.fsum((one - mean) * (one - mean) for one in found)
+        spread = math.sqrt(squared / max(1, len(found) - 1))
         date = field.base == "date"
 
         def told(number: float) -> str:
