@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 from opensearchpy import OpenSearch, helpers
 
 from benchmarks.engines.engine import MARK
@@ -39,7 +40,10 @@ def engine(folder: Path) -> Iterator[OnOpenSearch]:
         if url is None:
             if not (shutil.which("java") and shutil.which("mvn")):
                 raise LeftOut("OpenSearch: there is no java, or no mvn, on this machine")
-            url = opened.enter_context(real_server(folder))
+            try:
+                url = opened.enter_context(real_server(folder))
+            except pytest.skip.Exception as exc:  # it cannot be fetched
+                raise LeftOut(str(exc)) from exc
         made = OnOpenSearch(url)
         try:
             yield made
