@@ -94,7 +94,7 @@ def measure(settings: Settings, report: Report, folder: Path) -> None:
             times = 20 if settings.quick else 1000
             endpoint = {"AWS_ENDPOINT_URL": aws.endpoint}
             warm = [
-                processes.answered(function, {**environ, **endpoint}, times)[1]
+                processes.answered(function, {**environ, **endpoint}, times).warm
                 for _ in range(1 if settings.quick else 3)
             ]
             table.add(f"{name}, one item", Spread.of(warm).median, str(Spread.of(warm)), None, None)

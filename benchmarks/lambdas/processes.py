@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any, Final, NamedTuple
+
+from homeport.entrypoints.bundling import service_data
 
 HERE: Final = Path(__file__).parent
 PACKAGES: Final = Path(__file__).parents[2] / ".venv" / "bench-lambda"
@@ -19,7 +22,8 @@ PEERS: Final = {
     "Powertools": "powertools",
     "FastAPI and Mangum": "fastapi_mangum",
 }
-_ANSWERED, _WARM = "ANSWERED ", "WARM "
+_ANSWERED, _WARM, _WAITED = "ANSWERED ", "WARM ", "WAITED "
+_OF_BOTO3: Final = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +47,33 @@ def peer(name: str, event: Path) -> Function:
     return Function(name, (HERE, PACKAGES), PEERS[name], event, marks)
 
 
-def answered(
-    function: Function, environ: Mapping[str, str], warm_calls: int = 0
-) -> tuple[float, float]:
-    """Seconds from the process's start to its answer, and microseconds for a warm call.
+def trimmed(event: Path, folder: Path) -> Function:
+    """The bare function with AWS's service data trimmed as in our bundles, in `folder`."""
+    for source in sorted(PACKAGES.rglob("*")):
+        path = PurePosixPath(source.relative_to(PACKAGES))
+        if not source.is_file() or path.parts[0].removesuffix(".py") not in _OF_BOTO3:
+            continue
+        if service_data.is_needed(path, source, {"dynamodb"}):
+            path, content = service_data.trimmed(path, source.read_bytes(), {"dynamodb"})
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+            shutil.copystat(source, target)  # bytecode knows its source by its time
+    bare = peer("bare boto3", event)
+    return replace(bare, folders=(HERE, folder))
+
+
+class Took(NamedTuple):
+    """Seconds from a process's start to its answer, microseconds for a warm call, and seconds
+    that it would have waited on purpose, which are in none of them."""
+
+    start: float
+    warm: float
+    waited: float
+
+
+def answered(function: Function, environ: Mapping[str, str], warm_calls: int = 0) -> Took:
+    """Start a function and give it its event.
 
     Raises RuntimeError where the answer is not what it should be.
     """
@@ -66,18 +93,20 @@ def answered(
     )
     assert process.stdout is not None
     lines = []
-    took = warm = 0.0
+    took = warm = waited = 0.0
     for line in process.stdout:
         if line.startswith(_ANSWERED):
             took = time.perf_counter() - started
         if line.startswith(_WARM):
             warm = float(line.removeprefix(_WARM))
+        if line.startswith(_WAITED):
+            waited = float(line.removeprefix(_WAITED))
         lines.append(line)
     process.wait()
     answer = next((one for one in lines if one.startswith(_ANSWERED)), "")
     if process.returncode or not all(one in answer for one in function.marks):
         raise RuntimeError(f"{function.name} answered wrongly:\n{''.join(lines)}")
-    return took, warm
+    return Took(took, warm, waited)
 
 
 def request(route: str, path: str, body: Any = None, **parameters: str) -> dict[str, Any]:
