@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any, Final, TypeAlias
 
 import tantivy
@@ -31,6 +31,7 @@ from homeport.domain.model.query import (
     Highlights,
     Hit,
     Node,
+    Range,
     RangeFacet,
     SearchPage,
     SearchQuery,
@@ -175,12 +176,37 @@ class PageReader:
 
     def _within(self, matching: Query, facet: RangeFacet) -> tuple[FacetCount, ...]:
         """Range by range: tantivy's own aggregation counts values, not the records that have
-        one, and wants ranges that do not overlap."""
+        one, and wants ranges that do not overlap. Where that is the same, many are counted so:
+        the days of a year take a hundred queries' time otherwise."""
+        if len(facet.ranges) > _FEW and _side_by_side(facet.ranges):
+            found = self._side_by_side(matching, facet)
+            if found is not None:
+                return found
         counts = (
             _count(self._searcher.search(self._translator.within(matching, one), 1))
             for one in facet.ranges
         )
         return tuple(FacetCount(place, count) for place, count in enumerate(counts))
+
+    def _side_by_side(self, matching: Query, facet: RangeFacet) -> tuple[FacetCount, ...] | None:
+        """None where the field is not declared, or some record has several values."""
+        if (facet.role, facet.field) not in self._schema.columns:
+            return None
+        name = all_values(facet.role, facet.field)
+        ranges = [
+            {"key": str(place), "from": one.low, "to": one.high}
+            for place, one in enumerate(facet.ranges)
+        ]
+        wanted = {
+            "values": {"value_count": {"field": name}},
+            "ranges": {"range": {"field": name, "ranges": ranges}},
+        }
+        answer = self._searcher.aggregate(matching, wanted)
+        having = self._translator.within(matching, Range(facet.role, facet.field))
+        if answer["values"]["value"] != _count(self._searcher.search(having, 1)):
+            return None
+        counts = {one["key"]: one["doc_count"] for one in answer["ranges"]["buckets"]}
+        return tuple(FacetCount(n, counts.get(str(n), 0)) for n in range(len(ranges)))
 
     def _counted(self, facet: Facet | Extent) -> str:
         """Where tantivy finds the values to count."""
@@ -215,6 +241,14 @@ def _counts(facet: Facet, buckets: Sequence[Mapping[str, Any]]) -> tuple[FacetCo
     return tuple(FacetCount(value, count) for value, count in counts[: facet.size])
 
 
+def _side_by_side(ranges: Sequence[Range]) -> bool:
+    """Whether each begins where the one before has ended."""
+    return all(
+        one.include_low and not one.include_high and one.low is not None and one.high is not None
+        for one in ranges
+    ) and all(one.high == other.low for one, other in pairwise(ranges))
+
+
 def _ends(extent: Extent, found: Sequence[Any]) -> tuple[FacetCount, ...]:
     """tantivy has no least and no greatest where there is no value."""
     if None in found:
@@ -222,6 +256,7 @@ def _ends(extent: Extent, found: Sequence[Any]) -> tuple[FacetCount, ...]:
     return tuple(FacetCount(_AS_VALUE[extent.role](one), 0) for one in found)
 
 
+_FEW: Final = 20
 _ENDS: Final = ("min", "max")
 _AS_VALUE: Final[Mapping[FieldRole, Callable[[Any], Any]]] = {
     FieldRole.KEYWORD: str,
