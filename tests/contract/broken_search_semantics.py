@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from homeport.adapters.memory.search_index import MemorySearchIndex
 from homeport.domain.model.document import IndexChange, Rejection, Removal
-from homeport.domain.model.query import Not, Phrase, Scope, SearchPage, SearchQuery, Words
+from homeport.domain.model.query import (
+    All,
+    Node,
+    Not,
+    Phrase,
+    Scope,
+    SearchPage,
+    SearchQuery,
+    Words,
+)
 from tests.contract.broken_search_answers import ANSWERS
 
 
@@ -53,10 +62,10 @@ class ExcludesWordsOfPhrases(MemorySearchIndex):
     """`-"a phrase"` leaves out whatever has one of its words."""
 
     def search(self, query: SearchQuery) -> SearchPage:
-        def words(node: Any) -> Any:
+        def words(node: Node) -> Node:
             if isinstance(node, Not) and isinstance(node.node, Phrase):
                 return Not(Words(node.node.words[0]))
-            if hasattr(node, "nodes"):
+            if isinstance(node, All):
                 return replace(node, nodes=tuple(map(words, node.nodes)))
             return node
 
