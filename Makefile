@@ -19,6 +19,9 @@ ALONE := tests/e2e/test_freshness.py
 # Where the environment forbids bytecode, each of the tests' many processes compiles all anew.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Checks and downloads go side by side.
+MAKEFLAGS += --jobs=2
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run test test-aws check lint imports types pyright mutate bench docs lock clean
@@ -34,7 +37,7 @@ ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
 	$(BIN)/python -m pytest $(ALONE)
-	$(BIN)/python -m pytest -n auto --maxprocesses=4 --no-loadscope-reorder --ignore=$(ALONE)
+	$(BIN)/python -m pytest -n auto --no-loadscope-reorder --ignore=$(ALONE)
 endif
 
 # It makes tables, queues and a bucket of its own, and removes them.

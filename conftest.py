@@ -4,6 +4,7 @@ share a machine."""
 from __future__ import annotations
 
 import gc
+import os
 from typing import Any
 
 import pytest
@@ -33,8 +34,14 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors, up to four: servers under test wait for the disk."""
+    return min((os.cpu_count() or 1) + 1, 4)
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With `-n 2`, a file's tests stay together, for their fixtures' sake; and so does all that
+    """With `-n`, a file's tests stay together, for their fixtures' sake; and so does all that
     needs the real OpenSearch server, of which one is enough."""
     from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
