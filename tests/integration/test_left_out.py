@@ -33,7 +33,7 @@ def run(*command: str | Path, ci: bool, path: str) -> subprocess.CompletedProces
     ("tests", "others", "said"),
     [
         (CLIENT, 1, "LEFT OUT: the TypeScript client; not on this machine: node, npm"),
-        ("docs/http-api.md", 4, "LEFT OUT: the examples for curl; not on this machine: curl"),
+        ("docs/http-api.md", 5, "LEFT OUT: the examples for curl; not on this machine: curl"),
     ],
 )
 def test_a_program_that_is_missing(
