@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle, islice
@@ -57,14 +57,19 @@ def free_port() -> int:
     Tests that run side by side look in ranges of their own, and all below the ports that
     connections get: nobody takes one between its being found and its being used.
     """
-    for port in islice(_ports, _PORTS):
+    return first_free(islice(_ports, _PORTS))
+
+
+def first_free(ports: Iterable[int]) -> int:
+    """The first of these that nobody listens on."""
+    for port in ports:
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
             return port
-    raise RuntimeError("no port is free")
+    raise RuntimeError("none of these ports is free")
 
 
 def start(folder: Path, settings: Mapping[str, str] | None = None) -> Server:

@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,10 +23,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import free_port
+from tests.servers import first_free, free_port
 from tests.tools import needs
 
 _POM = Path(__file__).with_name("pom.xml")
+_PORTS = range(9201, 9300)
+"""The server's launcher takes no others."""
 _START_SECONDS = 180
 _STOP_SECONDS = 20
 
@@ -38,7 +39,7 @@ def real_server(folder: Path, port: int | None = None) -> Iterator[str]:
     with-block."""
     needs("what needs a real OpenSearch server", "java", "mvn")
     jars = _jars()
-    port = _free_port() if port is None else port
+    port = first_free(_PORTS) if port is None else port
     log = folder / "opensearch.log"
     command = [
         *("java", "-Xms512m", "-Xmx512m", "-XX:-UsePerfData", "-cp", f"{jars}/*"),
@@ -106,18 +107,6 @@ def _jars() -> Path:
             if not jars.is_dir():  # another run of the tests was faster
                 raise
     return jars
-
-
-def _free_port() -> int:
-    """The server's launcher takes no other ports than these."""
-    for port in range(9201, 9300):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise RuntimeError("all ports from 9201 to 9299 are taken")
 
 
 def _heed_no_full_disk(url: str) -> None:
