@@ -178,6 +178,7 @@ class Exchanges:
             body = self._bodies.read(exchange.incoming, None)
         elif "content-length" in headers:
             body = self._bodies.read(exchange.incoming, headers["content-length"])
+        # Admission has looked already, but counts nobody whose body is still on its way.
         if self.active >= self._concurrent:
             raise Overloaded("Too many requests are waiting. Try again in a moment.")
         self.active += 1
