@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from io import BufferedReader
 from typing import Any, cast
@@ -175,9 +175,14 @@ class Served:
             yield Connection(connection, stream)
 
     def send(self, request: str | bytes) -> Answer:
-        """One raw request on a connection of its own."""
+        """One raw request on a connection of its own.
+
+        A gateway that has answered may close while the rest of a request is still on its way: as
+        every client, this one then reads the answer.
+        """
         with self.connect() as connection:
-            connection.send(request)
+            with suppress(BrokenPipeError):
+                connection.send(request)
             return connection.answer()
 
     def get(self, target: str, *headers: str, method: str = "GET") -> Answer:
