@@ -3,83 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from decimal import Decimal
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from homeport.adapters.jsonschema.schema_validator import JsonSchemaValidator
-from homeport.adapters.memory.clock import ManualClock
-from homeport.adapters.memory.ids import SequentialIds
 from homeport.adapters.memory.record_store import MemoryRecordStore
 from homeport.domain import limits
 from homeport.domain.devices import block_key
 from homeport.domain.errors import Conflict, Invalid, TooLarge, Unavailable
 from homeport.domain.exporting import entries
-from homeport.domain.importing import Importing, Tally
+from homeport.domain.importing import Tally
 from homeport.domain.interchange import LINE_BYTES, End, Header, NewerFormat, parse, render
-from homeport.domain.model.collection import Catalog, Collection
 from homeport.domain.model.data import Data
 from homeport.domain.model.membership import Membership, Role
 from homeport.domain.model.record import Key, Record
-from homeport.domain.model.writes import Delete, Guard, Put, Write
-from homeport.domain.schemas import Schemas
-
-SCHEMA = {"properties": {"title": {"type": "string"}}, "required": ["title"]}
-CATALOG = Catalog([Collection("notes"), Collection("recipes", schema=SCHEMA)])
-CLOSED = Catalog([Collection("notes")], refuse_undeclared=True)
-ALL = Header("0.1.0", 1_767_225_600_000_000)
-
-
-class Crowded(MemoryRecordStore):
-    """Calls `meanwhile` right before each of its writes."""
-
-    meanwhile: Callable[[Sequence[Write]], None] | None = None
-
-    def write(self, writes: Sequence[Write], guard: Guard | None = None) -> list[Record]:
-        if self.meanwhile is not None:
-            self.meanwhile(writes)
-        return super().write(writes, guard)
-
-
-def empty() -> Crowded:
-    return Crowded(ManualClock(), SequentialIds())
-
-
-def put(space: str, id: str, data: dict[str, Any], collection: str = "notes") -> Put:
-    return Put(Key(space, collection, id), "ann", Data.of(data), first="")
-
-
-def exported(store: MemoryRecordStore, header: Header = ALL) -> list[str]:
-    return [render(one) for one in entries(store, header)]
-
-
-def imported(
-    store: MemoryRecordStore,
-    lines: Sequence[str],
-    catalog: Catalog = CATALOG,
-    *,
-    replace: bool = False,
-) -> Importing:
-    schemas = Schemas(catalog, JsonSchemaValidator)
-    importing = Importing(store, catalog, schemas, replace=replace)
-    for line in lines:
-        one = parse(line)
-        assert isinstance(one, (Put, Membership))
-        importing.check(one)
-        importing.add(one)
-    importing.flush()
-    return importing
-
-
-def unstamped(lines: Sequence[str]) -> list[str]:
-    """Without what a store stamps itself."""
-    stamps = ("version", "created", "updated")
-    parsed = [json.loads(line) for line in lines]
-    return [json.dumps({n: v for n, v in one.items() if n not in stamps}) for one in parsed]
+from homeport.domain.model.writes import Delete, Put, Write
+from tests.unit.domain.interchange import (
+    ALL,
+    CLOSED,
+    empty,
+    exported,
+    imported,
+    put,
+    unstamped,
+)
 
 
 def line_of(**changes: Any) -> str:
@@ -87,58 +35,6 @@ def line_of(**changes: Any) -> str:
     whole = {"type": "record", "space": "ann", "collection": "notes", "id": "a", "author": "ann"}
     changed = {**whole, "data": {}, **changes}
     return json.dumps({name: value for name, value in changed.items() if value is not None})
-
-
-NUMBERS = (
-    st.integers(-(10**37), 10**37)
-    | st.floats(-1e100, 1e100, allow_nan=False).filter(lambda one: one == 0 or abs(one) > 1e-100)
-    | st.decimals(-(10**20), 10**20, allow_nan=False, places=15)
-    | st.sampled_from([Decimal("1E-130"), Decimal("9.99E+125"), 10**38 - 1, -0.0, 1.0])
-)
-SCALARS = (
-    st.none()
-    | st.booleans()
-    | NUMBERS
-    | st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-)
-NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-VALUES = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4)
-)
-DATA = st.dictionaries(NAMES, VALUES, max_size=5)
-SPACES = st.sampled_from(["ann", "ben", "team", "public", "-_.", "x" * 128])
-IDS = st.text("aZ09_-", min_size=1, max_size=128)
-
-
-@settings(max_examples=6, deadline=None)
-@given(
-    records=st.dictionaries(st.tuples(SPACES, IDS), DATA, max_size=4),
-    members=st.dictionaries(
-        st.tuples(st.sampled_from(["team", "-_."]), st.sampled_from(["ann", "ben"])),
-        st.sampled_from(Role),
-    ),
-)
-def test_an_export_imported_elsewhere_is_the_same_export(
-    records: dict[tuple[str, str], dict[str, Any]], members: dict[tuple[str, str], Role]
-) -> None:
-    source = empty()
-    for (space, id), data in records.items():
-        source.write([put(space, id, data)])
-    for (space, identity), role in members.items():
-        source.put_membership(Membership(space, identity, role))
-    lines = exported(source)
-    target = empty()
-    importing = imported(target, lines)
-    assert importing.done.records == Tally(created=len(records))
-    assert unstamped(exported(target)) == unstamped(lines)
-    before = exported(target)
-    again = imported(target, lines)
-    assert again.done.records == Tally(unchanged=len(records))
-    assert exported(target) == before
-    for (space, id), data in records.items():
-        record = target.get(Key(space, "notes", id))
-        assert record is not None
-        assert record.data == Data.of(data)
 
 
 def test_the_deepest_data_passes() -> None:

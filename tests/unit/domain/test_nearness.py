@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from homeport.domain.errors import Invalid
 from homeport.domain.filter_parser import FieldRoles, parse_condition, to_filters
@@ -212,19 +209,6 @@ def test_longer_words_may_differ_more(word: str, edits: int) -> None:
 def test_edits_are_counted(one: str, other: str, edits: int) -> None:
     for left, right in ((one, other), (other, one)):
         assert [resembles(left, right, n) for n in range(4)] == [n >= edits for n in range(4)]
-
-
-points = st.tuples(st.floats(-90, 90), st.floats(-180, 180))
-
-
-@given(points, points)
-def test_distances_are_those_of_a_sphere(
-    one: tuple[float, float], other: tuple[float, float]
-) -> None:
-    there = distance(one, other)
-    assert 0 <= there <= math.pi * 6_371_008.7714 + 1e-6
-    assert there == pytest.approx(distance(other, one), rel=1e-9, abs=1e-6)
-    assert distance(one, one) == 0
 
 
 def test_a_degree_of_the_equator_is_111_km() -> None:

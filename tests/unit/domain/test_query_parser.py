@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from homeport.domain.errors import Fault, Invalid
 from homeport.domain.model.query import All, Node, Not, Nothing, Phrase, Prefix, Words
 from homeport.domain.query_parser import cut_words, parse_query, split_words
 
-ODD = "ab-* \"'\u2019._@éß日न्ि\u0300🦊\x00\x1f\n\u202e\ud800\ufffe%_<>=;,#“”"
 LUCENE = '+ - && || ! ( ) { } [ ] ^ " ~ * ? : \\ /'
 
 
@@ -76,14 +73,6 @@ def test_a_query_of_over_a_kilobyte_is_refused() -> None:
     assert refused.value.faults == (Fault("prefix", "at most 1024 bytes of UTF-8"),)
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.text(alphabet=f"{LUCENE}{ODD}", max_size=40))
-def test_no_text_raises_and_no_sign_gets_through(text: str) -> None:
-    for word in _words(parse_query(text)):
-        assert any(map(str.isalnum, word))
-        assert not set(word) & set('+-&|!(){}[]^"~*?:\\/ <>=;,\x00')
-
-
 def test_words_are_cut() -> None:
     assert split_words("Don't, a.b x_y! (c)") == ["Don't", "a.b", "x_y", "c"]
     assert cut_words("Don't, a.b x_y! (c)") == ["Don", "t", "a", "b", "x", "y", "c"]
@@ -92,16 +81,3 @@ def test_words_are_cut() -> None:
 def test_a_mark_alone_is_no_word() -> None:
     assert split_words("\u0300 a.\u0300 e\u0301") == ["a.\u0300", "e\u0301"]
     assert cut_words("\u0300 a.\u0300 e\u0301") == ["a", "e\u0301"]
-
-
-def _words(node: Node) -> list[str]:
-    match node:
-        case Words(text) | Prefix(text):
-            return [text]
-        case Phrase(words):
-            return list(words)
-        case Not(inner):
-            return _words(inner)
-        case All(nodes):
-            return [word for one in nodes for word in _words(one)]
-    return []
