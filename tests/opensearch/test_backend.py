@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from homeport.adapters.memory.clock import ManualClock
 from homeport.container import Backend, build
 from homeport.definition import Definition, DefinitionError
 from homeport.domain.errors import Unavailable
 from homeport.domain.events import RecordChanged
+from homeport.domain.index_records import Pace
 from homeport.domain.model.data import Data
 from homeport.domain.model.identity import Kind, Principal
 from homeport.domain.model.query import All, Scope, SearchQuery
@@ -46,8 +48,11 @@ def settings(opensearch: str) -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture
-def backend(settings: dict[str, Any]) -> Iterator[Backend]:
-    backend = build(Definition.model_validate(settings))
+def backend(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Backend]:
+    """A rebuild's head start passes by its clock: nobody else writes here."""
+    clock = ManualClock()
+    backend = build(Definition.model_validate(settings), clock=clock)
+    monkeypatch.setattr(backend.indexing, "_pace", Pace(clock, clock.advance))
     backend.check()
     yield backend
     backend.close()
