@@ -14,6 +14,7 @@ from homeport.adapters.embedded.search_index import EmbeddedSearchIndex
 from homeport.adapters.memory.search_index import MemorySearchIndex
 from homeport.domain.model.collection import FieldRole
 from homeport.domain.model.document import Document, IndexChange, Removal
+from homeport.domain.model.place import Place
 from homeport.domain.model.query import (
     After,
     All,
@@ -23,6 +24,7 @@ from homeport.domain.model.query import (
     Facet,
     Filter,
     Fuzzy,
+    Near,
     Node,
     Not,
     Nothing,
@@ -50,10 +52,22 @@ _FIELDS = {
 _WORDS = ("run", "runs", "Running", "fast", "é", "ß", "x1", "日本")
 _VALUES: dict[FieldRole, st.SearchStrategy[Any]] = {
     FieldRole.KEYWORD: st.sampled_from(["a", "A", "b", "", "é", "a b", 'x"y*', "\x00\x1f"]),
-    FieldRole.NUMBER: st.sampled_from([0.0, -0.0, 1.0, -1.0, 2.5, 1e300, -1e300, 5e-324]),
+    FieldRole.NUMBER: st.sampled_from(
+        [0.0, -0.0, 1.0, -1.0, 2.5, 1e300, -1e300, 5e-324, 649.8844377795232]
+    ),
     FieldRole.DATE: st.sampled_from([0, -1, 1, 10**15, -(10**15)]),
 }
 
+points = st.one_of(
+    st.sampled_from(
+        [
+            *((48.2, 16.37), (48.2, 16.3700001), (48.21, 16.37), (48.2, 16.36), (48.19, 16.37)),
+            *((-16.0, 180.0), (-16.0, -180.0), (-16.0, 179.999), (-16.0, -179.999)),
+            *((90.0, 0.0), (89.9999, 170.0), (-90.0, 45.0), (0.0, 0.0), (-0.0, -0.0)),
+        ]
+    ),
+    st.tuples(st.floats(-90, 90), st.floats(-180, 180)),
+)
 texts = st.lists(st.sampled_from(_WORDS), max_size=4).map(" ".join)
 places = st.builds(
     Key,
@@ -75,6 +89,7 @@ documents = st.builds(
     st.just("anna"),
     _fields(_TEXT_FIELDS, texts),
     *(_fields(_FIELDS[role], _VALUES[role]) for role in _FIELDS),
+    _fields(("home",), points),
 )
 changes = st.one_of(documents, documents, documents, st.builds(Removal, places, st.integers(1, 6)))
 
@@ -111,6 +126,13 @@ def _ranges(draw: st.DrawFn) -> Range:
 simple_filters: st.SearchStrategy[Filter] = st.one_of(
     _terms(), _ranges(), st.builds(Words, st.sampled_from(_WORDS), st.sampled_from(_TEXT_FIELDS))
 )
+circles = st.builds(
+    Near,
+    st.sampled_from(["home", "home", "home", "nowhere"]),
+    points.map(lambda point: Place(*point)),
+    st.sampled_from([1e-9, 1.0, 1112.0, 1500.0, 1e6, 1e7, 20_015_000.0, 1e9]),
+)
+"""For indexes with the capability GEO."""
 filters = simple_filters | st.builds(
     AnyOf, st.lists(simple_filters, min_size=1, max_size=2).map(tuple)
 )
@@ -159,6 +181,19 @@ queries = st.builds(
     st.none() | sorts,
     st.integers(1, 4),
 )
+_two_or_three = st.lists(simple_filters | circles, min_size=2, max_size=3).map(tuple)
+geo_queries = st.builds(
+    SearchQuery,
+    nodes | st.just(All()),
+    st.just((Scope(None),)) | st.lists(scopes, min_size=1, max_size=3).map(tuple),
+    st.lists(
+        circles | st.builds(AnyOf, _two_or_three),
+        max_size=2,
+    ).map(tuple),
+    st.lists(facets, max_size=2).map(tuple),
+    sort=st.none() | points.map(lambda point: Sort(FieldRole.GEO, "home", place=Place(*point))),
+    limit=st.integers(1, 4),
+)
 fuzzy_queries = st.builds(
     SearchQuery,
     st.builds(Fuzzy, st.sampled_from(["runs", "rnu", "Runing", "fats", "x1", "日本"]), _where)
@@ -184,7 +219,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedSearc
 )
 @given(
     batches=st.lists(st.lists(changes, min_size=1, max_size=10), min_size=1, max_size=3),
-    asked=st.lists(queries | fuzzy_queries, min_size=10, max_size=30),
+    asked=st.lists(queries | fuzzy_queries | geo_queries, min_size=10, max_size=30),
 )
 def test_both_give_the_same_answers(
     embedded: EmbeddedSearchIndex, batches: list[list[IndexChange]], asked: list[SearchQuery]

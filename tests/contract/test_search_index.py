@@ -35,6 +35,7 @@ class TestMemorySearchIndex(SearchIndexContract):
 
 class TestEmbeddedSearchIndex(SearchIndexContract):
     stems = True
+    geo = True
     fuzzy = True
     histories = 5
 

@@ -197,13 +197,15 @@ class TestServe:
         assert not (tmp_path / "homeport-data").exists()
 
     def test_a_field_that_the_index_cannot_search(self, tmp_path: Path) -> None:
+        engine = "[adapters]\nsearch_index = 'cloudsearch'\n"
+        server = "[aws]\nsearch_endpoint = 'a.invalid'\ndocument_endpoint = 'b.invalid'\n"
         field = "[collections.shops.fields]\n'main.place' = 'geo'\n"
-        (tmp_path / "homeport.toml").write_text(field)
+        (tmp_path / "homeport.toml").write_text(engine + server + field)
         (tmp_path / "homeport-data").mkdir()
         for command in (["serve", "--port", str(free_port())], ["index", "rebuild"]):
             assert refused(homeport(*command, folder=tmp_path), Exit.USAGE) == (
                 'collections.shops.fields."main.place": the role geo needs an index with the '
-                'capability geo, which "embedded" has not. Give the field another role, or set '
+                'capability geo, which "cloudsearch" has not. Give the field another role, or set '
                 "adapters.search_index to one that has it."
             )
 

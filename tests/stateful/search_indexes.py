@@ -15,6 +15,7 @@ from homeport.adapters.embedded.search_index import EmbeddedSearchIndex
 from homeport.adapters.memory.search_index import MemorySearchIndex
 from homeport.domain.model.collection import FieldRole
 from homeport.domain.model.document import Document, IndexChange, IndexEntry, Removal
+from homeport.domain.model.place import Place
 from homeport.domain.model.query import (
     After,
     All,
@@ -29,7 +30,7 @@ from homeport.domain.model.query import (
     Words,
 )
 from homeport.domain.model.record import Key
-from homeport.domain.ports.search_index import Capability, Rebuild, SearchIndex
+from homeport.domain.ports.search_index import Rebuild, SearchIndex
 from homeport.testing.search_index import CATALOG
 from tests.stateful.agreement import Agreement, Pair, StepIds, step
 
@@ -50,6 +51,12 @@ SCOPES: Final[dict[str, tuple[Scope, ...]]] = {
     "nowhere": (),
 }
 
+ORDERS: Final = {
+    "": None,
+    "pages": Sort(FieldRole.NUMBER, "pages"),
+    "-pages": Sort(FieldRole.NUMBER, "pages", descending=True),
+    "near": Sort(FieldRole.GEO, "home", place=Place(48.2, 16.37)),
+}
 KEYS: Final = ("home/notes/a", "home/notes/b", "home/drafts/a", "team/notes/a")
 
 changes = st.lists(
@@ -102,12 +109,12 @@ class SearchIndexes(Agreement[SearchIndex]):
     @step(
         match=st.sampled_from(list(MATCHES)),
         scopes=st.sampled_from(list(SCOPES)),
-        order=st.sampled_from(("", "pages", "-pages")),
+        order=st.sampled_from(("", "pages", "-pages", "near")),
         limit=st.integers(1, 3),
     )
     def search(self, match: str, scopes: str, order: str, limit: int) -> None:
         """Page by page where there is an order; else everything, since scores differ."""
-        sort = Sort(FieldRole.NUMBER, "pages", order[0] == "-") if order else None
+        sort = ORDERS[order]
         facets = (Facet(FieldRole.KEYWORD, "kind"),)
 
         def found(index: SearchIndex) -> object:
@@ -143,8 +150,7 @@ class SearchIndexes(Agreement[SearchIndex]):
 
     @step()
     def capabilities(self) -> None:
-        # No place goes into the documents here, since the data folder's index knows none.
-        self.both(lambda index: (index.capabilities - {Capability.GEO}, index.in_place))
+        self.both(lambda index: (index.capabilities, index.in_place))
 
     @step()
     def status(self) -> None:
@@ -198,7 +204,7 @@ class SearchIndexes(Agreement[SearchIndex]):
     def compare_all(self) -> None:
         self.entries(limit=100)
         self.search(match="everything", scopes="everywhere", order="", limit=100)
-        for order in ("pages", "-pages"):
+        for order in ("pages", "-pages", "near"):
             self.search(match="everything", scopes="everywhere", order=order, limit=2)
 
 
@@ -210,6 +216,7 @@ def change_of(change: Change) -> IndexChange:
     fields: dict[str, Any] = {"text": {"title": (title,)}, "keyword": {"kind": (title[:3],)}}
     if version % 3:
         fields["number"] = {"pages": (float(version % 3),)}
+        fields["geo"] = {"home": ((48.2, 16.0 + version % 3), (-16.0, 180.0))[: version % 4]}
     return Document(key, version, "anna", **fields)
 
 

@@ -70,7 +70,7 @@ class Generation:
                 if known is not None:
                     writer.delete_documents_by_term("key", name)
                 try:
-                    writer.add_json(self._json(change))
+                    writer.add_document(self._document(change))
                 except ValueError as exc:
                     rejections.append(Rejection(change.key, str(exc)))
                 else:
@@ -147,7 +147,7 @@ class Generation:
         found.update((name, self._pending[name].version) for name in names if name in self._pending)
         return found
 
-    def _json(self, change: IndexChange) -> str:
+    def _document(self, change: IndexChange) -> tantivy.Document:
         if isinstance(change, Document):
             return self._schema.document(change)
         return self._schema.marker(change)

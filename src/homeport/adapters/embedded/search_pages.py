@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby, pairwise
 from typing import Any, Final, TypeAlias
 
@@ -11,7 +12,8 @@ import tantivy
 from tantivy import Query
 
 from homeport.adapters.embedded.search_highlights import Highlighter, leaves
-from homeport.adapters.embedded.search_query import QueryTranslator
+from homeport.adapters.embedded.search_places import Places, count_of
+from homeport.adapters.embedded.search_query import QueryTranslator, circles_of
 from homeport.adapters.embedded.search_schema import (
     SearchSchema,
     all_values,
@@ -49,12 +51,13 @@ class PageReader:
         self._schema = schema
         self._translator = translator
         self._searcher = searcher
+        self._places = Places(schema, translator, searcher)
 
     def page(self, query: SearchQuery) -> SearchPage:
-        matching = self._translator.matching(query)
+        matching = self._matching(query)
         highlighter = Highlighter(self._schema, self._translator, query)
         if query.sort is not None:
-            total = _count(self._searcher.search(matching, 1))
+            total = count_of(self._searcher.search(matching, 1))
             hits = self._sorted(matching, query, query.sort, highlighter)
         else:
             # Without a word to score by, everything is alike, and comes by key.
@@ -66,7 +69,7 @@ class PageReader:
                 order_by_field="key" if alike else None,
                 order=tantivy.Order.Asc if alike else tantivy.Order.Desc,
             )
-            total = _count(found)
+            total = count_of(found)
             hits = [
                 self._hit(address, highlighter, score=1.0 if alike else score)
                 for score, address in found.hits
@@ -90,7 +93,7 @@ class PageReader:
 
     def documents(self) -> int:
         """How many there are, markers not counted."""
-        return _count(self._searcher.search(self._translator.live(None), 1))
+        return count_of(self._searcher.search(self._translator.live(None), 1))
 
     def versions(self, keys: Sequence[str], *, markers: bool = True) -> dict[str, int]:
         """The version of each key's document or, with `markers`, of what stays of a removal."""
@@ -103,15 +106,25 @@ class PageReader:
         stored = [self._searcher.doc(address) for _, address in found.hits]
         return {one["key"][0]: one["version"][0] for one in stored}
 
+    def _matching(self, query: SearchQuery) -> Query:
+        circles = circles_of(query.filters)
+        if not circles:
+            return self._translator.matching(query, {})
+        others = tuple(one for one in query.filters if not circles_of([one]))
+        base = self._translator.matching(replace(query, filters=others), {})
+        return self._translator.matching(query, self._places.circles(base, circles))
+
     def _sorted(
         self, matching: Query, query: SearchQuery, sort: Sort, highlighter: Highlighter
     ) -> list[Hit]:
         """A page by value, then key. tantivy orders by one field only, so the ties with the
         last value, which the page may cut, are asked for once more by key."""
-        if sort.role is FieldRole.GEO:
-            raise Invalid("This search index knows no distances.")
-        if (sort.role, sort.field) not in self._schema.columns:
+        nearest = sort.place is not None and sort.field in self._schema.places
+        if not nearest and (sort.role, sort.field) not in self._schema.columns:
             raise Invalid(f"{sort.field} is not declared, so it cannot be sorted by.")
+        if sort.place is not None:
+            page = self._places.nearest(matching, sort.field, sort.place, query.after, query.limit)
+            return [self._hit(address, highlighter, value=metres) for metres, address in page]
         if query.after is not None:
             matching = self._translator.beyond(matching, sort, query.after)
         found = self._searcher.search(
@@ -183,7 +196,7 @@ class PageReader:
             if found is not None:
                 return found
         counts = (
-            _count(self._searcher.search(self._translator.within(matching, one), 1))
+            count_of(self._searcher.search(self._translator.within(matching, one), 1))
             for one in facet.ranges
         )
         return tuple(FacetCount(place, count) for place, count in enumerate(counts))
@@ -203,7 +216,7 @@ class PageReader:
         }
         answer = self._searcher.aggregate(matching, wanted)
         having = self._translator.within(matching, Range(facet.role, facet.field))
-        if answer["values"]["value"] != _count(self._searcher.search(having, 1)):
+        if answer["values"]["value"] != count_of(self._searcher.search(having, 1)):
             return None
         counts = {one["key"]: one["doc_count"] for one in answer["ranges"]["buckets"]}
         return tuple(FacetCount(n, counts.get(str(n), 0)) for n in range(len(ranges)))
@@ -219,11 +232,6 @@ class PageReader:
 
 def _has_words(node: Node) -> bool:
     return any(True for _ in leaves(node))
-
-
-def _count(found: tantivy.SearchResult) -> int:
-    count: int = getattr(found, "count")  # noqa: B009 - missing in tantivy's type stubs
-    return count
 
 
 def _value(value: Any) -> Value:

@@ -6,8 +6,9 @@ range of terms, gets digests, hexadecimal digits and keys, whose alphabet is che
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TypeAlias
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, TypeAlias
 
 import tantivy
 from tantivy import Occur, Query
@@ -24,7 +25,6 @@ from homeport.adapters.embedded.search_schema import (
     scope_term,
     sortable,
 )
-from homeport.domain.errors import Invalid
 from homeport.domain.model import names
 from homeport.domain.model.collection import FieldRole
 from homeport.domain.model.query import (
@@ -56,11 +56,12 @@ class QueryTranslator:
         self._schema = schema
         self._index = index
 
-    def matching(self, query: SearchQuery) -> Query:
-        """Everything that the query is about: what it matches within scopes and filters."""
+    def matching(self, query: SearchQuery, circles: Mapping[Near, Query]) -> Query:
+        """Everything that the query is about: what it matches within scopes and filters.
+        `circles` are what each of its Near finds."""
         clauses = list(self._clauses(query.match))
         clauses.append((Occur.Must, _unscored(self._within(query.scopes))))
-        clauses += [(Occur.Must, _unscored(self._filter(one))) for one in query.filters]
+        clauses += [(Occur.Must, _unscored(self._filter(one, circles))) for one in query.filters]
         return Query.boolean_query(clauses)
 
     def live(self, after: Key | None) -> Query:
@@ -72,10 +73,24 @@ class QueryTranslator:
 
     def within(self, query: Query, bounds: Range) -> Query:
         """The part of `query` that has a value in a range."""
-        return _every(query, _unscored(self._filter(bounds)))
+        return _every(query, _unscored(self._filter(bounds, _NONE)))
 
     def both(self, one: Query, other: Query) -> Query:
         return Query.boolean_query([(Occur.Must, one), (Occur.Must, other)])
+
+    def having(self, query: Query, column: str) -> Query:
+        return _every(query, _unscored(Query.exists_query(column)))
+
+    def without(self, query: Query, column: str) -> Query:
+        return Query.boolean_query(
+            [(Occur.Must, query), (Occur.MustNot, Query.exists_query(column))]
+        )
+
+    def beyond_key(self, query: Query, key: Key) -> Query:
+        return _every(query, self._keys_beyond(key))
+
+    def number(self, column: str, value: int) -> Query:
+        return Query.term_query(self._schema.fields, column, value, index_option="basic")
 
     def keys(self, keys: Sequence[str]) -> Query:
         return Query.term_set_query(self._schema.fields, "key", keys)
@@ -83,9 +98,8 @@ class QueryTranslator:
     def beyond(self, query: Query, sort: Sort, after: After) -> Query:
         """The part of `query` that comes after a place in the order of `sort`."""
         if after.value is None:
-            ahead = [(Occur.Must, self._keys_beyond(after.key))]
-            return Query.boolean_query(
-                [(Occur.Must, query), *ahead, (Occur.MustNot, self._has_value(sort))]
+            return self.beyond_key(
+                self.without(query, first_value(sort.role, sort.field)), after.key
             )
         here = self._with_first_value(sort, after.value)
         return Query.boolean_query(
@@ -99,9 +113,7 @@ class QueryTranslator:
     def tied(self, query: Query, sort: Sort, value: str | float | int | None) -> Query:
         """The part of `query` that sorts by this very value, or has none."""
         if value is None:
-            return Query.boolean_query(
-                [(Occur.Must, query), (Occur.MustNot, self._has_value(sort))]
-            )
+            return self.without(query, first_value(sort.role, sort.field))
         return _every(query, self._with_first_value(sort, value))
 
     def leaf(self, node: Leaf) -> Query:
@@ -182,15 +194,15 @@ class QueryTranslator:
         besides = [(Occur.MustNot, self._term("scope", f",{one}")) for one in scope.besides]
         return Query.boolean_query([(Occur.Must, query), *besides])
 
-    def _filter(self, one: Filter) -> Query:
+    def _filter(self, one: Filter, circles: Mapping[Near, Query]) -> Query:
         if isinstance(one, AnyOf):
-            return _any([self._filter(inner) for inner in one.filters])
+            return _any([self._filter(inner, circles) for inner in one.filters])
         if isinstance(one, Words):
             return self._side_by_side(_at("text", one.field), self.tokens(one))
         if isinstance(one, Fuzzy):
             return self._fuzzy(one)
         if isinstance(one, Near):
-            raise Invalid("This search index knows no distances.")
+            return circles[one]
         has_column = (one.role, one.field) in self._schema.columns
         name = all_values(one.role, one.field)
         if isinstance(one, Range):
@@ -249,9 +261,6 @@ class QueryTranslator:
             return self._term(name, sortable(value))
         return self._range(name, Range(sort.role, sort.field, value, value))
 
-    def _has_value(self, sort: Sort) -> Query:
-        return Query.exists_query(first_value(sort.role, sort.field))
-
     def _keys_beyond(self, key: Key) -> Query:
         return self._index.parse_query(f"key:{{{_checked(key)} TO *}}")
 
@@ -260,6 +269,17 @@ class QueryTranslator:
 
     def _term(self, name: str, value: str) -> Query:
         return Query.term_query(self._schema.fields, name, value, index_option="basic")
+
+
+def circles_of(filters: Iterable[Filter]) -> set[Near]:
+    """Every Near, also of those of which one must hold."""
+    found: set[Near] = set()
+    for one in filters:
+        if isinstance(one, Near):
+            found.add(one)
+        elif isinstance(one, AnyOf):
+            found |= circles_of(one.filters)
+    return found
 
 
 def _at(name: str, path: str | None) -> str:
@@ -285,3 +305,6 @@ def _checked(key: Key) -> str:
     names.check_collection(key.collection)
     names.check_id("id", key.id)
     return key_text(key)
+
+
+_NONE: Final[Mapping[Near, Query]] = MappingProxyType({})

@@ -10,8 +10,11 @@ ranges) has fields of its own where the catalog declares it:
     text_at, plain_at, keyword, number    JSON by field
     terms         numbers and dates as text that sorts as they do, for terms and ranges
     shown         the values of declared text fields, for highlights
+    points        the points of geo fields that have several
     all_*, first_*, boosted_*             one for each declared field: its values, the one
                   that it sorts by, its words where they weigh more
+    cells_*, latitude_*, longitude_*, spot_*    for each declared geo field: the cells that its
+                  points are in, the first one's degrees, a number for all its points
 
 Fields of the user's stand here under digests of their paths, so whatever a path is made of, it
 is a plain name to tantivy.
@@ -22,12 +25,13 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import tantivy
 
+from homeport.adapters.embedded.search_cells import cells_of
 from homeport.domain.errors import Invalid
 from homeport.domain.model.collection import Catalog, FieldRole
 from homeport.domain.model.document import Document, Removal
@@ -35,7 +39,7 @@ from homeport.domain.model.query import Scope
 from homeport.domain.model.record import Key
 from homeport.domain.ports.search_index import Capability
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Raise it with every change to what is written: older indexes are then rebuilt."""
 
 LANGUAGES: Final = {
@@ -80,6 +84,7 @@ class SearchSchema:
         )
         self.stems = LANGUAGES[language]
         self.columns = frozenset((role, path) for role, path, _ in declared if role in _COLUMNS)
+        self.places = frozenset(path for role, path, _ in declared if role is FieldRole.GEO)
         self.shown = frozenset(path for role, path, _ in declared if role is FieldRole.TEXT)
         self.boosts = {
             path: boost for role, path, boost in declared if role is FieldRole.TEXT and boost > 1
@@ -93,7 +98,7 @@ class SearchSchema:
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        able = {Capability.FUZZY}
+        able = {Capability.GEO, Capability.FUZZY}
         return frozenset(able | {Capability.STEMMING} if self.stems else able)
 
     def register(self, index: tantivy.Index) -> None:
@@ -101,8 +106,9 @@ class SearchSchema:
         index.register_tokenizer("words", self.words)
         index.register_tokenizer("plain", self.plain_words)
 
-    def document(self, document: Document) -> str:
-        """The JSON that tantivy takes for a document."""
+    def document(self, document: Document) -> tantivy.Document:
+        """Made from Python's values: of numbers in JSON, tantivy reads one in ten a last digit
+        off. Raises ValueError for what it does not take."""
         texts = [value for values in document.text.values() for value in values]
         fields: dict[str, Any] = {
             "key": key_text(document.key),
@@ -128,14 +134,16 @@ class SearchSchema:
         shown = {path: document.text[path] for path in self.shown if path in document.text}
         if shown:
             fields["shown"] = json.dumps(shown)
+        self._add_places(fields, document.geo)
         for path in self.boosts:
             if path in document.text:
-                fields[boosted(path)] = document.text[path]
-        return json.dumps(fields)
+                fields[boosted(path)] = list(document.text[path])
+        return tantivy.Document.from_dict(fields, self.fields)
 
-    def marker(self, removal: Removal) -> str:
+    def marker(self, removal: Removal) -> tantivy.Document:
         """What stays of a removed document, so that no older one comes back."""
-        return json.dumps({"key": key_text(removal.key), "version": removal.version})
+        fields = {"key": key_text(removal.key), "version": removal.version}
+        return tantivy.Document.from_dict(fields, self.fields)
 
     def _add_columns(
         self, fields: dict[str, Any], role: FieldRole, path: str, values: Sequence[Any]
@@ -149,6 +157,23 @@ class SearchSchema:
             first = values[0]
             fields[first_value(role, path)] = sortable(first) if isinstance(first, str) else first
         return True
+
+    def _add_places(
+        self, fields: dict[str, Any], geo: Mapping[str, Sequence[tuple[float, float]]]
+    ) -> None:
+        several = {}
+        for path in self.places:
+            points = list(dict.fromkeys(geo.get(path, ())))
+            if points:
+                names = place_fields(path)
+                cells = dict.fromkeys(cell for point in points for cell in cells_of(point))
+                fields[names.cells] = list(cells)
+                fields[names.latitude], fields[names.longitude] = points[0]
+                fields[names.spot] = _spot(points)
+            if len(points) > 1:
+                several[path] = points
+        if several:
+            fields["points"] = json.dumps(several)
 
     def _build(self) -> tantivy.Schema:
         builder = tantivy.SchemaBuilder()
@@ -169,6 +194,7 @@ class SearchSchema:
         builder.add_json_field("keyword", fast=True, tokenizer_name="raw", index_option="basic")
         builder.add_json_field("number", fast=True, tokenizer_name="raw", index_option="basic")
         raw("shown", stored=True)
+        raw("points", stored=True)
         for path in sorted(self.boosts):
             builder.add_text_field(boosted(path), tokenizer_name="words", index_option="position")
         for role, path in sorted(self.columns):
@@ -179,7 +205,22 @@ class SearchSchema:
                     builder.add_float_field(name, fast=True)
                 else:
                     builder.add_integer_field(name, fast=True)
+        for path in sorted(self.places):
+            names = place_fields(path)
+            raw(names.cells)
+            builder.add_float_field(names.latitude, fast=True)
+            builder.add_float_field(names.longitude, fast=True)
+            builder.add_integer_field(names.spot, fast=True, indexed=True)
         return builder.build()
+
+
+class PlaceFields(NamedTuple):
+    """What the columns of a geo field are called."""
+
+    cells: str
+    latitude: str
+    longitude: str
+    spot: str
 
 
 def key_text(key: Key) -> str:
@@ -216,6 +257,15 @@ def first_value(role: FieldRole, path: str) -> str:
     return f"first_{role}_{field_name(path)}"
 
 
+def place_fields(path: str) -> PlaceFields:
+    return PlaceFields(*(f"{column}_{field_name(path)}" for column in PlaceFields._fields))
+
+
+def has_several(spot: int) -> bool:
+    """Whether what is at a spot has several points."""
+    return bool(spot & 1)
+
+
 def boosted(path: str) -> str:
     return f"boosted_{field_name(path)}"
 
@@ -242,6 +292,13 @@ def sortable(text: str) -> str:
 
 def from_sortable(text: str) -> str:
     return bytes.fromhex(text[1:]).decode()
+
+
+def _spot(points: Sequence[tuple[float, float]]) -> int:
+    """The same number for the same points. The last bit says whether there are several."""
+    content = b"".join(struct.pack(">dd", *point) for point in points)
+    digest = int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big")
+    return digest >> 1 & ~1 | (len(points) > 1)
 
 
 def _by_field(items: Iterable[tuple[str, Sequence[Any]]]) -> dict[str, list[Any]]:
