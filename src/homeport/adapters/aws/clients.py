@@ -25,8 +25,8 @@ CONNECT_SECONDS: Final = 1
 READ_SECONDS: Final = 3
 """One attempt: with what clocks may differ by, it stays within the window in which a change may
 appear behind a later one."""
-_READ_SECONDS: Final = {"cloudsearchdomain": 30}
-"""Where another time is right: a full batch of documents has 5 MB."""
+_READ_SECONDS: Final = {"cloudsearchdomain": 30, "cloudwatch": 30}
+"""Where another time is right: a full batch of documents has 5 MB, a day has 1,440 minutes."""
 
 _SENDING: Final = "before-send."
 
@@ -70,6 +70,8 @@ class Clients:
     def get(self, service: Literal["sts"]) -> STSClient: ...
     @overload
     def get(self, service: Literal["cloudsearch"]) -> CloudSearchClient: ...
+    @overload
+    def get(self, service: Literal["cloudwatch"]) -> Any: ...
     @overload
     def get(
         self, service: Literal["cloudsearchdomain"], endpoint: str

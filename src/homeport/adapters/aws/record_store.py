@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from homeport.adapters.aws.clients import Clients
 from homeport.adapters.aws.items import found_record
@@ -25,6 +25,9 @@ from homeport.domain.model.writes import Guard, Write
 from homeport.domain.ports.clock import Clock
 from homeport.domain.ports.id_factory import IdFactory
 from homeport.domain.ports.record_store import ChangePage, Order, RecordPage
+
+if TYPE_CHECKING:
+    from homeport.adapters.aws.table_sizes import Size
 
 WINDOW: Final = 10.0
 """W, in seconds: how late a write may appear after its stamp. It bounds one attempt, of four
@@ -51,6 +54,7 @@ class DynamoDBRecordStore:
     ) -> None:
         """`sleep` takes the seconds between two attempts."""
         self._clock = clock
+        self._sleep = sleep
         self._table = Table(clients, table, sleep)
         self._layout = Layout(self._table, catalog, clock)
         self._writes = RecordWrites(self._table, clock, ids, self._layout)
@@ -68,6 +72,14 @@ class DynamoDBRecordStore:
         has them in, and note in the table what it says of collections that have none. `advance`
         is told each megabyte of the index, by several threads."""
         return self._layout.settle(advance)
+
+    def count_sizes(self, advance: Callable[[int], None], rate: float) -> list[Size]:
+        """Read the whole table, at `rate` read units a second of 8 KB each, and note in it how
+        large its largest partition is. Returns the largest ones. `advance` is told each page, of
+        a megabyte."""
+        from homeport.adapters.aws.table_sizes import count
+
+        return count(self._table, self._clock.now(), advance, rate, self._sleep)
 
     # Reading
 

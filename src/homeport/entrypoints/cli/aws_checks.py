@@ -45,6 +45,7 @@ def looks(found: Definition) -> Iterator[tuple[str, Look]]:
         aws_push_checks,
         aws_queue_checks,
         aws_search_checks,
+        aws_shard_checks,
         aws_table_checks,
     )
 
@@ -60,6 +61,7 @@ def looks(found: Definition) -> Iterator[tuple[str, Look]]:
         yield "table", lambda: aws_table_checks.table(clients, found, streamed=streamed)
     if "record_store" in used:
         yield "shards", lambda: aws_table_checks.shards(clients, found)
+        yield "room", lambda: aws_shard_checks.room(clients, found)
     for queue in aws_queue_checks.wanted(found, used):
         yield "queue", lambda queue=queue: aws_queue_checks.queue(clients, queue)  # type: ignore[misc]  # its type is the default's
     if "change_feed" in used and found.aws.failed_batches:

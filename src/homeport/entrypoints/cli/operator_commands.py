@@ -132,13 +132,24 @@ def declare(commands: Commands) -> None:
     shards = command(
         commands,
         "shards",
-        "note the shards of collections in a large table on AWS, and find what stands elsewhere",
+        "note the shards of collections in a large table on AWS, and count how full they are",
         "Look through the whole index of the table on AWS for records of the collections that "
         "are declared with several shards, and note the number of those that have none out of "
         "place. The backend may run meanwhile. A table that is small does without: there a "
-        "collection's first write looks. Exits with 1 where records stand in another shard.",
+        "collection's first write looks. Exits with 1 where records stand in another shard. With "
+        "--sizes, read the whole table instead, tell its largest partitions, and note the largest "
+        "one for `homeport doctor`; one is told with a warning from 70 % of its 10 GB on.",
         "homeport shards",
         "homeport shards --json",
+        "homeport shards --sizes --rate 2000",
+    )
+    shards.add_argument("--sizes", action="store_true", help="count how full partitions are")
+    shards.add_argument(
+        "--rate",
+        metavar="N",
+        type=float,
+        default=1000.0,
+        help="for --sizes: how many read units a second at most, of 8 KB each (1000)",
     )
     machine_readable(shards)
     definition(shards)

@@ -1,19 +1,23 @@
 """`homeport shards`: look through the table on AWS for records that stand in no right shard, and
-note the number of shards of the collections that have none. The backend may run meanwhile."""
+note the number of shards of the collections that have none; with `--sizes`, count how large the
+table's partitions are. The backend may run meanwhile."""
 
 from __future__ import annotations
 
 import json
 from argparse import Namespace
 from dataclasses import asdict
+from math import floor
 from typing import TYPE_CHECKING, Any
 
+from homeport.adapters.aws.table import SEPARATOR
 from homeport.entrypoints.cli.exits import Exit, fail
 from homeport.entrypoints.cli.opening import definition_of, opened_anyway
 from homeport.entrypoints.cli.progress import progress
 
 if TYPE_CHECKING:
     from homeport.adapters.aws.table_layout import Settled
+    from homeport.adapters.aws.table_sizes import Size
 
 
 def run(arguments: Namespace) -> int:
@@ -21,8 +25,15 @@ def run(arguments: Namespace) -> int:
     use = definition.adapters.record_store.use
     if use != "dynamodb":
         fail(Exit.USAGE, f'The record store "{use}" has no shards: only "dynamodb" has.')
+    if not arguments.rate > 0:
+        fail(Exit.USAGE, "--rate: more than 0 read units a second.")
     with opened_anyway(definition, "record_store") as backend:
-        store: Any = backend.store  # `settle_shards` is not of the port
+        store: Any = backend.store  # what is called here is not of the port
+        if arguments.sizes:
+            with progress("Reading the table", unit="MB") as advance:
+                sizes: list[Size] = store.count_sizes(advance, arguments.rate)
+            _tell_sizes(sizes, as_json=arguments.json)
+            return Exit.OK
         with progress("Looking through the index", unit="MB") as advance:
             found: list[Settled] = store.settle_shards(advance)
     if arguments.json:
@@ -56,3 +67,36 @@ def _told(one: Settled) -> str:
             "and import them into a new table"
         )
     return f"{one.collection}: {one.shards} shards, {what}: {some}"
+
+
+def _tell_sizes(sizes: list[Size], *, as_json: bool) -> None:
+    from homeport.adapters.aws.table_sizes import LIMIT, WARN_AT
+
+    if as_json:
+        told = [{**asdict(one), "share": round(one.share, 4)} for one in sizes]
+        print(json.dumps(told, indent=2))
+        return
+    for one in sizes:
+        mostly = f", most of it in {one.collection}" if one.collection else ""
+        size = f"{gigabytes(one.bytes)} of {gigabytes(LIMIT)} ({percent(one.share)})"
+        warned = "WARNING: " if one.share >= WARN_AT else ""
+        print(f"{warned}{placed(one.partition)}: {size}{mostly}")
+    if not sizes:
+        print("There is nothing in the table.")
+
+
+def placed(partition: str) -> str:
+    """A partition key of the table, for people."""
+    space, _, shard = partition.rpartition(SEPARATOR)
+    if shard.isdigit() and not space.startswith(SEPARATOR):
+        return f'shard {shard} of the space "{space}"'
+    return f'the partition "{partition}"'
+
+
+def gigabytes(size: int) -> str:
+    return f"{size / 2**30:,.1f} GB"
+
+
+def percent(share: float) -> str:
+    """Rounded down: what is told as 70 % is at least that, and so was compared as such."""
+    return f"{floor(share * 100 + 1e-6)} %"
