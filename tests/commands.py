@@ -76,12 +76,22 @@ def _takes_steps(arguments: Sequence[str]) -> None:
     assert Path(tests).is_file()
 
 
+def _takes_histories(arguments: Sequence[str]) -> None:
+    setting, *_, tests = arguments
+    assert f'"{setting.partition("=")[0]}"' in Path(tests).read_text()
+
+
 NOT_RUN: Final[Mapping[str, tuple[str, Callable[[Sequence[str]], None]]]] = {
     "make mutate ARGS=src/homeport/domain/access.py": ("takes minutes", _mutates),
     'make mutate ARGS="src/homeport/domain/model --jobs 1"': ("takes minutes", _mutates),
     "STATEFUL_EXAMPLES=1000 .venv/bin/python -m pytest tests/stateful/test_agreement.py": (
         "takes minutes",
         _takes_steps,
+    ),
+    "CONVERGENCE_HISTORIES=1000 .venv/bin/python -m pytest "
+    "tests/contract/test_search_convergence.py": (
+        "takes minutes",
+        _takes_histories,
     ),
 }
 """The only commands that do not run: why, and what holds their words against what is there."""

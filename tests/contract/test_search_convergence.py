@@ -1,7 +1,7 @@
 """The indexes of ours come to equal the records, whatever happens on the way.
 
-For more histories than the suite runs, or others: CONVERGENCE_HISTORIES, CONVERGENCE_SEED. Most
-of the embedded index's time goes to commits, which wait for the disk.
+The suite runs a sample: CONVERGENCE_HISTORIES=1000 runs as many on each index, CONVERGENCE_SEED
+others. Most of the embedded index's time goes to commits, which wait for the disk.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SEED: Final = int(os.environ.get("CONVERGENCE_SEED", "0"))
 
 
 class TestMemoryConvergence(SearchConvergence):
-    histories = _HISTORIES or 1000
+    histories = _HISTORIES or 250
     first_seed = _SEED
 
     @pytest.fixture
