@@ -34,6 +34,7 @@ from tests.lambda_runtime import events
 from tests.lambda_runtime.process import running
 from tests.lambda_runtime.sam import needs_sam
 
+CHOSEN = {"HOMEPORT_PROFILE": "aws"}
 DEFINITION = '[[subscribers]]\nname = "app"\non = "notes"\ncall = "kitchen:taste"\n'
 APP = """
 import os, pathlib
@@ -48,20 +49,18 @@ ANN = Principal("ann", Kind.USER)
 
 
 class Deployed:
-    """An app's folder, and all that its settings name."""
+    """An app, and all that its settings name."""
 
-    def __init__(self, ministack: Ministack, domain: CloudSearchEmulator, folder: Path) -> None:
+    def __init__(
+        self, ministack: Ministack, domain: CloudSearchEmulator, app: Path, tasted: Path
+    ) -> None:
         self.clients = clients = Clients(session=ministack.session)
-        self.folder = folder
-        (folder / "kitchen").mkdir(parents=True)
-        (folder / "kitchen/__init__.py").write_text(APP)
-        (folder / "homeport.toml").write_text(DEFINITION)
-        self.tasted = folder / "tasted"
+        self.tasted = tasted
         self.table = create_table(clients, whole_index=True)
         self.messages = create_queue(clients, "messages")
         self.subscribers = create_queue(clients, "subscribers", FifoQueue="true")
         self.settings = {
-            "HOMEPORT_PROFILE": "aws",
+            **CHOSEN,
             "HOMEPORT_AWS__TABLE": self.table,
             "HOMEPORT_AWS__MESSAGES_QUEUE": self.messages,
             "HOMEPORT_AWS__MESSAGES_DEAD_QUEUE": create_queue(clients, "dead"),
@@ -72,7 +71,7 @@ class Deployed:
             "HOMEPORT_AWS__DOCUMENT_ENDPOINT": domain.endpoint,
             "HOMEPORT_AWS__REGION": REGION,
         }
-        self.backend: Backend = build(load(folder, self.settings), clients=clients)
+        self.backend: Backend = build(load(app, self.settings), clients=clients)
         self.environ = {
             **self.settings,
             "KITCHEN_LOG": str(self.tasted),
@@ -98,11 +97,35 @@ Ask = Callable[[str, list[Any]], Told]
 """Answers of a function to events, and what it logged."""
 
 
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its folder."""
+    folder = tmp_path_factory.mktemp("app")
+    (folder / "kitchen").mkdir()
+    (folder / "kitchen/__init__.py").write_text(APP)
+    (folder / "homeport.toml").write_text(DEFINITION)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bundled(app: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The bundle of a function, made once: what the settings of a test name is told later."""
+    made = tmp_path_factory.mktemp("bundles")
+
+    def make(function: str) -> Path:
+        if not (made / function).exists():
+            done = bundle(function, made / function, folder=app, settings=CHOSEN)
+            assert done.returncode == 0, done.stderr
+        return made / function
+
+    return make
+
+
 @pytest.fixture
-def deployed(ministack: Ministack, tmp_path: Path) -> Iterator[Deployed]:
+def deployed(ministack: Ministack, app: Path, tmp_path: Path) -> Iterator[Deployed]:
     schemes = {scheme_name("en"): AnalysisScheme(stemming=True)}
     with CloudSearchEmulator(emulated_fields(), schemes=schemes) as domain:
-        there = Deployed(ministack, domain, tmp_path / "app")
+        there = Deployed(ministack, domain, app, tmp_path / "tasted")
         try:
             yield there
         finally:
@@ -110,21 +133,20 @@ def deployed(ministack: Ministack, tmp_path: Path) -> Iterator[Deployed]:
 
 
 @pytest.fixture(params=["bundle", "runtime client"])
-def ask(request: pytest.FixtureRequest, deployed: Deployed, tmp_path: Path) -> Ask:
+def ask(
+    request: pytest.FixtureRequest, deployed: Deployed, app: Path, bundled: Callable[[str], Path]
+) -> Ask:
     if request.param == "runtime client" and find_spec("awslambdaric") is None:
         assert sys.platform != "linux"
         pytest.skip("LEFT OUT: AWS's runtime client, which is for Linux alone")
 
     def from_bundle(function: str, asked: list[Any]) -> Told:
-        folder = tmp_path / function
-        done = bundle(function, folder, folder=deployed.folder, settings=deployed.settings)
-        assert done.returncode == 0, done.stderr
-        told = answered(folder, asked, deployed.environ)
+        told = answered(bundled(function), asked, deployed.environ)
         return told["answers"], told["log"]
 
     def in_runtime(function: str, asked: list[Any]) -> Told:
         handler = f"homeport.entrypoints.lambdas.{function}.handler"
-        with running(handler, deployed.folder, deployed.environ) as process:
+        with running(handler, app, deployed.environ) as process:
             answers = [process.invoke(one).json for one in asked]
             return answers, process.json_lines()
 

@@ -59,9 +59,9 @@ def sharded_table(engine: Engine) -> Iterator[str]:
 
 class _OnAnEngine(_LateCommits):
     """All tests share a table, but for those that read it whole: what the others left there
-    would make them slow."""
+    would make them slow. A history takes a second: the usual run has one of each group."""
 
-    histories = 20
+    histories = 20 if THOROUGH else 10
     catalog = Catalog()
 
     @pytest.fixture
