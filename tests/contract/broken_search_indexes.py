@@ -36,6 +36,23 @@ class RoundsVersions(MemorySearchIndex):
         return super().apply([replace(one, version=int(float(one.version))) for one in changes])
 
 
+class RoundsNumbers(MemorySearchIndex):
+    """To as many digits as are surely right."""
+
+    def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
+        return super().apply(list(map(_with_rounded_numbers, changes)))
+
+
+def _with_rounded_numbers(change: IndexChange) -> IndexChange:
+    if isinstance(change, Removal):
+        return change
+    rounded = {
+        path: tuple(float(f"{one:.15g}") for one in numbers)
+        for path, numbers in change.number.items()
+    }
+    return replace(change, number=rounded)
+
+
 class TakesTheLastOfABatch(MemorySearchIndex):
     def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
         return super().apply(list({one.key: one for one in changes}.values()))
@@ -163,6 +180,7 @@ INDEXES: Final[dict[str, type[MemorySearchIndex]]] = {
     "forgets removals": ForgetsRemovals,
     "takes older documents": TakesOlderDocuments,
     "rounds versions": RoundsVersions,
+    "rounds numbers": RoundsNumbers,
     "takes the last of a batch": TakesTheLastOfABatch,
     "merges documents": MergesDocuments,
     "mixes spaces up": MixesSpacesUp,

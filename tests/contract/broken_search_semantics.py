@@ -19,6 +19,7 @@ from homeport.domain.model.query import (
     Words,
 )
 from tests.contract.broken_search_answers import ANSWERS
+from tests.contract.broken_search_nearness import NEARNESS
 
 
 class CountsPages(MemorySearchIndex):
@@ -109,5 +110,16 @@ MEANINGS: Final[dict[str, type[MemorySearchIndex]]] = {
     **{
         name: ANSWERS[name]
         for name in ("leaks facets", "heeds one scope", "skips ties", "highlights unescaped")
+    },
+    **{
+        name: NEARNESS[name]
+        for name in (
+            "takes every range for half open",
+            "finds near in a square",
+            "ends at the 180th meridian",
+            "knows first points only",
+            "sorts the farthest first",
+            "forgives two letters always",
+        )
     },
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 import pytest
 
@@ -13,6 +14,7 @@ from homeport.domain.index_shadow import ShadowedIndex
 from homeport.domain.model.document import IndexChange, Rejection
 from homeport.domain.model.query import SearchPage, SearchQuery
 from homeport.testing import CATALOG, SearchIndexContract
+from homeport.testing.search_support import microseconds
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +23,12 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedSearch
     index = EmbeddedSearchIndex(tmp_path_factory.mktemp("search"), CATALOG)
     yield index
     index.close()
+
+
+def test_moments_before_1970_are_negative_to_the_microsecond() -> None:
+    assert microseconds(datetime(1970, 1, 1, 0, 0, 1, 500_000, tzinfo=UTC)) == 1_500_000
+    assert microseconds(datetime(1969, 12, 31, 23, 59, 58, 500_000, tzinfo=UTC)) == -1_500_000
+    assert microseconds(datetime(1, 1, 1, 0, 0, 0, 1, tzinfo=UTC)) == -62_135_596_799_999_999
 
 
 class TestMemorySearchIndex(SearchIndexContract):

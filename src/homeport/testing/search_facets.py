@@ -44,7 +44,7 @@ _PAGES: Final = FieldRole.NUMBER, "pages"
 _SIZE: Final = FieldRole.NUMBER, "size"
 _SEEN: Final = FieldRole.DATE, "seen"
 _READ: Final = FieldRole.DATE, "read"
-_BEFORE_1970: Final = datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC)
+_BEFORE_1970: Final = datetime(1969, 12, 31, 23, 59, 59, 500_000, tzinfo=UTC)
 
 _RANGES: Final[list[tuple[Range, int]]] = [
     (Range(*_PAGES), 4),

@@ -12,6 +12,7 @@ from homeport.domain.model.query import (
     All,
     AnyOf,
     Facet,
+    FacetCount,
     Filter,
     Node,
     Not,
@@ -21,6 +22,7 @@ from homeport.domain.model.query import (
     Range,
     Scope,
     SearchQuery,
+    Sort,
     Term,
     Words,
 )
@@ -42,6 +44,7 @@ _FOX: Final = "The quick brown fox"
 _DOG: Final = "A quick dog, brown as a fox."
 
 _ODD: Final = 'x"y* AND z\\'
+_LONG_NUMBERS: Final = (0.1 + 0.2, 945.2706955539223, -449.49106478873813, 2.0**53 - 1)
 _BEFORE_1970: Final = datetime(1969, 12, 31, tzinfo=UTC)
 
 _WORDS: Final[list[tuple[Node, list[str]]]] = [
@@ -226,6 +229,20 @@ class MatchingContract(SearchIndexSupport):
         ):
             one = Term(role, "tag", value)
             assert self.ids(index, All(), Scope(space), filters=(one,)) == [found]
+
+    @final
+    @pytest.mark.parametrize("number", _LONG_NUMBERS)
+    def test_numbers_keep_their_last_digit(
+        self, index: SearchIndex, space: str, number: float
+    ) -> None:
+        self.put(index, note(key(space), pages=number, size=number))
+        for path in ("pages", "size"):
+            same = (Term(FieldRole.NUMBER, path, number),)
+            facets = (Facet(FieldRole.NUMBER, path),)
+            page = index.search(SearchQuery(All(), (Scope(space),), same, facets))
+            assert page.facets == ((FacetCount(number, 1),),)
+        (hit,) = self.hits(index, All(), Scope(space), sort=Sort(FieldRole.NUMBER, "pages"))
+        assert hit.sort_value == number
 
     @final
     @pytest.mark.parametrize(("scopes", "found"), _SCOPES, ids=map(str, range(len(_SCOPES))))

@@ -29,15 +29,17 @@ from homeport.domain.model.identity import Kind, Principal
 from homeport.domain.model.membership import Membership, Role
 from homeport.domain.model.record import Key
 from homeport.domain.model.writes import Delete, Put
-from homeport.domain.ports.search_index import SearchIndex
+from homeport.domain.ports.search_index import Capability, SearchIndex
 from homeport.domain.search import Found, Search, SearchRequest, SearchResult
+from homeport.testing.contract import skip_unless
 from homeport.testing.search_semantics_corpus import corpus
 from homeport.testing.search_semantics_table import ROWS, Row, markdown
 from homeport.testing.search_support import CATALOG, SearchIndexSupport
 
 _CATALOG: Final = Catalog([*CATALOG.declared(), Collection("minutes", read=Access.OWNER)])
 _SPACES: Final = {name: f"semantics-{name}" for name in ("ann", "ben", "eve", "guest", "team")}
-_SORTS: Final = ("pages", "-pages", "kind", "-kind", "seen", "-seen")
+_NEAREST: Final = "home:48.2082,16.3738"
+_SORTS: Final = ("pages", "-pages", "kind", "-kind", "seen", "-seen", _NEAREST)
 
 
 class SearchSemantics(SearchIndexSupport):
@@ -53,6 +55,10 @@ class SearchSemantics(SearchIndexSupport):
     def test_it_finds_what_the_table_says(self, index: SearchIndex, row: Row) -> None:
         search = Search(self._filled(index), index, _CATALOG)
         caller, asked = person(row.who), _in_the_suites_spaces(row.asked)
+        if row.needs is not None and row.needs not in index.capabilities:
+            with pytest.raises(Invalid):
+                search.search(caller, asked)
+            return
         result = search.search(caller, replace(asked, limit=100))
         ids = [hit.record.key.id for hit in result.hits]
         expected = row.found(stems=self.stems)
@@ -84,6 +90,7 @@ class SearchSemantics(SearchIndexSupport):
     def test_pages_by_a_field_are_the_whole_in_parts(
         self, index: SearchIndex, sort: str, limit: int
     ) -> None:
+        _needs_what_it_takes_to_sort(index, sort)
         search = Search(self._filled(index), index, _CATALOG)
         asked = SearchRequest(space="me", collection="notes", sort=sort, facets=("done",))
         whole = search.search(person("ann"), replace(asked, limit=100))
@@ -116,6 +123,7 @@ class SearchSemantics(SearchIndexSupport):
         self, index: SearchIndex, space: str, sort: str
     ) -> None:
         """Records come, go and move between pages; each of the others is there once."""
+        _needs_what_it_takes_to_sort(index, sort)
         writer = _Writer(index, space, sort)
         writer.write([f"still-{number:02}" for number in range(24)])
         writer.write([f"moving-{number}" for number in range(12)])
@@ -142,7 +150,7 @@ class SearchSemantics(SearchIndexSupport):
     @final
     def test_a_cursor_gives_no_access(self, index: SearchIndex, space: str) -> None:
         search = Search(self._filled(index), index, _CATALOG)
-        for sort in (None, *_SORTS):
+        for sort in (None, *_sorts_of(index)):
             asked = SearchRequest(collection="notes", sort=sort, limit=3)
             cursor = search.search(person("ann"), asked).cursor
             assert cursor is not None
@@ -221,6 +229,7 @@ class _Writer:
             "kind": pick(["a", "b", "c", None]),
             "pages": pick([-1.5, 0, 7, 7.25, None]),
             "seen": pick(["2024-01-05", "2024-02-29", "1969-07-20", None]),
+            "home": pick([{"lat": 48.2, "lon": 16.4}, {"lat": -16, "lon": 180}, None]),
         }
         return Data.of({name: value for name, value in found.items() if value is not None})
 
@@ -243,6 +252,15 @@ def library() -> tuple[MemoryRecordStore, list[Key]]:
 
 def person(name: str) -> Principal:
     return Principal(_SPACES[name], Kind.GUEST if name == "guest" else Kind.USER)
+
+
+def _sorts_of(index: SearchIndex) -> list[str]:
+    able = Capability.GEO in index.capabilities
+    return [one for one in _SORTS if able or one != _NEAREST]
+
+
+def _needs_what_it_takes_to_sort(index: SearchIndex, sort: str) -> None:
+    skip_unless(sort in _sorts_of(index), "this index knows no distances")
 
 
 def _in_the_suites_spaces(asked: SearchRequest) -> SearchRequest:

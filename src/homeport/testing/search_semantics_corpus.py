@@ -4,7 +4,8 @@ A note is a line about it, a title and a body:
 
     space id | kind | pages | seen | done or open | tags
 
-A dash stands for a field that is not there. `team` belongs to ann, who owns it, and to ben, who
+A dash stands for a field that is not there. Some are at home somewhere, which a list of its own
+tells. `team` belongs to ann, who owns it, and to ben, who
 reads it; eve has nothing of her own. What stands in a collection other than `notes` says so:
 `collection/id`.
 """
@@ -175,11 +176,11 @@ ben drafts/cooking | - | 12 | 2024-02-15 | open | numbers
 Recipes for iterators
 Not a note but a draft: how to take, to drop and to count what an iterator yields.
 
-team asyncio | concurrency | 40 | 2024-03-10 | open | network, loops
+team asyncio | concurrency | 40 | 2024-03-10T23:30:00Z | open | network, loops
 Running tasks on a loop
 Coroutines wait for each other without blocking; a task group ends when all its tasks have ended.
 
-team threading | concurrency | 17 | 2024-03-10 | open | locks
+team threading | concurrency | 17 | 2024-03-10T21:15:00Z | open | locks
 Threads and locks
 Threads share their memory, so a lock guards what two of them would change at once.
 
@@ -277,6 +278,21 @@ A long one
 """
 
 
+_HOMES: Final = """
+48.2082 16.3738   itertools functools asyncio unittest
+48.1103 16.5697   operator
+48.1486 17.1077   collections heapq queue
+47.0707 15.4395   bisect threading
+-18.1416 178.4419 array
+-33.8688 151.2093 bisect
+-13.8333 -171.7667 enum
+78.2232 15.6267   dataclasses
+90 0              json
+-0.1807 -78.4678  pdb csv
+"""
+"""Where notes are at home: latitude, longitude, ids."""
+
+
 class Note(NamedTuple):
     """One record of the corpus; `space` is short for one that the suite makes."""
 
@@ -292,6 +308,7 @@ def corpus() -> tuple[Note, ...]:
 
 
 def _notes(text: str) -> Iterator[Note]:
+    homes = _homes()
     for block in text.strip().split("\n\n"):
         about, title, body = block.split("\n")
         place, kind, pages, seen, state, tags = (part.strip() for part in about.split("|"))
@@ -306,7 +323,20 @@ def _notes(text: str) -> Iterator[Note]:
             data["seen"] = seen
         if tags != _NONE:
             data["tags"] = tags.split(", ")
+        if id in homes:
+            data["home"] = homes[id]
         yield Note(space, collection or "notes", id, data)
+
+
+def _homes() -> dict[str, list[dict[str, float]]]:
+    """Those of each id."""
+    homes: dict[str, list[dict[str, float]]] = {}
+    for line in _HOMES.strip().splitlines():
+        latitude, longitude, *ids = line.split()
+        for id in ids:
+            home = {"lat": float(latitude), "lon": float(longitude)}
+            homes.setdefault(id, []).append(home)
+    return homes
 
 
 _NONE: Final = "-"

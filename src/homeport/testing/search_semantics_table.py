@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Final
 
+from homeport.domain.ports.search_index import Capability
 from homeport.domain.search import SearchRequest
 
 
@@ -19,7 +20,7 @@ class Row:
 
     `unstemmed` is what an index finds that does not go by stems, where that is something else.
     `facets` are values and how often they come, in their order; `highlights` are fragments of
-    titles, by id.
+    titles, by id. An index that lacks what the row `needs` refuses it.
     """
 
     part: str
@@ -29,6 +30,7 @@ class Row:
     unstemmed: str | None = None
     facets: Mapping[str, str] = field(default_factory=dict)
     highlights: Mapping[str, str] = field(default_factory=dict)
+    needs: Capability | None = None
 
     def found(self, *, stems: bool) -> list[str]:
         """The ids that an index finds."""
@@ -44,9 +46,11 @@ class Row:
 
 
 def _row(part: str, who: str, finds: str, **asked: Any) -> Row:
-    told = {name: asked.pop(name) for name in _TOLD if name in asked}
+    told: dict[str, Any] = {name: asked.pop(name) for name in _TOLD if name in asked}
     if "facets" in told:
         asked["facets"] = tuple(told["facets"])
+    if part in _NEEDS:
+        told["needs"] = _NEEDS[part]
     if part == "Highlights":
         asked["highlight"] = ("title",)
     return Row(part, who, SearchRequest(**asked), finds, **told)
@@ -58,6 +62,7 @@ def _own(part: str, finds: str, *filters: str, **asked: Any) -> Row:
 
 
 _TOLD: Final = ("unstemmed", "facets", "highlights")
+_NEEDS: Final = {"Places": Capability.GEO, "Nearly so": Capability.FUZZY}
 _RUNS: Final = "asyncio doctest html importlib signal subprocess timeit typing"
 _LISTS: Final = "array bisect heapq itertools json"
 
@@ -116,6 +121,42 @@ ROWS: Final = (
     _row("Words of a field", "ann", "bisect heapq", filters=("title~list",)),
     _row("Words of a field", "ann", "bisect", filters=("body~list", "title~sorted")),
     _row("Words of a field", "ann", "", filters=("kind~data",)),
+    _own("Places", "functools itertools", "home:48.2082,16.3738,1m"),
+    _own("Places", "functools itertools operator", "home:48.2,16.5,20km"),
+    _own("Places", "collections functools heapq itertools operator", "home:48.2082,16.3738,60km"),
+    _own("Places", "bisect", "home:47.07,15.44,5000"),
+    _own("Places", "dataclasses json", "home:90,0,1500km"),
+    _own("Places", "array", "home:-16,-179.9,800km"),
+    _own("Places", "array enum", "home:-16,180,1000km"),
+    _own("Places", "array bisect collections csv dataclasses enum functools heapq itertools json "
+         "operator", "home:48.2082,16.3738,21000km"),
+    _own("Places", "functools operator", "home:48.2082,16.3738,200km", "kind:iteration",
+         q="-list"),
+    _own("Places", "functools itertools operator collections heapq bisect",
+         "home:48.2082,16.3738,200km", sort="home:48.2082,16.3738",
+         facets={"kind": "data 3, iteration 3"}),
+    _own("Places", "collections heapq bisect dataclasses enum array sqlite3", "kind:data",
+         sort="home:48.2082,16.3738"),
+    _own("Places", "array enum bisect dataclasses collections heapq sqlite3", "kind:data",
+         sort="home:-16,180"),
+    _row("Places", "ann", "asyncio queue threading argparse email http logging signal socket ssl "
+         "subprocess urllib", sort="home:48.2082,16.3738", space="team", collection="notes"),
+    _row("Places", "ann", "bisect heapq itertools", q="list",
+         filters=("home:48.2082,16.3738,200km",)),
+    _row("Places", "eve", "unittest", filters=("home:48.2082,16.3738,200km",)),
+    _row("Nearly so", "ann", "array bisect heapq itertools", q="lsit~"),
+    _row("Nearly so", "ann", "bisect", q="SORTD~"),
+    _row("Nearly so", "ann", "difflib", q="sequence~"),
+    _row("Nearly so", "ann", "heapq", q="heapp~ list"),
+    _row("Nearly so", "ann", "textwrap", q="pargraph~ lines"),
+    _row("Nearly so", "ann", "", q="ra~"),
+    _row("Nearly so", "ann", "", q="nowhree~"),
+    _row("Nearly so", "ann", "argparse email tomllib", q="-jsno~ parses",
+         unstemmed="argparse email"),
+    _own("Nearly so", "bisect heapq", "title~lsit~"),
+    _own("Nearly so", "shutil tempfile", q="foldesr~", highlight=("title",),
+         highlights={"shutil": "Copying whole <em>folders</em>"}),
+    _row("Nearly so", "eve", "timeit", q="clokc~"),
     _own("Order", "minus tomllib textwrap bisect html operator array string tempfile heapq "
          "unicodedata struct csv zipfile functools shutil difflib json dataclasses itertools "
          "configparser collections enum pathlib re sqlite3", sort="pages"),
@@ -143,6 +184,32 @@ ROWS: Final = (
          "pages:>=8",
          facets={"tags": "files 3, text 2, web 1", "pages": "8 1, 9 1, 10 1, 18 1",
                  "seen": "2024-02-01T00:00:00Z 2, 2024-03-01T00:00:00Z 2"}),
+    _own("Ranges", "functools itertools operator", "kind:iteration",
+         facets={"pages:<10,>=10": "<10 2, >=10 1", "kind": "iteration 3"}),
+    _own("Ranges", "array bisect collections dataclasses enum heapq sqlite3", "kind:data",
+         facets={"pages:..3.5,3.5..,100..": "..3.5 1, 3.5.. 7, 100.. 0",
+                 "seen:<2024-01-15,2024-01-15..2024-01-31,>=2024-02-01":
+                 "<2024-01-15 3, 2024-01-15..2024-01-31 2, >=2024-02-01 1"}),
+    _row("Ranges", "eve", "abc contextlib doctest importlib inspect long pdb profile timeit typing "
+         "unittest", facets={"pages:>10": ">10 6", "nowhere:<1": "<1 0"}),
+    _row("Ranges", "ann", "", q="nowhere", facets={"pages:<5,>=5": "<5 0, >=5 0"}),
+    _own("Stretches of time", "functools itertools operator", "kind:iteration",
+         facets={"seen:day": "2024-01-05T00:00:00Z 2, 2024-01-06T00:00:00Z 0, "
+                 "2024-01-07T00:00:00Z 1"}),
+    _row("Stretches of time", "ann", "asyncio queue threading", space="team", collection="notes",
+         filters=("seen:2024-03-10..2024-03-11",),
+         facets={"seen:hour": "2024-03-10T21:00:00Z 1, 2024-03-10T22:00:00Z 0, "
+                 "2024-03-10T23:00:00Z 1, 2024-03-11T00:00:00Z 1"}),
+    _row("Stretches of time", "eve", "abc contextlib doctest importlib inspect long pdb profile "
+         "timeit typing unittest",
+         facets={"seen:week": "2024-04-01T00:00:00Z 7, 2024-04-08T00:00:00Z 2, "
+                 "2024-04-15T00:00:00Z 1",
+                 "seen:month": "2024-04-01T00:00:00Z 10"}),
+    _own("Stretches of time", "bisect collections enum functools heapq itertools minus operator",
+         "seen:..2024-01-15",
+         facets={"seen:month": "2023-12-01T00:00:00Z 1, 2024-01-01T00:00:00Z 7",
+                 "seen:year": "2023-01-01T00:00:00Z 1, 2024-01-01T00:00:00Z 7"}),
+    _row("Stretches of time", "ann", "", q="nowhere", facets={"seen:month": ""}),
     _own("Highlights", "html", q="html -nowhere",
          highlights={"html": "Escaping &lt;b&gt;<em>HTML</em>&lt;/b&gt; &amp; friends"}),
     _own("Highlights", "bisect", q='"sorted list"',
@@ -185,7 +252,8 @@ def markdown() -> Iterator[str]:
 def _line(row: Row) -> str:
     finds = _ids(row.finds)
     for name, counts in row.facets.items():
-        finds += f"; {name}: {counts or 'nothing'}"
+        told = counts or "nothing"
+        finds += f"; `{name}`: `{told}`" if ":" in name else f"; {name}: {told}"
     for id, fragment in row.highlights.items():
         finds += f"; {id}: `{fragment}`"
     plain = "the same" if row.unstemmed in (None, row.finds) else _ids(str(row.unstemmed))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
 
 import pytest
@@ -106,7 +106,8 @@ def phrase(text: str) -> Phrase:
 
 
 def microseconds(when: datetime) -> int:
-    return int(when.timestamp()) * 1_000_000 + when.microsecond
+    """Since 1970, and negative before."""
+    return (when - _EPOCH) // timedelta(microseconds=1)
 
 
 def day(number: int) -> datetime:
@@ -129,3 +130,6 @@ def _as_stored(value: Any) -> Any:
     if isinstance(value, datetime):
         return microseconds(value)
     return value if isinstance(value, str | tuple) else float(value)
+
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
