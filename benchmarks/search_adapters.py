@@ -32,11 +32,12 @@ from homeport.domain.ports.search_index import Capability
 from homeport.domain.search import Search, SearchRequest
 
 USUAL: Final = Settings(records=20_000)
-_ENGINES: Final[Mapping[str, Callable[[Path], AbstractContextManager[Engine]]]] = {
+_ENGINES: Final[Mapping[str, Callable[..., AbstractContextManager[Engine]]]] = {
     "tantivy": embedded.engine,
     "OpenSearch": opensearch.engine,
 }
-"""Each gives an engine for a folder, or raises LeftOut where it is not on this machine."""
+"""Each gives an engine for a folder, in a quick run or not. It raises LeftOut where it is not on
+this machine."""
 _BATCH: Final = 1000
 _SCOPES: Final = (Scope(embedded.SPACE),)
 _ANN: Final = Principal(embedded.SPACE, Kind.USER)
@@ -51,7 +52,7 @@ def measure(settings: Settings, report: Report, folder: Path) -> None:
         place = folder / name
         place.mkdir()
         try:
-            with made(place) as engine:
+            with made(place, quick=settings.quick) as engine:
                 indexing, searching = _rates(engine, settings)
         except LeftOut as missing:
             report.leave_out(str(missing))

@@ -18,7 +18,7 @@ SPACE = "ann"
 
 
 @contextmanager
-def engine(folder: Path) -> Iterator[Embedded]:
+def engine(folder: Path, *, quick: bool) -> Iterator[Embedded]:
     made = Embedded(folder)
     try:
         yield made

@@ -34,14 +34,14 @@ _CHUNK: Final = 1000
 
 
 @contextmanager
-def engine(folder: Path) -> Iterator[OnOpenSearch]:
+def engine(folder: Path, *, quick: bool) -> Iterator[OnOpenSearch]:
     with ExitStack() as opened:
         url = os.environ.get("HOMEPORT_TEST_OPENSEARCH")
         if url is None:
             if not (shutil.which("java") and shutil.which("mvn")):
                 raise LeftOut("OpenSearch: there is no java, or no mvn, on this machine")
             try:
-                url = opened.enter_context(real_server(folder))
+                url = opened.enter_context(real_server(folder, lasting=not quick))
             except pytest.skip.Exception as exc:  # it cannot be fetched
                 raise LeftOut(str(exc)) from exc
         made = OnOpenSearch(url)

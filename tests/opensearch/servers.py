@@ -37,15 +37,16 @@ _STOP_SECONDS = 20
 
 
 @contextmanager
-def real_server(folder: Path, port: int | None = None) -> Iterator[str]:
+def real_server(folder: Path, port: int | None = None, *, lasting: bool = False) -> Iterator[str]:
     """The URL of an OpenSearch server that keeps its data in `folder`, for the length of a
-    with-block."""
+    with-block. `lasting` is for those whose speed is looked at."""
     needs("what needs a real OpenSearch server", "java", "mvn")
     jars = _jars()
     port = first_free(_PORTS) if port is None else port
     log = folder / "opensearch.log"
     command = [
-        *("java", "-Xms512m", "-Xmx512m", "-XX:-UsePerfData", *_SHORT_LIFE, "-cp", f"{jars}/*"),
+        *("java", "-Xms512m", "-Xmx512m", "-XX:-UsePerfData", *(() if lasting else _SHORT_LIFE)),
+        *("-cp", f"{jars}/*"),
         "org.codelibs.opensearch.runner.OpenSearchRunner",
         *("-basePath", str(folder / "node"), "-numOfNode", "1"),
         *("-baseHttpPort", str(port - 1), "-clusterName", f"homeport-{port}"),
