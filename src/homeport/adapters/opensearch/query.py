@@ -173,7 +173,7 @@ def after(sort: Sort, place: After) -> list[Any]:
     if value is None:
         value = _missing(sort)
     elif sort.role in _FLOATS:
-        value = float(value)
+        value = float(value) + 0.0  # -0.0 comes before every zero that is kept
     return [value, key_text(place.key)]
 
 
