@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -20,9 +21,11 @@ from homeport.domain.errors import Unavailable
 from homeport.domain.events import RecordChanged
 from homeport.domain.indexing import Indexing
 from homeport.domain.model.data import Data
+from homeport.domain.model.identity import Kind, Principal
 from homeport.domain.model.query import All, Scope, SearchQuery
 from homeport.domain.model.record import Key, Record
 from homeport.domain.model.writes import Delete, Put
+from homeport.domain.search import Search, SearchRequest
 from homeport.testing import CATALOG
 from homeport.testing.search_support import key, note
 from tests.opensearch.between import Answer, Asked, Between, error, listening
@@ -168,6 +171,40 @@ def test_a_rebuild_waits_until_it_sees_what_it_sent(collection: Collection) -> N
     assert collection.clock.now() - before == 3_000_000
     rebuild.commit()
     assert [hit.key for hit in index.search(EVERYTHING).hits] == [A]
+
+
+def test_it_is_asked_for_what_is_near_and_nearly_so(collection: Collection) -> None:
+    """Through the stream that fills it, and the search service."""
+    homes = {"vienna": [(48.2082, 16.3738)], "graz": [(47.0707, 15.4395)], "nowhere": []}
+    keys = [Key("s", "notes", id) for id in homes]
+    collection.store.write(
+        [
+            Put(key, "s", Data.of({"title": f"{key.id} bread", "home": _points(homes[key.id])}))
+            for key in keys
+        ]
+    )
+    index = collection.index()
+    indexing = Indexing(collection.store, index, CATALOG)
+    written = [one for one in collection.store.get_many(keys) if one is not None]
+    events = [RecordChanged(one.key, one.version, None, "s", deleted=False) for one in written]
+    assert indexing.consume(events) == {}
+    search = Search(collection.store, index, CATALOG)
+
+    def found(**asked: Any) -> list[str]:
+        result = search.search(Principal("s", Kind.USER), SearchRequest(space="me", **asked))
+        return [hit.record.key.id for hit in result.hits]
+
+    assert found(filters=("home:48.2,16.4,5km",)) == ["vienna"]
+    assert sorted(found(filters=("home:48.2,16.4,200km",))) == ["graz", "vienna"]
+    assert found(sort="home:47,15.5", collection="notes") == ["graz", "vienna", "nowhere"]
+    assert sorted(found(q="braed~")) == sorted(homes)
+    assert found(q="braed~ viena~", filters=("title~veinna~",)) == ["vienna"]
+    assert found(q="braed~ graz", filters=("home:48.2,16.4,5km",)) == []
+    index.close()
+
+
+def _points(home: list[tuple[float, float]]) -> list[dict[str, float]]:
+    return [{"lat": latitude, "lon": longitude} for latitude, longitude in home]
 
 
 def test_one_that_sleeps_asks_for_half_a_minute(collection: Collection) -> None:
