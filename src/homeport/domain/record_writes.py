@@ -134,7 +134,8 @@ def refusal(write: Write, refused: WriteRefused, *, creates: bool = False) -> Ho
     if refused.reason is Reason.MISSING and not isinstance(write, Put):
         return NotFound()
     if refused.reason is Reason.EXISTS and (creates or write.expect is Expect.NEVER):
-        gone = current is not None and current.data is None
+        # That something was there and is gone is for its author alone.
+        gone = current is not None and current.data is None and current.author == write.author
         return Gone("This record has been deleted.") if gone else Conflict("This id is taken.")
     return VersionMismatch(f"The record is not as you expect: {refused.reason.value}.", current)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -116,6 +117,19 @@ class TestRefusals:
         for again in (creation, never):
             with pytest.raises(errors.Gone):
                 records.batch(ANN, "me", [again])
+
+    @pytest.mark.parametrize("space", ["public", "ann"])
+    def test_of_a_creation_where_anothers_record_was(self, records: Records, space: str) -> None:
+        letter = BatchWrite(Op.CREATE, "letters", "l", DATA)
+        author = replace(ANN, groups=("admin",))
+        records.batch(author, space, [letter])
+        records.delete(author, space, "letters", "l")
+        with pytest.raises(errors.Conflict) as caught:
+            records.batch(BOB, space, [letter])
+        assert type(caught.value) is errors.Conflict
+        assert caught.value.detail == "This id is taken."
+        with pytest.raises(errors.Gone):
+            records.batch(ANN, space, [letter])
 
     def test_of_a_put_that_expects_what_is_not_there(self, records: Records) -> None:
         put = BatchWrite(Op.PUT, "notes", "n", DATA, Expect.PRESENT)
