@@ -72,6 +72,8 @@ _SHARD_WRITES: Final = Limit(
     1_000,
     "collections.NAME.shards, set before the first use",
 )
+_INDEX_ROW: Final = 140
+"""Bytes of a record's row in the local index, which count too: its keys, of usual lengths."""
 _SPACE_BYTES: Final = Limit(
     "one space's size: 10 GB for a partition key with a local index",
     10 * 2**30,
@@ -137,14 +139,15 @@ def measure(settings: Settings, report: Report, folder: Path) -> None:
 
     shards = report.table(
         "Shards of a collection, for one space", "shards", "creates a second", "changes a second",
-        "records of 1 KB", "reads of a list or a pull",
+        "GB", "records of 1 KB", "reads of a list or a pull",
     )  # fmt: skip
     for count in (1, 2, 4, 8, 16, 32, 64):
         shards.add(
             count,
             _SHARD_WRITES.most / 2 * count,
             _SHARD_WRITES.most // 3 * count,
-            _SPACE_BYTES.most / 1024 * count,
+            _SPACE_BYTES.most // 2**30 * count,
+            _SPACE_BYTES.most // (1024 + _INDEX_ROW) * count,
             count,
         )
     report.notes.append(

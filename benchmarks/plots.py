@@ -24,6 +24,20 @@ for name in sys.argv[1:]:
         file.write(bytes(resvg_py.svg_to_bytes(svg_path=name + ".svg", zoom=2)))
 """
 
+_REQUESTS: Final = "milliseconds, the middle request, one connection"
+_CALLS: Final = "milliseconds for one call, the middle one, in the process"
+_GROWN: Final = (
+    ("records", "By records:", "records", "records"),
+    ("spaces", "By spaces:", "spaces", "spaces"),
+    ("index", "By size of the index:", "MiB", "MiB of the index"),
+    ("members", "By members of a space:", "members", "members of a space"),
+    ("memberships", "By spaces of an identity:", "spaces", "spaces of the caller"),
+    ("messages", "By messages that wait: milliseconds for one call", "messages", "queued messages"),
+    ("changes", "By changes that wait: milliseconds for one call", "changes", "queued changes"),
+)
+"""Plots of growth: a name, how the table's title begins, its column that grows, and its words."""
+_NO_SERIES: Final = frozenset({"records", "spaces", "MiB", "members", "messages", "changes"})
+
 
 class Result:
     """What a benchmark wrote. Its tables are known by how their titles begin."""
@@ -78,14 +92,23 @@ def _cold_start(result: Result) -> Iterator[tuple[str, str]]:
 
 
 def _growth(result: Result) -> Iterator[tuple[str, str]]:
-    for grown in ("records", "spaces"):
-        rows = result.rows(f"By {grown}:")
-        if len(rows) > 1:
-            operations = [name for name, it in rows[0].items() if name != grown and it is not None]
-            series = {name: [row[name] for row in rows] for name in operations}
-            title = f"Time by {grown}{result.suffix}"
-            up = "milliseconds, the middle request, one connection"
-            yield f"growth-{grown}", lines(title, grown, up, [r[grown] for r in rows], series)
+    for name, table, across, one in _GROWN:
+        rows = result.rows(table)
+        if len(rows) < 2:
+            continue
+        series = {
+            column: [row[column] for row in rows]
+            for column, cell in rows[0].items()
+            if column not in _NO_SERIES and cell is not None
+        }
+        title = f"Time by {one}{result.suffix}"
+        # From a millisecond to seconds on one page: there only a logarithm shows both.
+        values = [value for some in series.values() for value in some]
+        steep = max(values) > 20 * min(values)
+        up = _CALLS if "for one call" in table else _REQUESTS
+        up += "; logarithmic" if steep else ""
+        xs = [row[across] for row in rows]
+        yield f"growth-{name}", lines(title, one, up, xs, series, logarithmic=steep)
 
 
 def _aws_growth(result: Result) -> Iterator[tuple[str, str]]:

@@ -1,10 +1,13 @@
 """Rebuilding and verifying the search index: how long it takes, and in how much memory.
 
     .venv/bin/python -m benchmarks.rebuilding --records 100000
+    .venv/bin/python -m benchmarks.rebuilding --records 10000 --opensearch
     .venv/bin/python -m benchmarks.rebuilding --records 10000 --opensearch http://127.0.0.1:9200
 
 Each part runs in a process of its own on one data folder, which reports its time and, at every
-tenth of the way, the memory that it has resident.
+tenth of the way, the memory that it has resident. With --opensearch the index is on a server,
+without a URL on a real one that is started for it; a part more then sends the same documents by
+the client's own helper to a bare index, to tell what the engine takes by itself.
 """
 
 from __future__ import annotations
@@ -16,17 +19,26 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 from typing import Any, Final
 
+from opensearchpy import OpenSearch, helpers
+
+from homeport.adapters.opensearch.documents import Operations
+from homeport.adapters.opensearch.layout import Layout
 from homeport.container import Backend, build
 from homeport.definition import Definition
+from homeport.domain.document_builder import build_document
 from homeport.domain.index_records import Stage
+from homeport.domain.model.collection import Catalog
 from homeport.domain.model.data import Data
 from homeport.domain.model.record import Key
 from homeport.domain.model.writes import Put
+from tests.opensearch.servers import real_server
 
+_PARTS: Final = ("fill", "rebuild", "verify", "bulk")
 _BATCH: Final = 90
 _WORDS: Final = 5000
 _PREFIX: Final = "homeport-bench"
@@ -54,16 +66,21 @@ def _note(number: int, words: list[str]) -> dict[str, Any]:
 
 
 class Watch:
-    """The memory of this process at each tenth of every stage."""
+    """The memory of this process at each tenth of every stage, and the seconds of each."""
 
     def __init__(self, records: int) -> None:
         self._lock = threading.Lock()
         self._tenth = max(1, records // 10)
         self._done = dict.fromkeys(Stage, 0)
+        self._last = time.perf_counter()
         self.megabytes: list[int] = []
+        self.seconds: dict[str, float] = {}
 
     def __call__(self, stage: Stage, done: int) -> None:
         with self._lock:
+            now = time.perf_counter()
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._last
+            self._last = now
             before = self._done[stage]
             self._done[stage] += done
             if before // self._tenth != self._done[stage] // self._tenth:
@@ -91,6 +108,29 @@ def definition(folder: Path, opensearch: str | None) -> Definition:
     )
 
 
+def bulk(backend: Backend, url: str) -> float:
+    """Send what a rebuild sends to an index of the same mapping. Returns when that began: the
+    documents are made before."""
+    layout = Layout(Catalog(()), replicas=0)
+    operations = Operations(layout)
+    name = f"{_PREFIX}-0bare"
+    records, after = [], None
+    while page := backend.store.scan(0, 1, 1000, after):
+        records += page
+        after = page[-1].key
+    lines = [operations.put(build_document(one, Catalog(()))).lines for one in records]
+    sources = (json.loads(one.split(b"\n")[1]) for one in lines)
+    actions = [{"_index": name, "_id": one["key"], "_source": one} for one in sources]
+    client = OpenSearch([url], http_compress=True)
+    client.indices.create(index=name)
+    try:
+        begun = time.perf_counter()
+        helpers.bulk(client, actions, chunk_size=1000)
+    finally:
+        client.close()
+    return begun
+
+
 def child(part: str, folder: Path, records: int, opensearch: str | None) -> dict[str, Any]:
     backend = build(definition(folder, opensearch))
     watch = Watch(records)
@@ -99,6 +139,9 @@ def child(part: str, folder: Path, records: int, opensearch: str | None) -> dict
     begun = time.perf_counter()
     if part == "fill":
         fill(backend, records)
+    elif part == "bulk":
+        assert opensearch is not None
+        begun = bulk(backend, opensearch)
     elif part == "rebuild":
         assert backend.indexing.rebuild(watch).records == records
     else:
@@ -111,14 +154,17 @@ def child(part: str, folder: Path, records: int, opensearch: str | None) -> dict
         "mb_before": before,
         "mb_at_most": resident("VmHWM"),
         "mb_on_the_way": watch.megabytes,
+        "seconds_of": {stage: round(spent, 1) for stage, spent in watch.seconds.items()},
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--records", type=int, default=100_000)
-    parser.add_argument("--opensearch", metavar="URL", help="a server to have the index on")
-    parser.add_argument("--part", choices=("fill", "rebuild", "verify"), help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--opensearch", metavar="URL", nargs="?", const="", help="a server to have the index on"
+    )
+    parser.add_argument("--part", choices=_PARTS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.part:
@@ -128,12 +174,16 @@ def main() -> None:
             )
         )
         return
-    with tempfile.TemporaryDirectory() as folder:
-        for part in ("fill", "rebuild", "verify"):
+    with ExitStack() as opened:
+        folder = opened.enter_context(tempfile.TemporaryDirectory())
+        url = arguments.opensearch
+        if url == "":
+            url = opened.enter_context(real_server(Path(folder), lasting=True))
+        for part in _PARTS if url else _PARTS[:3]:
             again = [sys.executable, "-m", "benchmarks.rebuilding", "--part", part]
             again += ["--folder", f"{folder}/data", "--records", str(arguments.records)]
-            if arguments.opensearch:
-                again += ["--opensearch", arguments.opensearch]
+            if url:
+                again += ["--opensearch", url]
             done = subprocess.run(again, capture_output=True, text=True, check=True)
             print(f"{part:8}", done.stdout.strip(), flush=True)
 

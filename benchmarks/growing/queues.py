@@ -25,6 +25,7 @@ from homeport.domain.model.writes import Put
 _DEPTHS: Final = (100, 1_000, 10_000)
 _BACKLOGS: Final = (1_000, 10_000, 100_000)
 _TIMES: Final = 50
+_TEN: Final = 10
 
 
 def by_waiting(settings: Settings, report: Report, folder: Path) -> None:
@@ -42,8 +43,8 @@ def by_waiting(settings: Settings, report: Report, folder: Path) -> None:
             for number in range(queued, depth):
                 backend.queue.enqueue(f"message {number}")
             enqueue = _milliseconds(lambda: backend.queue.enqueue("message"), times)
-            deliver = _milliseconds(lambda: backend.queue.deliver(lambda _: {}, 10), times)
-            queued = max(0, depth + times - 10 * times)
+            deliver = _milliseconds(partial(_deliver, backend), times, partial(_refill, backend))
+            queued = depth + times
             waiting.add(depth, enqueue, deliver)
         _backlogs(backend, settings, times, behind.add)
     finally:
@@ -74,10 +75,25 @@ def _backlogs(
         add(backlog, one, deliver)
 
 
-def _milliseconds(call: Callable[[], object], times: int) -> float:
+def _deliver(backend: Backend) -> None:
+    delivered = backend.queue.deliver(lambda _: {}, _TEN)
+    if delivered != _TEN:
+        raise RuntimeError(f"{delivered} messages were delivered, not {_TEN}")
+
+
+def _refill(backend: Backend) -> None:
+    for _ in range(_TEN):
+        backend.queue.enqueue("message")
+
+
+def _milliseconds(
+    call: Callable[[], object], times: int, afterwards: Callable[[], object] = lambda: None
+) -> float:
+    """The median of some calls; what is to be done after each takes no time."""
     took = []
     for _ in range(times):
         started = time.perf_counter()
         call()
         took.append((time.perf_counter() - started) * 1000)
+        afterwards()
     return statistics.median(took)

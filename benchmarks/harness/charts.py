@@ -85,7 +85,7 @@ def lines(
     logarithmic: bool = False,
 ) -> str:
     """One line for each of the series over logarithmic `xs`; `logarithmic`: upwards too."""
-    left, right, top, bottom = 76, _WIDTH - 220, 70, 330
+    left, right, top, bottom = 76, _WIDTH - 246, 70, 330
     values = [value for some in series.values() for value in some if value > 0]
     most = max(values) if logarithmic else max(values) * 1.1
     least = min(values) if logarithmic else 0.0

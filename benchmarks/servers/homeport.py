@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from benchmarks.harness.corpus import words
 from benchmarks.harness.process import Running, free_port, running
@@ -24,7 +24,7 @@ _RENEW_SECONDS: Final = 300.0
 """Access tokens are good for fifteen minutes."""
 _HOT: Final = 2000
 """Records that merges at a known version go to: they are listed anew before each load."""
-_DEFINITION: Final = """
+DEFINITION: Final = """
 [collections.articles]
 read = "anyone"
 write = "anyone"
@@ -47,7 +47,7 @@ def serving(
         "LIMITS__SIGN_INS_PER_MINUTE": "0",
         **settings,
     }
-    (folder / "homeport.toml").write_text(_DEFINITION)
+    (folder / "homeport.toml").write_text(DEFINITION)
     command = [*(program or [str(Path(sys.executable).with_name("homeport"))]), "serve"]
     if relaxed:
         # -P: this folder has a module named as the product is.
@@ -57,10 +57,25 @@ def serving(
         yield it
 
 
+class Kept(Protocol):
+    """What was loaded before: the server runs on a copy of it."""
+
+    @property
+    def written(self) -> float: ...
+    @property
+    def indexed(self) -> float: ...
+    def guests(self) -> list[Caller]:
+        """Whose tokens have still to be renewed."""
+        ...
+
+    def rows(self, data: Sequence[dict[str, Any]]) -> list[Row]: ...
+
+
 class Homeport:
     """A server of ours with `documents` spread over `owners` guests, by turns.
 
-    With `shared` they are in a public collection, which everybody reads.
+    With `shared` they are in a public collection, which everybody reads. With `kept` they are
+    there already, in the guests' own spaces.
     """
 
     def __init__(
@@ -71,15 +86,22 @@ class Homeport:
         *,
         name: str = "Homeport",
         shared: bool = False,
+        kept: Kept | None = None,
     ) -> None:
         self.name = name
         self.running = it
-        self.callers = [self._guest() for _ in range(owners)]
-        self._signed_in = time.monotonic()
         self._space, self._collection = ("public", "articles") if shared else ("me", "notes")
         self._words = words(documents[:20_000])
+        self.rows: Sequence[Row]
+        if kept is not None:
+            self.callers, self.rows = kept.guests(), kept.rows(documents)
+            self.load_rate, self.index_rate = kept.written, kept.indexed
+            self._renew()
+            return
+        self.callers = [self._guest() for _ in range(owners)]
+        self._signed_in = time.monotonic()
         started = time.perf_counter()
-        self.rows: Sequence[Row] = self._load(documents)
+        self.rows = self._load(documents)
         self.load_rate = len(self.rows) / (time.perf_counter() - started)
         self.settle()
         self.index_rate = len(self.rows) / (time.perf_counter() - started)
@@ -114,8 +136,10 @@ class Homeport:
                 raise ValueError(operation)
 
     def freshen(self) -> None:
-        if time.monotonic() - self._signed_in < _RENEW_SECONDS:
-            return
+        if time.monotonic() - self._signed_in >= _RENEW_SECONDS:
+            self._renew()
+
+    def _renew(self) -> None:
         connection = self._connect()
         for one in self.callers:
             body = {"refresh_token": one.refresh_token}
