@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import subprocess
 import uuid
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,8 @@ from tests.aws.search_domains import emulated_fields
 from tests.servers import serving
 
 __all__ = ["cheap_hashes", "deployed", "domain", "homeport"]  # fixtures
+
+_GROWTH = Path(__file__).parents[2] / "docs" / "growth.md"
 
 
 @pytest.fixture
@@ -113,6 +117,31 @@ def test_an_export_is_imported(backend: Backend, deployed: Deployed, homeport: C
     deployed.create_table()
     code, _, err = homeport("import", "all.jsonl")
     assert (code, backend.store.get(Key("public", "notes", "b")) is None) == (0, False), err
+
+
+def test_a_collection_goes_on_in_another_one_with_more_shards(
+    backend: Backend, deployed: Deployed, homeport: Command, tmp_path: Path
+) -> None:
+    """As docs/growth.md has it, with its own line of sed."""
+    write(backend, *(f"r{n}" for n in range(12)), text='"collection":"notes"')
+    (line,) = re.findall(r"^sed (.+) recipes.jsonl >", _GROWTH.read_text(), re.MULTILINE)
+    assert homeport("export", "recipes.jsonl", "--collection", "notes")[0] == 0
+    script = line.strip("'").replace("recipes", "notes")
+    renamed = subprocess.run(
+        ["sed", script, "recipes.jsonl"], cwd=tmp_path, capture_output=True, check=True
+    )
+    (tmp_path / "new.jsonl").write_bytes(renamed.stdout)
+    (tmp_path / "homeport.toml").write_text("[collections.notes]\n[collections.notes2]\nshards=4\n")
+    assert homeport("import", "new.jsonl")[0] == 0
+    moved = build(load(Path(), os.environ), clients=deployed.clients).store
+    for n in range(12):
+        old, new = (moved.get(Key("public", name, f"r{n}")) for name in ("notes", "notes2"))
+        assert old is not None and new is not None
+        assert (new.data, new.author) == (old.data, old.author)
+    dynamodb = deployed.clients.get("dynamodb")
+    items = dynamodb.scan(TableName="homeport")["Items"]
+    shards = {one["pk"]["S"] for one in items if one["sk"]["S"].startswith("notes2#")}
+    assert shards == {f"public#{n}" for n in range(4)}
 
 
 @pytest.mark.usefixtures("cheap_hashes")
