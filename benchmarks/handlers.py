@@ -55,7 +55,7 @@ def measure(settings: Settings, report: Report, folder: Path) -> None:
         "A warm call, in microseconds", "handler", "median", "spread", "target", "reached"
     )
     collections: dict[str, Any] = {"checked": {"schema": _SCHEMA}}
-    definition = Definition.model_validate({"profile": "memory", "collections": collections})
+    definition = Definition.of({"profile": "memory", "collections": collections})
     handler = records.build(build(definition, record_store=StubStore()))
     get = request(f"GET {_ROUTE}/{{id}}", f"{_PATH}/0197", id="0197", **_PLACE)
     create = request(f"POST {_ROUTE}", _PATH, _DATA, **_PLACE)

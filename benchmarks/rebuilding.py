@@ -99,7 +99,7 @@ def definition(folder: Path, opensearch: str | None) -> Definition:
     """A data folder, whose index may be on a search server instead."""
     if opensearch is None:
         return Definition(data_folder=folder)
-    return Definition.model_validate(
+    return Definition.of(
         {
             "data_folder": folder,
             "adapters": {"search_index": "opensearch"},

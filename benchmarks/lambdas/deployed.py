@@ -62,7 +62,7 @@ def deployed() -> Iterator[Deployed]:
             "search_endpoint": domain.endpoint,
             "document_endpoint": domain.endpoint,
         }
-        definition = Definition.model_validate({"profile": "aws", "aws": {"region": REGION, **aws}})
+        definition = Definition.of({"profile": "aws", "aws": {"region": REGION, **aws}})
         backend = build(definition, clients=clients)
         try:
             yield Deployed(

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -263,9 +264,8 @@ def test_other_shards_than_the_table_was_laid_out_for(
 
 
 def _sharded(number: int) -> Definition:
-    return Definition.model_validate(
-        {**load(Path(), os.environ).model_dump(), "collections": {"notes": {"shards": number}}}
-    )
+    sharded = Definition.of({"collections": {"notes": {"shards": number}}})
+    return replace(load(Path(), os.environ), collections=sharded.collections)
 
 
 def test_what_may_not_be_looked_at_is_a_warning_and_what_is_needed_a_fault(

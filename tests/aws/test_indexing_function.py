@@ -99,7 +99,7 @@ class World:
         )
         self.index = TroubledIndex()
         self.backend: Backend = build(
-            Definition.model_validate(
+            Definition.of(
                 {
                     "profile": "memory",
                     "aws": {"subscribers_queue": self.subscribers_queue},

@@ -51,7 +51,7 @@ def counted(moto_session: boto3.Session) -> Iterator[Counted]:
     calls: list[str] = []
     clients = Clients(session=moto_session, on_call=calls.append)
     with emulated(dict(emulated_fields())) as domain:
-        definition = Definition.model_validate(
+        definition = Definition.of(
             {
                 "profile": "aws",
                 "aws": {

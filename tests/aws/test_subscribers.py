@@ -69,7 +69,7 @@ class World:
             ],
         }
         self.backend: Backend = build(
-            Definition.model_validate(definition),
+            Definition.of(definition),
             clock=clock,
             retry=RETRY,
             clients=self.clients,

@@ -42,7 +42,7 @@ def definition(moto_session: boto3.Session) -> Iterator[Definition]:
     )
     schemes = {scheme_name("en"): AnalysisScheme(stemming=True)}
     with CloudSearchEmulator(emulated_fields(), schemes=schemes) as domain:
-        yield Definition.model_validate(
+        yield Definition.of(
             {
                 "profile": "aws",
                 "server": {"port": 0, "access_log": "off"},

@@ -73,7 +73,7 @@ from homeport.container import build
 from homeport.definition import Adapters, Definition
 from homeport.domain.search import SearchRequest
 
-memory = Adapters.model_validate(dict.fromkeys(Adapters.model_fields, "memory"))
+memory = Adapters.of(dict.fromkeys(Adapters.names(), "memory"))
 backend = build(Definition(adapters=memory))
 ann = backend.identities.guest().identity.principal
 backend.records.create(ann, "me", "notes", {"title": "Hello"})

@@ -53,7 +53,7 @@ def test_every_command_that_prints_results_can_print_json() -> None:
 
 
 def definition(folder: Path, **more: Any) -> Definition:
-    return Definition.model_validate({"data_folder": folder / "data", **more})
+    return Definition.of({"data_folder": folder / "data", **more})
 
 
 def put(backend: Backend, id: str) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from homeport.adapters.embedded.folder import DATABASE
 from homeport.container import build
-from homeport.definition import Definition, load
+from homeport.definition import Adapters, load
 from homeport.domain.model.data import Data
 from homeport.domain.model.record import Key
 from homeport.domain.model.writes import Put
@@ -297,7 +297,7 @@ def test_what_a_crash_has_left(app: Path, doctor: Any, tmp_path: Path) -> None:
 
 
 def test_a_backend_in_memory_has_no_folder(app: Path, doctor: Any) -> None:
-    use = "\n".join(f'{port} = "memory"' for port in type(Definition().adapters).model_fields)
+    use = "\n".join(f'{port} = "memory"' for port in Adapters.names())
     with (app / "homeport.toml").open("a") as file:
         file.write(f"[adapters]\n{use}\n")
     code, found = doctor()

@@ -125,7 +125,7 @@ def test_the_definition_page_has_every_key_with_its_default() -> None:
     )
     definition = Definition()
     for table in (definition.server, definition.limits):
-        for name, value in table:
+        for name, value in vars(table).items():
             if name not in ("host", "port", "cors_origins"):
                 shown = str(value).lower() if isinstance(value, bool) else str(value)
                 assert rows[name].strip() == shown
@@ -139,8 +139,9 @@ def test_the_definition_page_has_every_adapter_and_every_key_of_aws() -> None:
         assert f"| `{port}` | {names} | `{chosen}` |" in page
     rows = dict(re.findall(r"^\| `aws\.([\w.]+)` \| `?([^|`]*?)`? \|", page, re.MULTILINE))
     aws = Definition().aws
-    keys = {name: value for name, value in aws if name != "push_applications"}
-    keys |= {f"push_applications.{name}": value for name, value in aws.push_applications}
+    keys = {name: value for name, value in vars(aws).items() if name != "push_applications"}
+    push = vars(aws.push_applications)
+    keys |= {f"push_applications.{name}": value for name, value in push.items()}
     assert set(rows) == set(keys)
     for name, value in keys.items():
         if value is not None:

@@ -72,7 +72,7 @@ def running_backend(definition: Definition, **overrides: Any) -> Iterator[Served
 
 @pytest.fixture(params=["memory", "embedded"])
 def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
-    adapters = Adapters.model_validate(dict.fromkeys(Adapters.model_fields, request.param))
+    adapters = Adapters.of(dict.fromkeys(Adapters.names(), request.param))
     with running_backend(Definition(data_folder=tmp_path, adapters=adapters)) as one:
         yield one
 

@@ -30,7 +30,7 @@ class Large(Handlers):
 
 def test_the_definition_sets_the_times() -> None:
     server = {"head_seconds": 1, "body_seconds": 2, "answer_seconds": 3, "max_requests": 4}
-    found = settings_of(Definition.model_validate({"server": server}))
+    found = settings_of(Definition.of({"server": server}))
     assert (found.head_seconds, found.body_seconds, found.answer_seconds) == (1, 2, 3)
     assert found.connections == 32, "so that those beyond the requests are told"
 

@@ -19,7 +19,7 @@ class TestInMemory(Matrix):
     @pytest.fixture(scope="class")
     @classmethod
     def backend(cls) -> TestBackend:
-        return in_memory(Definition.model_validate(tomllib.loads(DEFINITION)))
+        return in_memory(Definition.of(tomllib.loads(DEFINITION)))
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -36,7 +36,7 @@ def event(route: str, **changes: Any) -> dict[str, Any]:
 @pytest.fixture
 def deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder as a function finds it: with a definition, here of a backend in memory."""
-    chosen = "\n".join(f'{port} = "memory"' for port in Adapters.model_fields)
+    chosen = "\n".join(f'{port} = "memory"' for port in Adapters.names())
     (tmp_path / "homeport.toml").write_text(f"[adapters]\n{chosen}\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path

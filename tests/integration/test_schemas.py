@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,8 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("adapter", ["memory", "embedded"])
 def test_every_write_answers_with_the_faults(folder: Path, adapter: str) -> None:
-    adapters = Adapters.model_validate(dict.fromkeys(Adapters.model_fields, adapter))
-    definition = load(folder, {}).model_copy(update={"adapters": adapters})
+    adapters = Adapters.of(dict.fromkeys(Adapters.names(), adapter))
+    definition = replace(load(folder, {}), adapters=adapters)
     bad = {"title": 1, "pages": "many"}
     with running_backend(definition) as served:
         ann = guest(served)
@@ -109,7 +110,7 @@ def test_a_file_that_is_no_schema_stops_the_start(folder: Path, text: str, compl
 
 def test_a_schema_that_cannot_be_used_stops_the_start() -> None:
     schema = {"properties": {"title": {"type": "text"}}}
-    definition = Definition.model_validate({"collections": {"notes": {"schema": schema}}})
+    definition = Definition.of({"collections": {"notes": {"schema": schema}}})
     with pytest.raises(DefinitionError) as refused:
         in_memory(definition)
     assert str(refused.value) == (

@@ -54,7 +54,7 @@ def app(monkeypatch: pytest.MonkeyPatch) -> App:
 
 def definition(folder: Path) -> Definition:
     subscriber = {"name": "app", "on": "notes", "call": "some_app:call"}
-    return Definition.model_validate({"data_folder": folder, "subscribers": [subscriber]})
+    return Definition.of({"data_folder": folder, "subscribers": [subscriber]})
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ def settings(opensearch: str) -> Iterator[dict[str, Any]]:
 def backend(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Backend]:
     """A rebuild's head start passes by its clock: nobody else writes here."""
     clock = ManualClock()
-    backend = build(Definition.model_validate(settings), clock=clock)
+    backend = build(Definition.of(settings), clock=clock)
     monkeypatch.setattr(backend.indexing, "_pace", Pace(clock, clock.advance))
     backend.check()
     yield backend
@@ -112,7 +112,7 @@ def test_an_index_that_is_deleted_under_it(
     backend.indexing.rebuild()
     (index,) = ask(opensearch, "GET", f"/{prefix}-0*/_alias")
     ask(opensearch, "DELETE", f"/{index}")
-    found = list(opensearch_checks.index(Definition.model_validate(settings)))
+    found = list(opensearch_checks.index(Definition.of(settings)))
     assert [(one.status, one.cure) for one in found] == [
         (Status.WARNING, "Fill it with: homeport index rebuild")
     ]
@@ -125,13 +125,13 @@ def test_an_index_that_is_deleted_under_it(
     assert backend.indexing.rebuild().records == 2
     assert backend.search.search(ANNA, SearchRequest(space="me")).total == 2
     assert backend.indexing.verify().clean
-    found = list(opensearch_checks.index(Definition.model_validate(settings)))
+    found = list(opensearch_checks.index(Definition.of(settings)))
     assert [one.status for one in found] == [Status.OK]
 
 
 def test_doctor_tells_of_a_server_that_does_not_answer(settings: dict[str, Any]) -> None:
     settings["opensearch"]["url"] = "http://127.0.0.1:9"
-    (found,) = opensearch_checks.index(Definition.model_validate(settings))
+    (found,) = opensearch_checks.index(Definition.of(settings))
     assert found.status is Status.FAULT
     assert "cannot be reached" in found.detail
 
@@ -145,7 +145,7 @@ def test_pages_by_relevance_reach_as_deep_as_everywhere(backend: Backend) -> Non
 
 def test_nothing_is_asked_before_it_is_needed(settings: dict[str, Any]) -> None:
     settings["opensearch"]["url"] = "http://127.0.0.1:9"
-    backend = build(Definition.model_validate(settings))
+    backend = build(Definition.of(settings))
     assert not backend.index.in_place
     with pytest.raises(Unavailable):
         backend.index.status()
@@ -155,7 +155,7 @@ def test_nothing_is_asked_before_it_is_needed(settings: dict[str, Any]) -> None:
 def test_a_file_of_certificates_that_is_not_there(settings: dict[str, Any]) -> None:
     settings["opensearch"]["ca_certs"] = "nowhere.pem"
     with pytest.raises(DefinitionError, match=r"opensearch\.ca_certs: there is no file nowhere"):
-        _ = build(Definition.model_validate(settings)).index
+        _ = build(Definition.of(settings)).index
 
 
 def test_a_client_that_is_not_installed(
@@ -165,4 +165,4 @@ def test_a_client_that_is_not_installed(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "opensearchpy", None)
     with pytest.raises(DefinitionError, match=r"pip install 'homeport\[opensearch\]'"):
-        _ = build(Definition.model_validate(settings)).index
+        _ = build(Definition.of(settings)).index

@@ -10,7 +10,7 @@ from homeport.definition import Definition, DefinitionError
 from homeport.domain.model.collection import Catalog
 from homeport.domain.ports.search_index import Capability
 
-SHOPS = Definition.model_validate({"collections": {"shops": {"fields": {"place": "geo"}}}})
+SHOPS = Definition.of({"collections": {"shops": {"fields": {"place": "geo"}}}})
 
 
 class Index(MemorySearchIndex):
@@ -50,7 +50,7 @@ class Library(MemorySearchIndex):
 def test_an_index_of_ones_own_gets_what_its_constructor_names() -> None:
     own = {"use": f"{__name__}:Library", "options": {"shelf": "a"}}
     settings = {"search": {"language": "sv"}, "adapters": {"search_index": own}}
-    container = assemble(Definition.model_validate(settings))
+    container = assemble(Definition.of(settings))
     index = container.search_index()
     assert isinstance(index, Library)
     assert index.made_of == (container.catalog(), "sv", "a")

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from dataclasses import dataclass, field
+from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from homeport.definition.environment import blank_is_none
+from homeport.definition.forms import Form, Held, Prepared
 
-
-def _blank_is_none(value: Any) -> Any:
-    return None if value == "" else value
-
-
-_Name = Annotated[str, Field(min_length=1)]
-_Optional = Annotated[str | None, BeforeValidator(_blank_is_none)]
+_Name = Annotated[str, Held(min_length=1)]
+_Optional = Annotated[str | None, Prepared(blank_is_none)]
 
 
-class PushApplications(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class PushApplications(Form):
     """SNS platform applications, by ARN; a device of a platform without one is refused."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
-    )
 
     apns: _Optional = None
     apns_sandbox: _Optional = None
@@ -32,7 +26,8 @@ class PushApplications(BaseModel):
         return {name: arn for name, arn in named.items() if arn is not None}
 
 
-class AwsSettings(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class AwsSettings(Form):
     """`region` and credentials are AWS's own settings (`AWS_REGION` and so on) unless said here.
 
     Queues are names or URLs. `table` holds records, memberships and identities.
@@ -41,10 +36,6 @@ class AwsSettings(BaseModel):
     `redriven_queue` brings it back. `failed_batches` is the bucket that gets the stream's
     batches which could not be indexed in time; without it there are none to read.
     """
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
-    )
 
     region: _Optional = None
     table: _Name = "homeport"
@@ -56,4 +47,4 @@ class AwsSettings(BaseModel):
     failed_batches: _Optional = None
     search_endpoint: _Optional = None
     document_endpoint: _Optional = None
-    push_applications: PushApplications = Field(default_factory=PushApplications)
+    push_applications: PushApplications = field(default_factory=PushApplications)

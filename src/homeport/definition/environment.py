@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tomllib
-from typing import Any
+from typing import Any, Final
+
+PREFIX: Final = "HOMEPORT_"
 
 
 class EnvironmentText(str):

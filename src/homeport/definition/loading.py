@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import ValidationError
-
-from homeport.definition.environment import EnvironmentText
+from homeport.definition.environment import PREFIX, EnvironmentText
+from homeport.definition.forms import Misfit
 from homeport.definition.models import Definition
 from homeport.definition.problems import (
-    ENVIRONMENT_PREFIX,
     DefinitionError,
     Problem,
     dotted,
@@ -80,8 +79,8 @@ def load(folder_or_file: Path, environ: Mapping[str, str]) -> Definition:
         data = _over(data, branch)
         variables.update(dict.fromkeys(_leaves(branch), name))
     try:
-        definition = Definition.model_validate(data)
-    except ValidationError as error:
+        definition = Definition.of(data)
+    except Misfit as error:
         lines = {
             path: line
             for path, line in key_lines(text).items()
@@ -90,7 +89,7 @@ def load(folder_or_file: Path, environ: Mapping[str, str]) -> Definition:
         raise explain(error, label, lines, root, variables) from None
     base = Path.cwd() if ("data_folder",) in variables else folder.absolute()
     definition = _with_schemas(definition, folder, variables)
-    return definition.model_copy(update={"data_folder": base / definition.data_folder.expanduser()})
+    return replace(definition, data_folder=base / definition.data_folder.expanduser())
 
 
 def read_schema(file: Path) -> dict[str, Any]:
@@ -116,28 +115,28 @@ def _with_schemas(
     collections = dict(definition.collections)
     problems: list[Problem] = []
     for name, one in definition.collections.items():
-        if isinstance(one.json_schema, Path):
+        if isinstance(one.schema, Path):
             key = ("collections", name, "schema")
             base = Path.cwd() if key in variables else folder.absolute()
             try:
-                schema = read_schema(base / one.json_schema.expanduser())
+                schema = read_schema(base / one.schema.expanduser())
             except DefinitionError as error:
                 for found in error.problems:
                     reason = ": ".join(filter(None, (found.key, found.reason)))
                     problems.append(Problem(found.place, dotted(key), reason))
             else:
-                collections[name] = one.model_copy(update={"json_schema": schema})
+                collections[name] = replace(one, schema=schema)
     if problems:
         raise DefinitionError(problems)
-    return definition.model_copy(update={"collections": collections})
+    return replace(definition, collections=collections)
 
 
 def _settings(environ: Mapping[str, str]) -> list[tuple[str, KeyPath, Any]]:
     """Each variable that is meant for this program: its name, the key's path, the value."""
     found: list[tuple[str, KeyPath, Any]] = []
     for name, text in environ.items():
-        if name.upper().startswith(ENVIRONMENT_PREFIX):
-            path = tuple(name[len(ENVIRONMENT_PREFIX) :].lower().split("__"))
+        if name.upper().startswith(PREFIX):
+            path = tuple(name[len(PREFIX) :].lower().split("__"))
             found.append((name, path, _table_text(text)))
     return found
 

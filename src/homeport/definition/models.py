@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    Strict,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
-
 from homeport.definition.aws import AwsSettings
 from homeport.definition.environment import typed as _typed
+from homeport.definition.forms import Checked, Form, Held, Prepared
 from homeport.definition.opensearch import OpenSearchSettings
 from homeport.definition.subscribers import SubscriberSettings, check_declared, told_apart
 from homeport.domain import limits
@@ -90,37 +81,28 @@ def checked_schema(schema: dict[str, Any]) -> dict[str, Any]:
         raise ValueError("; ".join(faults) or error.detail) from None
 
 
-_Whole = Annotated[int, BeforeValidator(_typed), Strict()]
+_Whole = Annotated[int, Prepared(_typed), Held(strict=True)]
+_Flag = Annotated[bool, Prepared(_typed), Held(strict=True)]
 
 
-class _Table(BaseModel):
-    # Only the whole definition is ever validated: building each part's validator as well would
-    # slow every start.
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
-    )
-
-
-class Adapter(_Table):
+@dataclass(frozen=True, kw_only=True)
+class Adapter(Form):
     """Which adapter serves a port: `"embedded"`, or a table with `use` and `options`.
 
     `use` is a built-in name or `package.module:Class`; `options` go to that class as keyword
     arguments. Built-in adapters take none.
     """
 
-    use: Annotated[str, AfterValidator(str)]
-    options: Annotated[dict[str, Any], BeforeValidator(_typed)] = Field(default_factory=dict)
+    use: Annotated[str, Checked(str)]
+    options: Annotated[dict[str, Any], Prepared(_typed)] = field(default_factory=dict)
 
-    @model_validator(mode="before")
     @classmethod
-    def _short(cls, value: object) -> object:
+    def prepared(cls, value: Any) -> Any:
         return {"use": value} if isinstance(value, str) else value
 
-    @model_validator(mode="after")
-    def _options_fit(self) -> Adapter:
+    def check(self) -> None:
         if self.options and self.built_in:
             raise ValueError(f'the built-in adapter "{self.use}" takes no options')
-        return self
 
     @property
     def built_in(self) -> bool:
@@ -140,19 +122,25 @@ def _embedded() -> Adapter:
     return Adapter(use="embedded")
 
 
-class Adapters(_Table):
+def _of(port: str) -> Checked:
+    return Checked(partial(_known_adapter, port))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapters(Form):
     """The adapter of each port. `change_feed` follows `record_store` unless it is set."""
 
-    record_store: Adapter = Field(default_factory=_embedded)
-    change_feed: Adapter = Field(default_factory=_embedded)
-    search_index: Adapter = Field(default_factory=_embedded)
-    push_gateway: Adapter = Field(default_factory=_embedded)
-    message_queue: Adapter = Field(default_factory=_embedded)
-    identity_provider: Adapter = Field(default_factory=_embedded)
+    record_store: Annotated[Adapter, _of("record_store")] = field(default_factory=_embedded)
+    change_feed: Annotated[Adapter, _of("change_feed")] = field(default_factory=_embedded)
+    search_index: Annotated[Adapter, _of("search_index")] = field(default_factory=_embedded)
+    push_gateway: Annotated[Adapter, _of("push_gateway")] = field(default_factory=_embedded)
+    message_queue: Annotated[Adapter, _of("message_queue")] = field(default_factory=_embedded)
+    identity_provider: Annotated[Adapter, _of("identity_provider")] = field(
+        default_factory=_embedded
+    )
 
-    @model_validator(mode="before")
     @classmethod
-    def _feed_follows_store(cls, value: object) -> object:
+    def prepared(cls, value: Any) -> Any:
         if isinstance(value, dict) and "record_store" in value and "change_feed" not in value:
             store = value["record_store"]
             use = store.get("use") if isinstance(store, dict) else store
@@ -160,70 +148,69 @@ class Adapters(_Table):
                 return {**value, "change_feed": store}
         return value
 
-    @field_validator("*")
-    @classmethod
-    def _known(cls, adapter: Adapter, info: ValidationInfo) -> Adapter:
-        return _known_adapter(str(info.field_name), adapter)
-
     @property
     def distant(self) -> bool:
         """Whether any port is served over the network, by an adapter of ours."""
         chosen = (getattr(self, port) for port in BUILT_IN)
         return any(one.built_in and one.use not in _EVERYWHERE for one in chosen)
 
-    @model_validator(mode="after")
-    def _feed_fits_store(self) -> Adapters:
+    def check(self) -> None:
         store, feed = self.record_store, self.change_feed
         if (store.built_in or feed.built_in) and store.use != feed.use:
             raise ValueError(
                 f'change_feed "{feed.use}" cannot read the changes of record_store "{store.use}": '
                 "use the feed that belongs to the store"
             )
-        return self
 
 
-class Server(_Table):
+def _origins(origins: tuple[str, ...]) -> tuple[str, ...]:
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise ValueError(
+                f'"{origin}" is not an origin. Allowed: "*", or scheme, host and port '
+                'as in "https://app.example.com"'
+            )
+    return origins
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server(Form):
     """The local server. `port` 0 takes any free one; `access_log` is a line for each request,
     `auto` for people on a terminal and JSON otherwise. Beyond `max_waiting_writes`, or
     `max_requests` at once, callers get 503. A client has `head_seconds` for a request's line
     and headers, `body_seconds` for its body, and ends after `answer_seconds` without reading."""
 
-    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
-    port: Annotated[_Whole, Field(ge=0, le=65535)] = 8090
-    cors_origins: Annotated[tuple[str, ...], BeforeValidator(_typed)] = ("*",)
+    host: Annotated[str, Held(min_length=1)] = "127.0.0.1"
+    port: Annotated[_Whole, Held(ge=0, le=65535)] = 8090
+    cors_origins: Annotated[tuple[str, ...], Prepared(_typed), Checked(_origins)] = ("*",)
     access_log: Literal["auto", "json", "human", "off"] = "auto"
-    max_waiting_writes: Annotated[_Whole, Field(ge=1, le=1_000_000)] = 1000
-    max_requests: Annotated[_Whole, Field(ge=1, le=1_000_000)] = 512
-    head_seconds: Annotated[_Whole, Field(ge=1, le=3600)] = 30
-    body_seconds: Annotated[_Whole, Field(ge=1, le=3600)] = 20
-    answer_seconds: Annotated[_Whole, Field(ge=1, le=3600)] = 30
-    compression: Annotated[bool, BeforeValidator(_typed), Strict()] = True
-    metrics: Annotated[bool, BeforeValidator(_typed), Strict()] = True
-
-    @field_validator("cors_origins")
-    @classmethod
-    def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
-        for origin in origins:
-            if not _ORIGIN.fullmatch(origin):
-                raise ValueError(
-                    f'"{origin}" is not an origin. Allowed: "*", or scheme, host and port '
-                    'as in "https://app.example.com"'
-                )
-        return origins
+    max_waiting_writes: Annotated[_Whole, Held(ge=1, le=1_000_000)] = 1000
+    max_requests: Annotated[_Whole, Held(ge=1, le=1_000_000)] = 512
+    head_seconds: Annotated[_Whole, Held(ge=1, le=3600)] = 30
+    body_seconds: Annotated[_Whole, Held(ge=1, le=3600)] = 20
+    answer_seconds: Annotated[_Whole, Held(ge=1, le=3600)] = 30
+    compression: _Flag = True
+    metrics: _Flag = True
 
 
-class Limits(_Table):
+@dataclass(frozen=True, kw_only=True)
+class Limits(Form):
     """How often one address may do what is dear or dangerous; 0 means no limit.
     Refreshing is bounded as signing in is."""
 
-    guests_per_minute: Annotated[_Whole, Field(ge=0)] = 60
-    sign_ups_per_minute: Annotated[_Whole, Field(ge=0)] = 20
-    sign_ins_per_minute: Annotated[_Whole, Field(ge=0)] = 30
-    requests_per_minute_per_address: Annotated[_Whole, Field(ge=0)] = 0
-    requests_per_minute_per_identity: Annotated[_Whole, Field(ge=0)] = 0
+    guests_per_minute: Annotated[_Whole, Held(ge=0)] = 60
+    sign_ups_per_minute: Annotated[_Whole, Held(ge=0)] = 20
+    sign_ins_per_minute: Annotated[_Whole, Held(ge=0)] = 30
+    requests_per_minute_per_address: Annotated[_Whole, Held(ge=0)] = 0
+    requests_per_minute_per_identity: Annotated[_Whole, Held(ge=0)] = 0
 
 
-class Search(_Table):
+def _known_index(adapter: Adapter | None) -> Adapter | None:
+    return None if adapter is None else _known_adapter("search_index", adapter)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search(Form):
     """`language` says how words are cut to their stems, as an ISO 639-1 code. `shadow` is an
     index beside that of the adapters: it gets every change and query too, and answers nobody."""
 
@@ -231,84 +218,84 @@ class Search(_Table):
         "ar", "da", "de", "el", "en", "es", "fi", "fr", "hu",
         "it", "nl", "no", "pt", "ro", "ru", "sv", "ta", "tr",
     ] = "en"  # fmt: skip
-    shadow: Adapter | None = None
-
-    @field_validator("shadow")
-    @classmethod
-    def _known(cls, adapter: Adapter | None) -> Adapter | None:
-        return None if adapter is None else _known_adapter("search_index", adapter)
+    shadow: Annotated[Adapter | None, Checked(_known_index)] = None
 
 
-class FieldSettings(_Table):
-    """How a field is searched: `"text"`, or a table with `role` and, for text, `boost`."""
+@dataclass(frozen=True, kw_only=True)
+class FieldSettings(Form):
+    """How a field is searched: `"text"`, or a table with `role` and, for text, `boost`, which
+    is 1 where it is not said."""
 
     role: FieldRole
-    boost: Annotated[float, BeforeValidator(_typed), Strict(), Field(gt=0, le=100)] = 1.0
+    boost: Annotated[float, Prepared(_typed), Held(strict=True, gt=0, le=100)] | None = None
 
-    @model_validator(mode="before")
     @classmethod
-    def _short(cls, value: object) -> object:
+    def prepared(cls, value: Any) -> Any:
         return {"role": value} if isinstance(value, str) else value
 
-    @model_validator(mode="after")
-    def _boost_is_for_text(self) -> FieldSettings:
-        if "boost" in self.model_fields_set and self.role is not FieldRole.TEXT:
+    def check(self) -> None:
+        if self.boost is not None and self.role is not FieldRole.TEXT:
             raise ValueError(f"only text fields have a boost; this one's role is {self.role}")
-        return self
 
 
-class CollectionSettings(_Table):
+def _as_json(schema: Path | dict[str, Any] | None) -> Path | dict[str, Any] | None:
+    return checked_schema(schema) if isinstance(schema, dict) else schema
+
+
+def _not_author(access: Access | None) -> Access | None:
+    if access is Access.AUTHOR:
+        allowed = ", ".join(one for one in Access if one is not Access.AUTHOR)
+        raise ValueError(f'"author" is for writing only. Allowed: {allowed}.')
+    return access
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectionSettings(Form):
     """A declared collection. Where `read` or `write` is not set, the space decides.
 
     `schema` is a JSON Schema (2020-12), or the file that holds it, which `load` reads. `shards`
     counts on DynamoDB only; there it cannot change once the collection is in use.
     """
 
-    read: Access | None = None
+    read: Annotated[Access | None, Checked(_not_author)] = None
     write: Access | None = None
-    fields: dict[Annotated[str, AfterValidator(_field_path)], FieldSettings] = Field(
-        default_factory=dict, max_length=limits.INDEXED_FIELDS
-    )
-    json_schema: Path | dict[str, Any] | None = Field(None, alias="schema")
-    shards: Annotated[_Whole, Field(ge=1, le=limits.SHARDS)] = 1
-
-    @field_validator("json_schema")
-    @classmethod
-    def _is_json(cls, schema: Path | dict[str, Any] | None) -> Path | dict[str, Any] | None:
-        return checked_schema(schema) if isinstance(schema, dict) else schema
-
-    @field_validator("read")
-    @classmethod
-    def _not_author(cls, access: Access | None) -> Access | None:
-        if access is Access.AUTHOR:
-            allowed = ", ".join(one for one in Access if one is not Access.AUTHOR)
-            raise ValueError(f'"author" is for writing only. Allowed: {allowed}.')
-        return access
+    fields: Annotated[
+        dict[Annotated[str, Checked(_field_path)], FieldSettings],
+        Held(max_length=limits.INDEXED_FIELDS),
+    ] = field(default_factory=dict)
+    schema: Annotated[Path | dict[str, Any] | None, Checked(_as_json)] = None
+    shards: Annotated[_Whole, Held(ge=1, le=limits.SHARDS)] = 1
 
 
-class Definition(_Table):
+def _named(folder: Any) -> Any:
+    if folder == "":
+        raise ValueError("a folder's name is missing")
+    return folder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Definition(Form):
     """A whole definition; every key has a default. `load` makes `data_folder` absolute.
     `profile` chooses the adapters of all ports that `adapters` does not name."""
 
     profile: Literal["memory", "embedded", "aws"] = "embedded"
-    data_folder: Path = Path("homeport-data")
+    data_folder: Annotated[Path, Prepared(_named)] = Path("homeport-data")
     undeclared_collections: Literal["allow", "refuse"] = "allow"
-    adapters: Adapters = Field(default_factory=Adapters)
-    server: Server = Field(default_factory=Server)
-    limits: Limits = Field(default_factory=Limits)
-    search: Search = Field(default_factory=Search)
-    collections: dict[Annotated[str, AfterValidator(_collection_name)], CollectionSettings] = Field(
+    adapters: Adapters = field(default_factory=Adapters)
+    server: Server = field(default_factory=Server)
+    limits: Limits = field(default_factory=Limits)
+    search: Search = field(default_factory=Search)
+    collections: dict[Annotated[str, Checked(_collection_name)], CollectionSettings] = field(
         default_factory=dict
     )
     subscribers: Annotated[
-        tuple[SubscriberSettings, ...], BeforeValidator(_typed), AfterValidator(told_apart)
+        tuple[SubscriberSettings, ...], Prepared(_typed), Checked(told_apart)
     ] = ()
-    aws: AwsSettings = Field(default_factory=AwsSettings)
-    opensearch: OpenSearchSettings = Field(default_factory=OpenSearchSettings)
+    aws: AwsSettings = field(default_factory=AwsSettings)
+    opensearch: OpenSearchSettings = field(default_factory=OpenSearchSettings)
 
-    @model_validator(mode="before")
     @classmethod
-    def _profile_chooses(cls, value: object) -> object:
+    def prepared(cls, value: Any) -> Any:
         """Name the profile's adapters; the feed stays unnamed, since it follows the store."""
         if not isinstance(value, dict):
             return value
@@ -319,31 +306,18 @@ class Definition(_Table):
         unnamed = {port: use for port, use in chosen.items() if port != "change_feed"}
         return {**value, "adapters": {**unnamed, **adapters}}
 
-    @model_validator(mode="after")
-    def _subscribers_fit(self) -> Definition:
+    def check(self) -> None:
         if self.subscribers:
             check_declared(self.subscribers, self.catalog())
-        return self
+        shadow, use = self.search.shadow, self.adapters.search_index.use
+        if shadow is not None and shadow.use == use:
+            raise ValueError(f'search.shadow is "{use}", as adapters.search_index: name another')
 
     def uses(self, port: str) -> tuple[str, ...]:
         """What serves a port: one adapter, and beside a search index its shadow."""
         shadow = self.search.shadow if port == "search_index" else None
         chosen = getattr(self.adapters, port)
         return tuple(one.use for one in (chosen, shadow) if one is not None)
-
-    @model_validator(mode="after")
-    def _shadow_is_another(self) -> Definition:
-        shadow, use = self.search.shadow, self.adapters.search_index.use
-        if shadow is not None and shadow.use == use:
-            raise ValueError(f'search.shadow is "{use}", as adapters.search_index: name another')
-        return self
-
-    @field_validator("data_folder", mode="before")
-    @classmethod
-    def _named(cls, value: object) -> object:
-        if value == "":
-            raise ValueError("a folder's name is missing")
-        return value
 
     def catalog(self) -> Catalog:
         """The declared collections as the domain knows them."""
@@ -354,10 +328,10 @@ class Definition(_Table):
                     one.read,
                     one.write,
                     {
-                        path: FieldDeclaration(declared.role, declared.boost)
+                        path: FieldDeclaration(declared.role, declared.boost or 1.0)
                         for path, declared in one.fields.items()
                     },
-                    one.json_schema if isinstance(one.json_schema, dict) else None,
+                    one.schema if isinstance(one.schema, dict) else None,
                     one.shards,
                 )
                 for name, one in self.collections.items()

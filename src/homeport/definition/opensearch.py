@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    Strict,
-    field_validator,
-    model_validator,
-)
-
 from homeport.definition.environment import blank_is_none, typed
+from homeport.definition.forms import Checked, Form, Held, Prepared
 
 _URL: Final = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 _PREFIX: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
-_Optional = Annotated[str | None, BeforeValidator(blank_is_none)]
-_Whole = Annotated[int, BeforeValidator(typed), Strict()]
-_Flag = Annotated[bool, BeforeValidator(typed), Strict()]
+_Optional = Annotated[str | None, Prepared(blank_is_none)]
+_Whole = Annotated[int, Prepared(typed), Held(strict=True)]
+_Flag = Annotated[bool, Prepared(typed), Held(strict=True)]
 
 
 def _list(value: Any) -> Any:
@@ -31,7 +23,24 @@ def _list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-class OpenSearchSettings(BaseModel):
+def _are_urls(urls: tuple[str, ...]) -> tuple[str, ...]:
+    for url in urls:
+        if not _URL.fullmatch(url):
+            raise ValueError(
+                "this is not the URL of a server, as https://search.example.com:9200; user "
+                "and password have keys of their own"
+            )
+    return urls
+
+
+def _is_prefix(prefix: str) -> str:
+    if not _PREFIX.fullmatch(prefix):
+        raise ValueError("a prefix is 1 to 63 of a-z 0-9 _ - and begins with a letter")
+    return prefix
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenSearchSettings(Form):
     """`url` is the server's, or a list of its nodes'. Its indexes begin with `prefix`.
 
     `user` and `password` are for a server of one's own, `ca_certs` the file with its authority's
@@ -42,52 +51,28 @@ class OpenSearchSettings(BaseModel):
     `max_fields` count for indexes that are made from then on.
     """
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
-    )
-
-    url: Annotated[tuple[str, ...], BeforeValidator(_list), Field(min_length=1)] = (
+    url: Annotated[tuple[str, ...], Prepared(_list), Held(min_length=1), Checked(_are_urls)] = (
         "http://127.0.0.1:9200",
     )
-    prefix: str = "homeport"
+    prefix: Annotated[str, Checked(_is_prefix)] = "homeport"
     user: _Optional = None
-    password: Annotated[_Optional, Field(repr=False)] = None
+    password: _Optional = field(default=None, repr=False)
     ca_certs: _Optional = None
     verify: _Flag = True
     aws: Literal["", "es", "aoss"] = ""
-    timeout: Annotated[_Whole, Field(ge=1, le=300)] = 10
-    connections: Annotated[_Whole, Field(ge=1, le=1000)] = 16
+    timeout: Annotated[_Whole, Held(ge=1, le=300)] = 10
+    connections: Annotated[_Whole, Held(ge=1, le=1000)] = 16
     compression: _Flag = True
     total_hits: Literal["exact", "bounded"] = "exact"
-    shards: Annotated[_Whole, Field(ge=1, le=1024)] = 1
-    replicas: Annotated[_Whole, Field(ge=0, le=20)] = 1
-    max_fields: Annotated[_Whole, Field(ge=1000, le=100_000)] = 5000
+    shards: Annotated[_Whole, Held(ge=1, le=1024)] = 1
+    replicas: Annotated[_Whole, Held(ge=0, le=20)] = 1
+    max_fields: Annotated[_Whole, Held(ge=1000, le=100_000)] = 5000
 
-    @field_validator("url")
-    @classmethod
-    def _are_urls(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
-        for url in urls:
-            if not _URL.fullmatch(url):
-                raise ValueError(
-                    "this is not the URL of a server, as https://search.example.com:9200; user "
-                    "and password have keys of their own"
-                )
-        return urls
-
-    @field_validator("prefix")
-    @classmethod
-    def _is_prefix(cls, prefix: str) -> str:
-        if not _PREFIX.fullmatch(prefix):
-            raise ValueError("a prefix is 1 to 63 of a-z 0-9 _ - and begins with a letter")
-        return prefix
-
-    @model_validator(mode="after")
-    def _one_way_in(self) -> OpenSearchSettings:
+    def check(self) -> None:
         if self.aws and self.user is not None:
             raise ValueError("requests are signed for AWS, or have a user: not both")
         if self.password is not None and self.user is None:
             raise ValueError("there is a password and no user")
-        return self
 
     def access(self, region: str | None) -> dict[str, Any]:
         """How the server is asked, as the adapter names it."""

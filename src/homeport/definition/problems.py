@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, get_args
+from typing import Any, Final, get_args, get_type_hints
 
-from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
-
+from homeport.definition.environment import PREFIX
+from homeport.definition.forms import Form, Misfit
 from homeport.definition.models import Definition
 from homeport.definition.toml_lines import Path
 from homeport.domain.errors import HomeportError
-
-ENVIRONMENT_PREFIX: Final = "HOMEPORT_"
 
 _RULES: Final = {
     "int_type": "be a whole number",
@@ -48,7 +45,7 @@ class DefinitionError(HomeportError):
 
 
 def explain(
-    error: ValidationError,
+    error: Misfit,
     file: str,
     lines: Mapping[Path, int],
     root: Path,
@@ -61,7 +58,7 @@ def explain(
     """
     inside = {path[len(root) :]: line for path, line in lines.items() if len(path) > len(root)}
     problems = []
-    for detail in error.errors(include_url=False, include_context=True):
+    for detail in error.found:
         path = _path(detail["loc"])
         variable = _variable(path, inside, variables)
         reason = _reason(dict(detail), as_variable=variable is not None)
@@ -88,7 +85,7 @@ def dotted(path: Path) -> str:
 
 def variable_name(path: Path) -> str:
     """`("server", "port")` -> `HOMEPORT_SERVER__PORT`."""
-    return ENVIRONMENT_PREFIX + "__".join(str(part) for part in path).upper()
+    return PREFIX + "__".join(str(part) for part in path).upper()
 
 
 def _path(place: Sequence[str | int]) -> Path:
@@ -120,13 +117,13 @@ def _nearest(path: Path, known: Mapping[Path, Any]) -> Path | None:
 def _reason(detail: dict[str, Any], *, as_variable: bool) -> str:
     kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
     path = _path(detail["loc"])
-    if kind == "extra_forbidden":
+    if kind == "unexpected_keyword_argument":
         return _unknown(path, as_variable=as_variable)
     if kind == "missing":
         return f"`{path[-1]}` is missing"
     if kind == "value_error":
         return str(context["error"])
-    if kind in ("model_type", "model_attributes_type", "dict_type"):
+    if kind in ("dataclass_type", "dict_type"):
         return f"must be a table, not {_shown(value)}"
     if kind in ("enum", "literal_error"):
         allowed = _choices(path, context["expected"])
@@ -138,7 +135,7 @@ def _reason(detail: dict[str, Any], *, as_variable: bool) -> str:
 def _unknown(path: Path, *, as_variable: bool) -> str:
     *table, key = path
     model = _model_at(tuple(table))
-    allowed = [name for name, _ in _fields(model)] if model else []
+    allowed = list(_fields(model)) if model else []
     if as_variable:
         settings = {variable_name(one): one for one in _settings(Definition)}
         name = variable_name(path)
@@ -188,40 +185,41 @@ def _shown(value: object) -> str:
     return str(value) if isinstance(value, int | float) else "an array"
 
 
-def _model_at(path: Path) -> type[BaseModel] | None:
+def _model_at(path: Path) -> type[Form] | None:
     """The table's model that stands at `path` in a definition."""
-    model: type[BaseModel] | None = Definition
+    model: type[Form] | None = Definition
     rest = list(path)
     while rest and model is not None:
-        found = dict(_fields(model)).get(str(rest.pop(0)))
+        found = _fields(model).get(str(rest.pop(0)))
         model = None
         if found is not None:
-            inner = _table_of(found.annotation)
+            inner = _table_of(found)
             if inner is not None:
                 model, named = inner
                 rest = rest[1:] if named else rest
     return model
 
 
-def _fields(model: type[BaseModel]) -> list[tuple[str, FieldInfo]]:
-    """A table's keys, each as the file has it."""
-    return [(field.alias or name, field) for name, field in model.model_fields.items()]
+def _fields(model: type[Form]) -> Mapping[str, Any]:
+    """A table's keys, each with its type."""
+    hints = get_type_hints(model)
+    return {name: hints[name] for name in model.names()}
 
 
-def _table_of(annotation: Any) -> tuple[type[BaseModel], bool] | None:
+def _table_of(annotation: Any) -> tuple[type[Form], bool] | None:
     """The model in an annotation, and whether it is one of a table by name."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if isinstance(annotation, type) and issubclass(annotation, Form):
         return annotation, False
     for argument in get_args(annotation):
-        if isinstance(argument, type) and issubclass(argument, BaseModel):
+        if isinstance(argument, type) and issubclass(argument, Form):
             return argument, True
     return None
 
 
-def _settings(model: type[BaseModel], above: Path = ()) -> Iterator[Path]:
+def _settings(model: type[Form], above: Path = ()) -> Iterator[Path]:
     """The path of every setting that has a fixed name."""
-    for name, field in _fields(model):
-        table = _table_of(field.annotation)
+    for name, annotation in _fields(model).items():
+        table = _table_of(annotation)
         if table is not None and not table[1] and above == ():
             yield from _settings(table[0], (name,))
         elif table is None or not table[1]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
-
+from homeport.definition.forms import Checked, Form, Prepared
 from homeport.domain.errors import Invalid
 from homeport.domain.model import names
 from homeport.domain.model.collection import Catalog
@@ -22,7 +22,7 @@ def _name(name: str) -> str:
     return str(name)
 
 
-def _listed(value: object) -> object:
+def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
@@ -51,20 +51,17 @@ def _call(call: str) -> str:
     return str(call)
 
 
-class SubscriberSettings(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class SubscriberSettings(Form):
     """`call`, as `package.module:function`, is called for changes in the collections `on`."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
-    )
-
-    name: Annotated[str, AfterValidator(_name)]
+    name: Annotated[str, Checked(_name)]
     on: Annotated[
-        tuple[Annotated[str, AfterValidator(_collection)], ...],
-        BeforeValidator(_listed),
-        AfterValidator(_some),
+        tuple[Annotated[str, Checked(_collection)], ...],
+        Prepared(_listed),
+        Checked(_some),
     ]
-    call: Annotated[str, AfterValidator(_call)]
+    call: Annotated[str, Checked(_call)]
 
 
 def told_apart(subscribers: tuple[SubscriberSettings, ...]) -> tuple[SubscriberSettings, ...]:

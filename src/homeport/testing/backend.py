@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Unpack
@@ -298,8 +299,8 @@ def in_memory(definition: Definition | None = None) -> TestBackend:
 
     Raises DefinitionError where a declared field needs what no index in memory can.
     """
-    memory = Adapters.model_validate(dict.fromkeys(Adapters.model_fields, "memory"))
-    chosen = (definition or Definition()).model_copy(update={"adapters": memory})
+    memory = Adapters.of(dict.fromkeys(Adapters.names(), "memory"))
+    chosen = replace(definition or Definition(), adapters=memory)
     shared = {"clock": ManualClock(), "ids": SequentialIds()}
     # The same adapters twice: as they are, and with faults around them for all who use them.
     plain = assemble(chosen, **shared)

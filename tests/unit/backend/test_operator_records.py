@@ -18,7 +18,7 @@ from homeport.domain.operator_records import OperatorRecords
 from homeport.domain.search import SearchRequest
 from homeport.testing import TestBackend, in_memory
 
-DEFINITION = Definition.model_validate(
+DEFINITION = Definition.of(
     {
         "collections": {
             "recipes": {"schema": {"type": "object", "required": ["title"]}},

@@ -54,7 +54,7 @@ def made(**functions: str) -> TestBackend:
         {"name": name, "on": "notes", "call": f"{__name__}:{call}"}
         for name, call in functions.items()
     ]
-    return in_memory(Definition.model_validate({"subscribers": subscribers}))
+    return in_memory(Definition.of({"subscribers": subscribers}))
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_what_cannot_be_called_is_refused(backend: TestBackend, call: str, compl
 
 def test_a_module_that_is_not_there_is_refused() -> None:
     subscriber = {"name": "one", "on": "notes", "call": "no_such_module:f"}
-    backend = in_memory(Definition.model_validate({"subscribers": [subscriber]}))
+    backend = in_memory(Definition.of({"subscribers": [subscriber]}))
     with pytest.raises(DefinitionError, match="No module named 'no_such_module'"):
         _ = backend.subscribers
 
@@ -183,15 +183,15 @@ def test_a_module_that_is_not_there_is_refused() -> None:
 def test_definitions_that_are_wrong(changed: dict[str, object], complaint: str) -> None:
     subscriber = {"name": "one", "on": "notes", "call": "a:b", **changed}
     with pytest.raises(ValueError, match=complaint):
-        Definition.model_validate({"subscribers": [subscriber]})
+        Definition.of({"subscribers": [subscriber]})
 
 
 def test_names_and_declarations_are_checked() -> None:
     one = {"name": "one", "on": "notes", "call": "a:b"}
     with pytest.raises(ValueError, match='two subscribers are named "one"'):
-        Definition.model_validate({"subscribers": [one, one]})
+        Definition.of({"subscribers": [one, one]})
     with pytest.raises(ValueError, match='is on "notes", which is not declared'):
-        Definition.model_validate({"subscribers": [one], "undeclared_collections": "refuse"})
+        Definition.of({"subscribers": [one], "undeclared_collections": "refuse"})
 
 
 def test_a_source_that_nothing_serves_is_not_redriven(backend: TestBackend) -> None:

@@ -130,7 +130,7 @@ def test_index_without_records(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_the_banner_says_where_and_what_to_try() -> None:
-    notes = Definition.model_validate(tomllib.loads(STARTER))
+    notes = Definition.of(tomllib.loads(STARTER))
     lines = banner("http://0.0.0.0:9000", notes, "homeport.toml")
     assert lines[0] == f"Homeport {__version__} serves http://127.0.0.1:9000"
     tries = [line for line in lines if "curl" in line]
@@ -138,9 +138,7 @@ def test_the_banner_says_where_and_what_to_try() -> None:
     assert tries[2].endswith("-d collection=notes -d highlight=body")
     without = banner("http://127.0.0.1:9000", Definition(), "homeport.toml")
     assert without[-2].endswith("-d collection=notes")
-    closed = Definition.model_validate(
-        {"undeclared_collections": "refuse", "collections": {"posts": {}}}
-    )
+    closed = Definition.of({"undeclared_collections": "refuse", "collections": {"posts": {}}})
     assert "/records/me/posts " in banner("http://127.0.0.1:9000", closed, "")[-3]
 
 

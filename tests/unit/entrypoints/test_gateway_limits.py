@@ -142,7 +142,7 @@ def test_named_origins_only() -> None:
 
 def test_each_setting_limits_its_own_operations() -> None:
     chosen = {"guests_per_minute": 6, "sign_ups_per_minute": 0, "sign_ins_per_minute": 12}
-    assert rates_of(Definition.model_validate({"limits": chosen})) == {
+    assert rates_of(Definition.of({"limits": chosen})) == {
         GUEST: Rate.per_minute(6),
         "POST /v1/identity/sign-in": Rate.per_minute(12),
         "POST /v1/identity/refresh": Rate.per_minute(12),

@@ -114,7 +114,7 @@ def test_whoever_is_not_signed_in_is_bounded_by_address() -> None:
 
 def test_every_part_of_the_container_can_be_built(tmp_path: Any) -> None:
     for adapter in ("memory", "embedded"):
-        adapters = Adapters.model_validate(dict.fromkeys(Adapters.model_fields, adapter))
+        adapters = Adapters.of(dict.fromkeys(Adapters.names(), adapter))
         container: Container = assemble(
             Definition(adapters=adapters, data_folder=tmp_path / adapter)
         )

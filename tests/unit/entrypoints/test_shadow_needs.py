@@ -11,7 +11,7 @@ from homeport.entrypoints.lambdas.needs import services_of
 
 
 def shadowed(first: str, second: str | None) -> Definition:
-    return Definition.model_validate(
+    return Definition.of(
         {
             "profile": "aws",
             "adapters": {"search_index": first},

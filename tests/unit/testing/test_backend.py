@@ -11,7 +11,7 @@ from homeport.domain.model.membership import Role
 from homeport.domain.search import SearchRequest
 from homeport.testing import TestBackend, in_memory
 
-NEWS = Definition.model_validate({"collections": {"news": {"write": "admin"}}})
+NEWS = Definition.of({"collections": {"news": {"write": "admin"}}})
 
 
 class TestPeople:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Final
 
 import homeport
-from homeport.definition import Definition, locate
+from homeport.definition import Definition, load, locate
+from homeport.definition.settled import FILE_NAME as SETTLED
+from homeport.definition.settled import settle
 from homeport.entrypoints.bundling import bytecode, fetching, service_data
 from homeport.entrypoints.bundling.contents import Contents, contents_of, own_code
 from homeport.entrypoints.bundling.distributions import (
@@ -35,7 +37,7 @@ _ENTRY: Final = '''\
 
 import gc
 import os
-
+{standing_in}
 gc.disable()  # starting makes many objects and frees few
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 for name, value in {chosen!r}.items():
@@ -47,7 +49,19 @@ handler.start()
 gc.enable()
 gc.freeze()
 '''
+_STANDING_IN: Final = """import sys
+from types import ModuleType
+
+# dependency-injector asks pydantic for its version, and would load all of it for that.
+sys.modules["pydantic"] = asked = ModuleType("pydantic")
+asked.VERSION = "2"
+import dependency_injector.providers  # noqa: E402
+
+del sys.modules["pydantic"]
+"""
 _CHOOSING: Final = ("HOMEPORT_PROFILE", "HOMEPORT_ADAPTERS__")
+_NOWHERE: Final = Path("homeport-data")
+"""A function has no data folder, and a bundle is the same wherever it was made."""
 _MOMENT: Final = 315_532_800
 """1980-01-01, the first that an archive can name."""
 
@@ -148,6 +162,10 @@ def _files(
     for name in local:
         yield from _local(name)
     yield from _definition(plan)
+    chosen = _chosen(plan)
+    text = settle(replace(load(plan.source, chosen), data_folder=_NOWHERE), chosen)
+    if text is not None:
+        yield PurePosixPath(SETTLED), text.encode()
     yield PurePosixPath(f"{ENTRY}.py"), _entry(plan).encode()
 
 
@@ -195,13 +213,19 @@ def schema_files(file: Path) -> Iterator[str]:
             yield one["schema"]
 
 
-def _entry(plan: Plan) -> str:
-    chosen = {
+def _chosen(plan: Plan) -> dict[str, str]:
+    """The variables that choose adapters, and so what is in the bundle."""
+    return {
         name: plan.environ[name]
         for name in sorted(plan.environ)
         if name.upper().startswith(_CHOOSING)
     }
-    return _ENTRY.format(function=plan.function, chosen=chosen)
+
+
+def _entry(plan: Plan) -> str:
+    # An app's own code may use the two together.
+    standing_in = "" if any(own_code(plan.definition, plan.function)) else _STANDING_IN
+    return _ENTRY.format(function=plan.function, chosen=_chosen(plan), standing_in=standing_in)
 
 
 def _write(file: Path, content: bytes) -> None:

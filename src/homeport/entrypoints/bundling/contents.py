@@ -42,7 +42,7 @@ def contents_of(function: str, definition: Definition) -> Contents:
 
     Raises BundleFault where one of them cannot work in a function.
     """
-    ports = tuple(Adapters.model_fields) if function == "subscribers" else PORTS[function]
+    ports = tuple(Adapters.names()) if function == "subscribers" else PORTS[function]
     uses = [(port, use) for port in ports for use in definition.uses(port)]
     used = {use for _, use in uses}
     for port, use in uses:
@@ -59,7 +59,7 @@ def contents_of(function: str, definition: Definition) -> Contents:
     for one in uses:
         wanted += _OF_ADAPTERS.get(one, ())
     has_schema = function in _WRITING and any(
-        one.json_schema is not None for one in definition.collections.values()
+        one.schema is not None for one in definition.collections.values()
     )
     if has_schema:
         wanted.append(_SCHEMA)
@@ -79,7 +79,7 @@ def own_code(definition: Definition, function: str) -> Iterator[str]:
     """The top-level names of adapters that are not ours, and of subscribers."""
     ports: Iterable[str] = PORTS[function]
     if function == "subscribers":
-        ports = Adapters.model_fields
+        ports = Adapters.names()
         yield from (_top(one.call) for one in definition.subscribers)
     for port in ports:
         adapter = getattr(definition.adapters, port)

@@ -27,7 +27,7 @@ _TABLE_PORTS: Final = ("record_store", "change_feed", "identity_provider")
 
 def uses(found: Definition) -> dict[str, str]:
     """The ports that AWS adapters serve, with the adapter's name."""
-    chosen = {port: getattr(found.adapters, port).use for port in Adapters.model_fields}
+    chosen = {port: getattr(found.adapters, port).use for port in Adapters.names()}
     return {port: use for port, use in chosen.items() if use in AWS}
 
 

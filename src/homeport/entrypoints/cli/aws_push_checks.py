@@ -21,7 +21,7 @@ _UNKNOWN: Final = frozenset({"NotFound", "NotFoundException", "InvalidParameter"
 
 def applications(clients: Clients, settings: AwsSettings) -> Iterator[Finding]:
     """Whether each platform application is there and enabled."""
-    arns = {name: arn for name, arn in settings.push_applications if arn is not None}
+    arns = {name: arn for name, arn in vars(settings.push_applications).items() if arn is not None}
     if not arns:
         detail = "No platform application is set: devices cannot be registered."
         yield warning("push", detail, f"Set {_SETTING}, if messages are to reach devices.")

@@ -73,7 +73,7 @@ def packages(extra: str) -> Iterator[Finding]:
 
 def definition(found: Definition, source: str) -> Iterator[Finding]:
     """Settings that load: whether what they name is there."""
-    chosen = {port: getattr(found.adapters, port).use for port in Adapters.model_fields}
+    chosen = {port: getattr(found.adapters, port).use for port in Adapters.names()}
     uses = ", ".join(sorted(set(chosen.values())))
     names = ", ".join(one.name for one in found.catalog().declared()) or "none"
     yield ok("definition", f"{source}; adapters: {uses}; collections: {names}")

@@ -77,7 +77,7 @@ def _examine(arguments: Namespace) -> Iterator[Finding]:
 
 
 def _in_a_folder(found: Definition) -> bool:
-    uses = {getattr(found.adapters, port).use for port in Adapters.model_fields}
+    uses = {getattr(found.adapters, port).use for port in Adapters.names()}
     return "embedded" in uses
 
 

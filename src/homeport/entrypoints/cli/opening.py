@@ -199,7 +199,7 @@ def find_own_code() -> None:
 
 def import_own_adapters(adapters: Adapters) -> None:
     """Import the adapters that are not ours, also from the working folder."""
-    for port in Adapters.model_fields:
+    for port in Adapters.names():
         adapter = getattr(adapters, port)
         if adapter.built_in:
             continue

@@ -9,8 +9,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
-from pydantic import BaseModel, ValidationError
-
 from homeport.domain import limits
 from homeport.domain.errors import Fault, Invalid, TooLarge, Unauthenticated, VersionMismatch
 from homeport.domain.model import names, versions
@@ -20,6 +18,7 @@ from homeport.domain.model.writes import Expect, Expectation
 from homeport.entrypoints.lambdas.problems import UnsupportedMediaType
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
     from pydantic.fields import FieldInfo
 
 Event = dict[str, Any]
@@ -129,6 +128,8 @@ def _is_list(annotation: Any) -> bool:
 
 
 def _validated(model: type[BaseModel], value: Json, *, as_pointer: bool) -> BaseModel:
+    from pydantic import ValidationError
+
     try:
         return model.model_validate(value)
     except ValidationError as exc:

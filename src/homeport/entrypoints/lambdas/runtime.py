@@ -106,9 +106,11 @@ class Function:
             self._take_over_logging()
             from homeport.container import build
             from homeport.definition import load
+            from homeport.definition.settled import settled
             from homeport.entrypoints.lambdas.needs import PARTS, services_of
 
-            definition = load(Path.cwd(), os.environ)
+            folder = Path.cwd()
+            definition = settled(folder, os.environ) or load(folder, os.environ)
             backend = build(definition, on_aws_call=self._calls.append)
             module = import_module(f"homeport.entrypoints.lambdas.{self._name}")
             work = self._made(module, backend)

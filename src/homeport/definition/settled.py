@@ -1,0 +1,114 @@
+"""A definition as a bundle holds it: checked when that was made, so that a function, which
+starts often, need not load pydantic and check it again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Final
+
+from homeport.definition.aws import AwsSettings, PushApplications
+from homeport.definition.environment import PREFIX
+from homeport.definition.models import (
+    Adapter,
+    Adapters,
+    CollectionSettings,
+    Definition,
+    FieldSettings,
+    Limits,
+    Search,
+    Server,
+)
+from homeport.definition.opensearch import OpenSearchSettings
+from homeport.definition.subscribers import SubscriberSettings
+from homeport.domain.model.collection import Access, FieldRole
+
+FILE_NAME: Final = "homeport-settled.json"
+_TEXTS: Final[dict[tuple[str, ...], str]] = {
+    **{("aws", name): "aws" for name in AwsSettings.names() if name != "push_applications"},
+    **{("aws", "push_applications", name): "push" for name in PushApplications.names()},
+}
+"""Settings that are any text: a function gets them from its environment, and no check is due."""
+
+
+def settle(definition: Definition, variables: Mapping[str, str]) -> str | None:
+    """The text of a settled definition, which was loaded with these variables over its file.
+    None where it holds what JSON cannot say."""
+    try:
+        text = json.dumps(
+            {"variables": dict(variables), "definition": asdict(definition)},
+            default=_plain,
+            indent=1,
+            allow_nan=False,
+        )
+        return text if _definition(json.loads(text)["definition"]) == definition else None
+    except (TypeError, ValueError):
+        return None
+
+
+def settled(folder: Path, environ: Mapping[str, str]) -> Definition | None:
+    """The definition in a folder, with the HOMEPORT_* variables of `environ` over it.
+
+    None where there is none, or one of the variables is to be checked, or another than when it
+    was settled: then the definition's file is to be loaded.
+    """
+    try:
+        kept = json.loads((folder / FILE_NAME).read_bytes())
+    except FileNotFoundError:
+        return None
+    definition = _definition(kept["definition"])
+    aws: dict[str, Any] = {}
+    push: dict[str, Any] = {}
+    ours = {name: value for name, value in environ.items() if name.upper().startswith(PREFIX)}
+    if not kept["variables"].items() <= ours.items():
+        return None
+    for name in ours.keys() - kept["variables"].keys():
+        path, value = tuple(name[len(PREFIX) :].lower().split("__")), ours[name]
+        if path not in _TEXTS or not value or value.lstrip().startswith("{"):
+            return None
+        (aws if _TEXTS[path] == "aws" else push)[path[-1]] = value
+    if not (aws or push):
+        return definition
+    applications = replace(definition.aws.push_applications, **push)
+    return replace(definition, aws=replace(definition.aws, push_applications=applications, **aws))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError
+
+
+def _definition(kept: dict[str, Any]) -> Definition:
+    server, search, aws, opensearch = (
+        kept[name] for name in ("server", "search", "aws", "opensearch")
+    )
+    push = PushApplications(**aws.pop("push_applications"))
+    shadow = search["shadow"]
+    tables: dict[str, Any] = {
+        "data_folder": Path(kept["data_folder"]),
+        "adapters": Adapters(**{port: Adapter(**one) for port, one in kept["adapters"].items()}),
+        "server": Server(**{**server, "cors_origins": tuple(server["cors_origins"])}),
+        "limits": Limits(**kept["limits"]),
+        "search": Search(**{**search, "shadow": None if shadow is None else Adapter(**shadow)}),
+        "collections": {name: _collection(one) for name, one in kept["collections"].items()},
+        "subscribers": tuple(
+            SubscriberSettings(**{**one, "on": tuple(one["on"])}) for one in kept["subscribers"]
+        ),
+        "aws": AwsSettings(**aws, push_applications=push),
+        "opensearch": OpenSearchSettings(**{**opensearch, "url": tuple(opensearch["url"])}),
+    }
+    return Definition(**{**kept, **tables})
+
+
+def _collection(kept: dict[str, Any]) -> CollectionSettings:
+    access = {
+        name: None if kept[name] is None else Access(kept[name]) for name in ("read", "write")
+    }
+    fields = {
+        path: FieldSettings(role=FieldRole(one["role"]), boost=one["boost"])
+        for path, one in kept["fields"].items()
+    }
+    return CollectionSettings(**{**kept, **access, "fields": fields})
