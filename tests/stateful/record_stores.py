@@ -388,7 +388,7 @@ def guard_of(guard: Guarded) -> Guard | None:
 
 
 def exact(record: Record | None) -> object:
-    """With its data as text, since 1 and 1.0 are equal."""
+    """With its data as text, to the order of names."""
     if record is None:
         return None
     text = None if record.data is None else record.data.text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from homeport.domain import limits
 from homeport.domain.errors import Fault, HomeportError, Invalid, Unavailable
@@ -133,8 +133,7 @@ class Importing:
         if there is None:
             return "created", Expect.NEVER
         if there.data is not None:
-            same = there.author == put.author and _same(there.data.value, put.data.value)
-            if same:
+            if there.author == put.author and there.data == put.data:
                 return "unchanged", None
             if self._replace and there.author == put.author:
                 return "replaced", there.version
@@ -187,17 +186,6 @@ def _check_message(collection: str, data: Data) -> None:
             faults.append(Fault("/data/to", "not a list of identities"))
     if faults:
         raise _wrong(*faults)
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Equal as JSON: Python takes 1, 1.0 and true for the same."""
-    if type(one) is not type(other):
-        return False
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(_same(one[name], other[name]) for name in one)
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(_same, one, other))
-    return bool(one == other)
 
 
 def _wrong(*faults: Fault) -> Invalid:

@@ -12,7 +12,7 @@ from homeport.domain import limits
 from homeport.domain.devices import Devices, block_key
 from homeport.domain.errors import HomeportError, Unavailable
 from homeport.domain.model import names, versions
-from homeport.domain.model.data import Data
+from homeport.domain.model.data import Data, same
 from homeport.domain.model.device import PushOutcome
 from homeport.domain.model.message import State, content_of, message_data, on_its_way
 from homeport.domain.model.record import Key, Record
@@ -130,7 +130,7 @@ class MessageDelivery:
             there = self._store.get(key)
             if there is None or there.data is None:
                 return False
-            if all(there.data.get(name) == value for name, value in content.items()):
+            if all(same(there.data.get(name), value) for name, value in content.items()):
                 return True
             changed = message_data({**there.data, **content})
             try:

@@ -22,7 +22,7 @@ from homeport.domain.errors import (
 from homeport.domain.events import RecordChanged
 from homeport.domain.message_delivery import MessageDelivery
 from homeport.domain.model import names
-from homeport.domain.model.data import Data, encode
+from homeport.domain.model.data import Data, encode, same
 from homeport.domain.model.identity import Principal
 from homeport.domain.model.merge_patch import merge
 from homeport.domain.model.message import CONTENT, State, message_data, on_its_way
@@ -125,7 +125,7 @@ class Messages:
             assert record.data is not None
             before = dict(record.data)
             content = _patched(before, patch)
-            if all(before[name] == content[name] for name in CONTENT):
+            if all(same(before[name], content[name]) for name in CONTENT):
                 return record
             _check_copy_size(principal.id, content)
             after = {**before, **content, "state": State.QUEUED.value}

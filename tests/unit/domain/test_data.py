@@ -213,6 +213,56 @@ class TestData:
         assert Data.of({"a": 1}) != 1
         assert hash(Data.parse('{"a": 1, "b": 2}')) == hash(Data.parse('{"b":2,"a":1}'))
 
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("1", "1.0"),
+            ("1", "true"),
+            ("0", "false"),
+            ("1.0", "true"),
+            ("0", "null"),
+            ("[1]", "[true]"),
+            ("[1]", "[1, 1]"),
+            ('{"b": 1}', '{"b": 1.0}'),
+            ('{"b": 1}', '{"c": 1}'),
+            ("[]", "{}"),
+            ("{}", "[]"),
+            ("0.1", '"0.1"'),
+            ("1234567890123456789.5", '"1234567890123456789.5"'),
+            ("1234567890123456789.5", "1234567890123456789.6"),
+            ("[1234567890123456789.5]", '["1234567890123456789.5"]'),
+        ],
+    )
+    def test_what_json_tells_apart_is_neither_equal_nor_of_one_digest(
+        self, one: str, other: str
+    ) -> None:
+        first, second = Data.parse(f'{{"a": {one}}}'), Data.parse(f'{{"a": {other}}}')
+        assert first != second
+        assert second != first
+        assert first != second.value
+        assert first.digest() != second.digest()
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("1.5", "1.50"),
+            ("100.0", "1e2"),
+            ("1234567890123456789.5", "1234567890123456789.50"),
+            ('[{"b": 1234567890123456789.5, "c": 1}]', '[{"c":1,"b":1234567890123456789.5}]'),
+            ('"\\u00e4"', '"ä"'),
+        ],
+    )
+    def test_however_it_is_written_it_is_equal_and_of_one_digest(
+        self, one: str, other: str
+    ) -> None:
+        first, second = Data.parse(f'{{"a": {one}}}'), Data.parse(f'{{"a": {other}}}')
+        assert first == second
+        assert first.digest() == second.digest()
+
+    def test_a_digest_stays_what_stores_have_kept(self) -> None:
+        data = Data.parse('{"b": [1, 1.5, true, null], "a": "ä"}')
+        assert data.digest() == "a1141c0c853b11358136a3a69bc700c7"
+
     def test_stored_text_is_passed_on_unread(self) -> None:
         data = Data('{"a": 1}')
         assert data.text == '{"a": 1}'

@@ -10,6 +10,7 @@ import pytest
 
 from homeport.domain.errors import Gone, Invalid, Mismatched, NotFound, TooLarge, Unavailable
 from homeport.domain.messaging import message_view
+from homeport.domain.model.data import Data
 from homeport.domain.model.device import PushOutcome
 from homeport.domain.model.record import Key
 from homeport.domain.model.writes import Delete, Patch, Write
@@ -329,6 +330,18 @@ class TestEditing:
         world.run()
         before = world.messages.get(world.ann, sent.key.id)
         assert world.messages.patch(world.ann, sent.key.id, {"text": "First"}) == before
+
+    @pytest.mark.parametrize("flag", [True, 1.0, "1", None, [1]])
+    def test_what_only_python_takes_for_the_same_is_changed(self, world: World, flag: Any) -> None:
+        sent = world.send(world.bob, data={"flag": 1, "deep": {"flag": 1}})
+        world.run()
+        patch = {"data": {"deep": {"flag": flag}}}
+        edited = world.messages.patch(world.ann, sent.key.id, patch)
+        world.run()
+        deep = {} if flag is None else {"flag": flag}
+        (copy,) = world.inbox(world.bob)
+        for one in (edited.data, copy):
+            assert one is not None and Data.of(one["data"]) == {"flag": 1, "deep": deep}
 
     def test_is_for_the_sender_alone(self, world: World) -> None:
         sent = world.send(world.bob, text="First")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from decimal import Decimal
 
 import pytest
 
@@ -127,6 +128,13 @@ class TestIdempotency:
         assert records.create(ANN, "me", "notes", {"b": 2, "a": 1}, self.key) == first
         edited = records.patch(ANN, "me", "notes", self.key, {"a": 5})
         assert records.create(ANN, "me", "notes", {"a": 1, "b": 2}, self.key) == edited
+
+    @pytest.mark.parametrize("other", ["1234567890123456789.5", True, 1.0])
+    def test_another_kind_of_value_is_another_body(self, records: Records, other: object) -> None:
+        number: object = Decimal(other) if isinstance(other, str) else 1
+        records.create(ANN, "me", "notes", {"n": number}, self.key)
+        with pytest.raises(errors.Mismatched):
+            records.create(ANN, "me", "notes", {"n": other}, self.key)
 
     def test_another_body_is_refused_also_after_edits(self, records: Records) -> None:
         records.create(ANN, "me", "notes", {"a": 1}, self.key)

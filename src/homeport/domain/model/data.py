@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
+from decimal import Context, Decimal
 from itertools import islice
 from typing import Any, Final, NoReturn, TypeAlias
 
@@ -32,7 +32,8 @@ _TOO_DEEP = Fault("", f"nested deeper than {limits.NESTING} levels")
 class Data(Mapping[str, Any]):
     """A JSON object as text and as values, each made from the other when first needed.
 
-    Treat the values as read-only. Equality is that of the values, so `record.data == {...}`.
+    Treat the values as read-only. Equality is that of the values (see `same`), so
+    `record.data == {...}`.
     """
 
     __slots__ = ("_text", "_value")
@@ -79,8 +80,12 @@ class Data(Mapping[str, Any]):
         return self._value
 
     def digest(self) -> str:
-        """The same for equal objects, however they are spaced and ordered."""
-        canonical = json.dumps(self.value, sort_keys=True, default=str)
+        """The same for equal objects, however they are spaced and ordered; only 0.0 and -0.0
+        are equal and have two. Stores keep digests: it must not change."""
+        try:
+            canonical = json.dumps(self.value, sort_keys=True)
+        except TypeError:  # a Decimal
+            canonical = encode(_in_order(self.value))
         return hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()
 
     def __getitem__(self, name: str) -> Any:
@@ -93,9 +98,7 @@ class Data(Mapping[str, Any]):
         return len(self.value)
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, Data):
-            return self.value == other.value
-        return self.value == other if isinstance(other, Mapping) else NotImplemented
+        return same(self.value, other) if isinstance(other, Mapping) else NotImplemented
 
     def __hash__(self) -> int:
         return hash(frozenset(self.value))
@@ -139,6 +142,22 @@ def encode(value: Any) -> str:
         return _encoder.encode(value)
     except TypeError:
         return "".join(_pieces(value))
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal as JSON, where 1, 1.0 and true are three values: Python takes them for one. How a
+    fraction was written (1.5, 1.50) makes no difference, nor does the order of names."""
+    if isinstance(one, Mapping):
+        return (
+            isinstance(other, Mapping)
+            and one.keys() == other.keys()
+            and all(same(item, other[name]) for name, item in one.items())
+        )
+    if isinstance(one, list):
+        return isinstance(other, list) and len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, (float, Decimal)):
+        return isinstance(other, (float, Decimal)) and bool(one == other)
+    return type(one) is type(other) and bool(one == other)
 
 
 def stored_size(value: Json) -> int:
@@ -245,6 +264,18 @@ def _pieces(value: Any) -> Iterator[str]:
         yield "]"
     else:
         yield _encoder.encode(value)
+
+
+_EXACT: Final = Context(prec=limits.NUMBER_DIGITS)
+
+
+def _in_order(value: Json) -> Json:
+    """The same with all names sorted, and no zeros at the end of long fractions."""
+    if isinstance(value, dict):
+        return {name: _in_order(value[name]) for name in sorted(value)}
+    if isinstance(value, Decimal):
+        return _EXACT.normalize(value)
+    return list(map(_in_order, value)) if isinstance(value, list) else value
 
 
 class _Literal(str):
