@@ -138,8 +138,7 @@ def test_a_collection_goes_on_in_another_one_with_more_shards(
         old, new = (moved.get(Key("public", name, f"r{n}")) for name in ("notes", "notes2"))
         assert old is not None and new is not None
         assert (new.data, new.author) == (old.data, old.author)
-    dynamodb = deployed.clients.get("dynamodb")
-    items = dynamodb.scan(TableName="homeport")["Items"]
+    items: Any = deployed.clients.get("dynamodb").scan(TableName="homeport")["Items"]
     shards = {one["pk"]["S"] for one in items if one["sk"]["S"].startswith("notes2#")}
     assert shards == {f"public#{n}" for n in range(4)}
 

@@ -70,17 +70,17 @@ def _size(clients: Clients, name: str, there: Mapping[str, Any]) -> Iterator[Fin
         return
     largest = counted.largest
     when = f"{datetime.fromtimestamp(counted.as_of / 1_000_000, UTC):%Y-%m-%d}"
-    what = f"has {gigabytes(largest.bytes)} of {limit} ({percent(largest.share)})"
-    told_ = f"{placed(largest.partition)} {what}, as counted on {when}"
+    has = f"has {gigabytes(largest.bytes)} of {limit} ({percent(largest.share)})"
+    then = f"{placed(largest.partition)} {has}, as counted on {when}"
     if largest.share >= table_sizes.WARN_AT:
-        of = f"Most of it is the collection {largest.collection}: " if largest.collection else ""
-        yield warning("size", f"{told_[0].upper()}{told_[1:]}.", _sentence(f"{of}{_WAY_OUT}"))
+        of = f"most of it is the collection {largest.collection}: " if largest.collection else ""
+        yield warning("size", _sentence(then), _sentence(f"{of}{_WAY_OUT}"))
     elif counted.most(whole) >= table_sizes.WARN_AT * table_sizes.LIMIT:
         grown = gigabytes(max(0, whole - counted.table_bytes))
-        detail = f"Cannot tell: {told_}, and the table has grown by {grown} since."
+        detail = f"Cannot tell: {then}, and the table has grown by {grown} since."
         yield warning("size", detail, _COUNT)
     else:
-        yield ok("size", f"the largest partition: {told_}")
+        yield ok("size", f"the largest partition: {then}")
 
 
 # Rate
@@ -110,7 +110,7 @@ def _rate(clients: Clients, name: str, there: Mapping[str, Any]) -> Iterator[Fin
 def _refusals(load: Load) -> Iterator[Finding]:
     if load.hot:
         detail = f"{load.hot:,} requests of the last day were too many for one partition."
-        cure = "Where one collection of a space is so busy: " + _WAY_OUT
+        cure = f"where one collection of a space is so busy: {_WAY_OUT}"
         yield warning("rate", detail, _sentence(cure))
     others = load.refused - load.hot
     if others:
@@ -145,13 +145,12 @@ def _partitions(clients: Clients, name: str, load: Load, now: datetime) -> Itera
         return
     hot = [key for key in keys if key.share >= table_load.WARN_AT]
     for key in hot:
-        place = placed(key.partition)
         detail = (
-            f"{place[0].upper()}{place[1:]} took {percent(key.share)} of what a partition takes "
-            "in its busiest minute of the last day."
+            f"{placed(key.partition)} took {percent(key.share)} of what a partition takes, in its "
+            "busiest minute of the last day"
         )
-        cure = f"Where one collection of the space is so busy: {_WAY_OUT}"
-        yield warning("rate", detail, _sentence(cure))
+        cure = f"where one collection of the space is so busy: {_WAY_OUT}"
+        yield warning("rate", _sentence(detail), _sentence(cure))
     if not hot:
         share = percent(keys[0].share)
         detail = f"the busiest partition: {placed(keys[0].partition)} took {share} of what it takes"
