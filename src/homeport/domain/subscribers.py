@@ -49,6 +49,7 @@ class Subscriber:
 
     def __init__(self, subscription: Subscription, store: RecordStore, feed: ChangeFeed) -> None:
         self.consumer: Final = consumer_of(subscription.name)
+        self.collections: Final = subscription.collections
         self._subscription = subscription
         self._store = store
         self._feed = feed
@@ -59,12 +60,11 @@ class Subscriber:
         One at a time: what was done is saved before the next call, so that a crash repeats one
         call only, and an event that fails holds back those of its own record alone.
         """
-        wanted = self._subscription.collections
-        return self._feed.deliver(self.consumer, self.consume, 1, wanted)
+        return self._feed.deliver(self.consumer, self.consume, 1, self.collections)
 
     def next_due(self) -> float | None:
         """Seconds until an event is due (0: now); None while there is none."""
-        return self._feed.next_due(self.consumer, self._subscription.collections)
+        return self._feed.next_due(self.consumer, self.collections)
 
     def consume(self, events: Sequence[RecordChanged]) -> Mapping[int, str]:
         """The change feed's consumer. Returns the events whose call raised, with the cause.

@@ -31,6 +31,7 @@ from homeport.domain.model.membership import Membership, Role
 from homeport.domain.model.record import Key, Record
 from homeport.domain.ports.change_feed import Consume
 from homeport.domain.ports.deliveries import DeadLetter
+from homeport.domain.subscribers import Subscriber
 from homeport.testing import observations
 from homeport.testing.backend_faults import BackendFaults
 from homeport.testing.observations import Event, EventFilter, Pushed, PushFilter
@@ -130,7 +131,7 @@ class TestBackend(Backend):
                 for name, consume, only in self._consumers()
             )
             busy += self.queue.deliver(self.faults.worker(self.messages.work))
-            busy += sum(one.deliver() for one in self.subscribers)
+            busy += sum(map(self._deliver_to, self.subscribers))
             if not busy:
                 return
         raise AssertionError("the backend does not come to rest")
@@ -225,6 +226,12 @@ class TestBackend(Backend):
             ("indexing", self.indexing.consume, None),
             ("messaging", self.messages.watch, (names.SENT,)),
         ]
+
+    def _deliver_to(self, one: Subscriber) -> int:
+        consume = self.faults.consumer(one.consumer, one.consume)
+        # One event at a time, as a backend does; they are in an order only where several come.
+        most = limits.PAGE_ITEMS if self.faults.reorders else 1
+        return self.feed.deliver(one.consumer, consume, most, one.collections)
 
     def _next_due(self) -> int | None:
         """When something is due next, in microseconds since 1970."""

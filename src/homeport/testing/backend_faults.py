@@ -28,6 +28,7 @@ class BackendFaults:
         self._stream: Final[list[Callable[[Consume], Consume]]] = []
         self._consumers: Final[dict[str, Consume]] = {}
         self._redelivers = False
+        self._reorders = False
 
     def fail(self, step: str, error: BaseException | None = None, times: int = 1) -> None:
         """The next `times` calls of `step` do nothing and raise `error`: by default
@@ -81,6 +82,7 @@ class BackendFaults:
     def reorder(self, seed: int = 0) -> None:
         """From now on events of different records come in another order, drawn from `seed`;
         those of one record keep theirs, as in real streams."""
+        self._reorders = True
         self._disturb(partial(shuffled, draw=random.Random(seed)))
 
     def replay(self, seed: int = 0) -> None:
@@ -98,6 +100,12 @@ class BackendFaults:
         self._stream.clear()
         self._consumers.clear()
         self._redelivers = False
+        self._reorders = False
+
+    @property
+    def reorders(self) -> bool:
+        """Whether events come in another order. For the backend's own use."""
+        return self._reorders
 
     def consumer(self, name: str, consume: Consume) -> Consume:
         """`consume` as the stream reaches it. For the backend's own use."""

@@ -149,6 +149,49 @@ def test_dead_letters_are_found_and_dropped(backend: TestBackend) -> None:
     assert letters.letters() == []
 
 
+def test_a_stream_that_repeats_repeats_calls(backend: TestBackend) -> None:
+    backend.faults.duplicate()
+    put(backend, "x", 1)
+    put(backend, "y", 2)
+    backend.settle()
+    assert calls == [("x", 1), ("x", 1), ("y", 2), ("y", 2)]
+    backend.faults.clear()
+    put(backend, "z", 3)
+    backend.settle()
+    assert calls[4:] == [("z", 3)]
+
+
+def test_a_stream_that_was_set_back_calls_for_earlier_changes_again(backend: TestBackend) -> None:
+    backend.faults.replay()
+    for number in range(10):
+        put(backend, f"x{number}", number)
+    backend.settle()
+    assert len(calls) > 10
+    assert set(calls) == {(f"x{number}", number) for number in range(10)}
+
+
+def test_a_stream_in_another_order_calls_in_that(backend: TestBackend) -> None:
+    backend.faults.reorder(seed=1)
+    for number in range(20):
+        put(backend, f"x{number}", number)
+    backend.settle()
+    assert calls != sorted(calls, key=lambda call: call[1] or 0)
+    assert sorted(calls, key=lambda call: call[1] or 0) == [(f"x{n}", n) for n in range(20)]
+
+
+def test_a_failure_in_a_disturbed_stream_is_tried_again(backend: TestBackend) -> None:
+    backend.faults.duplicate()
+    backend.faults.reorder(seed=1)
+    broken.add("x3")
+    for number in range(5):
+        put(backend, f"x{number}", number)
+    backend.settle()
+    broken.clear()
+    backend.advance(minutes=5)
+    assert {id for id, _ in calls} == {f"x{number}" for number in range(5)}
+    assert backend.dead_letters() == []
+
+
 @pytest.mark.parametrize(
     ("call", "complaint"),
     [
