@@ -4,6 +4,7 @@ what it does not know it says. No fault ever comes of it."""
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,8 +13,11 @@ import botocore.session
 import pytest
 from moto.dynamodb.models import dynamodb_backends
 
+from homeport.adapters.aws.clients import Clients
 from homeport.adapters.aws.table_calls import Table
 from homeport.adapters.aws.table_sizes import LIMIT, Noted, Size, note
+from homeport.testing.cloudsearch import CloudSearchEmulator
+from tests.aws.ministack import Ministack
 from tests.aws.operating import Command, Deployed, deployed, domain, forbid, homeport
 
 __all__ = ["deployed", "domain", "homeport"]  # fixtures
@@ -330,6 +334,33 @@ def test_insights_that_have_seen_nothing_yet_know_nothing(
 
 
 # Who cannot be asked
+
+
+def test_an_emulator_beside_it_is_no_fault(
+    ministack: Ministack, domain: CloudSearchEmulator, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has a CloudWatch, and Contributor Insights without a report."""
+    there = Deployed(Clients(session=ministack.session), domain)
+    there.prefix = there.bucket = f"homeport-{uuid.uuid4().hex}"
+    there.create(push=False)
+    settings = {name: value for name, value in there.settings().items() if "PUSH" not in name}
+    for name, value in {**settings, "AWS_ENDPOINT_URL": ministack.endpoint}.items():
+        monkeypatch.setenv(name, value)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_ACCOUNT_ID_ENDPOINT_MODE", "disabled")
+    assert room("size")[0] == "ok"
+    assert room("rate")[0] == "ok"
+    _put(there, "ConsumedWriteCapacityUnits", 30, 5000 * 60, table=there.table)
+    status, told = room("rate")
+    assert status == "warning"
+    assert told.startswith("Cannot tell")
+    there.clients.get("dynamodb").update_contributor_insights(
+        TableName=there.table, ContributorInsightsAction="ENABLE"
+    )
+    status, told = room("rate")
+    assert status == "warning"
+    assert told.startswith("Cannot tell")
 
 
 @pytest.mark.parametrize(
