@@ -45,8 +45,12 @@ DEFINITION: Final = """
 [collections.journal.fields]
 title = "text"
 pages = "number"
+
+[collections.letters]
+read = "owner"
+write = "anyone"
 """
-"""Sorting and highlighting want declared fields."""
+"""Sorting and highlighting want declared fields; into `letters` anybody may throw one."""
 
 # -- people --------------------------------------------------------------------------------------
 
@@ -685,6 +689,46 @@ class Matrix:
             if "to" not in (probe.data or {}):
                 check_nobody(probe, world, operation, bad_tokens(cast)[problem])
         assert snapshot(world, set()) == before
+
+    @pytest.mark.parametrize("who", ["a user", "a guest"])
+    def test_who_may_only_create_is_not_shown_what_became_of_it(
+        self, world: World, who: str
+    ) -> None:
+        """Neither by reading it, nor by the same creation once more, nor by a batch."""
+        api, owner = world.api, world.owner
+        login = f"{uuid.uuid4().hex}@example.com"
+        sender = new_guest(api) if who == "a guest" else new_user(api, login, PASSWORD)
+        other = new_guest(api)
+        id = str(uuid.uuid4())
+        letters = f"/records/{owner.id}/letters"
+        letter, one = {"text": "hello"}, f"{letters}/{id}"
+        create = {"op": "create", "collection": "letters", "id": id, "data": letter}
+        key = {"idempotency-key": id}
+        again = Probe("POST", letters, letter, key)
+        batch = Probe("POST", f"/records/{owner.id}", {"writes": [create]})
+        first = again.ask(api, sender.token)
+        assert first.status == 201, first
+
+        def check(probe: Probe, person: Person, status: int) -> Answer:
+            answer = probe.ask(api, person.token)
+            assert answer.status == status, (probe, answer)
+            check_hides(probe, world, answer)
+            return answer
+
+        noted = Probe("PATCH", one, {"note": WORDS["body"]}, {"if-match": first.etag})
+        assert noted.ask(api, owner.token).status == 200
+        repeated = check(again, sender, 201)
+        assert (repeated.json, repeated.etag) == (first.json, first.etag)
+        check(Probe("GET", one), sender, 404)
+        check(Probe("POST", letters, {"text": "other"}, key), sender, 422)
+        for person in (sender, other):
+            check(batch, person, 409)
+        check(again, other, 409)
+        assert Probe("DELETE", one).ask(api, owner.token).status == 204
+        check(again, sender, 410)
+        check(batch, sender, 410)
+        taken = {check(probe, other, 409).json["detail"] for probe in (again, batch)}
+        assert taken == {"This id is taken."}
 
     def test_a_sign_up_for_a_login_that_is_there_changes_nothing(self, world: World) -> None:
         other = {"login": world.login, "password": "battery staple"}

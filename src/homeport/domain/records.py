@@ -97,8 +97,8 @@ class Records:
         idempotency_key: str | None = None,
     ) -> Record:
         """Store a new record. With `idempotency_key`, a UUID that becomes its id, the same
-        call may be repeated: it answers with the record as it is by then, whatever the schema
-        has become since.
+        call may be repeated: it answers with the record as it is by then, or, where the caller
+        may not read it, once more as it was created; whatever the schema has become since.
 
         Raises Mismatched where the key came before with other data, Conflict where the id is
         another author's, Gone where the record was deleted since.
@@ -119,9 +119,9 @@ class Records:
             there = None if idempotency_key is None else self._read(principal, key, grant.guard)
             if there is None:
                 raise refused.invalid() from refused
-            return _repeated(there, principal, first)
         except WriteRefused as refused:
-            return _repeated(refused.current, principal, first)
+            there = refused.current
+        return self._again(principal, there, write, grant.guard)
 
     def get(self, principal: Principal, space: str, collection: str, id: str) -> Record:
         """The record as it is."""
@@ -309,6 +309,22 @@ class Records:
             return self._store.get(key, guard)
         except GuardFailed as failed:
             raise self._refused(failed, principal, key) from None
+
+    def _again(
+        self, principal: Principal, there: Record | None, write: Put, held: Guard | None
+    ) -> Record:
+        """The answer to a repeated creation, whose guard held as `there` was read."""
+        record = _repeated(there, principal, write.first)
+        key = write.key
+        try:
+            needed = access.reading(principal, key.space, key.collection, self._catalog).guard
+            if needed is None or (held is not None and held.roles <= needed.roles):
+                return record
+            there = self._store.get(key, needed)
+        except (NotFound, GuardFailed):
+            # Others may have written into it what its author is not to see.
+            return record._replace(version=record.created, data=write.data)
+        return _repeated(there, principal, write.first)
 
     def _refused(self, failed: GuardFailed, principal: Principal, key: Key) -> HomeportError:
         return access.refusal(failed, principal, key.space, key.collection, self._catalog)

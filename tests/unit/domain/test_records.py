@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -32,6 +33,8 @@ CATALOG = Catalog(
         Collection("audit", read=Access.ADMIN),
         Collection("profile", read=Access.ANYONE),
         Collection("letters", read=Access.ADMIN, write=Access.ANYONE),
+        Collection("hints", read=Access.MEMBERS, write=Access.ANYONE),
+        Collection("reports", read=Access.OWNER, write=Access.MEMBERS),
     ]
 )
 
@@ -157,6 +160,58 @@ class TestIdempotency:
     def test_the_key_is_a_uuid(self, records: Records) -> None:
         with pytest.raises(errors.Invalid, match="UUID"):
             records.create(ANN, "me", "notes", {}, "again")
+
+    @pytest.mark.parametrize("space", ["public", "ann", "team"])
+    def test_who_may_not_read_it_is_told_once_more_what_they_were(
+        self, made: Backend, space: str
+    ) -> None:
+        created = made.records.create(GUEST, space, "letters", {"a": 1}, self.key)
+        admin = Principal("chef", Kind.USER, ("admin",))
+        edited = made.records.patch(admin, space, "letters", self.key, {"verdict": "secret"})
+        assert made.records.create(GUEST, space, "letters", {"a": 1}, self.key) == created
+        reader = replace(GUEST, groups=("admin",))
+        assert made.records.create(reader, space, "letters", {"a": 1}, self.key) == edited
+        with pytest.raises(errors.Mismatched):
+            made.records.create(GUEST, space, "letters", {"a": 2}, self.key)
+        made.records.delete(admin, space, "letters", self.key)
+        with pytest.raises(errors.Gone):
+            made.records.create(GUEST, space, "letters", {"a": 1}, self.key)
+
+    def test_who_may_no_longer_read_it_neither_sees_what_it_became(self, made: Backend) -> None:
+        made.join("team", ANN, Role.OWNER)
+        made.join("team", BOB, Role.READER)
+        created = made.records.create(BOB, "team", "hints", {"a": 1}, self.key)
+        edited = made.records.patch(ANN, "team", "hints", self.key, {"answer": "secret"})
+        assert made.records.create(BOB, "team", "hints", {"a": 1}, self.key) == edited
+        made.store.remove_membership("team", "bob")
+        assert made.records.create(BOB, "team", "hints", {"a": 1}, self.key) == created
+
+    def test_a_role_that_writes_only_sees_what_it_wrote(self, made: Backend) -> None:
+        made.join("team", ANN, Role.OWNER)
+        made.join("team", BOB, Role.WRITER)
+        created = made.records.create(BOB, "team", "reports", {"a": 1}, self.key)
+        edited = made.records.patch(ANN, "team", "reports", self.key, {"verdict": "secret"})
+        assert made.records.create(BOB, "team", "reports", {"a": 1}, self.key) == created
+        made.join("team", BOB, Role.OWNER)
+        assert made.records.create(BOB, "team", "reports", {"a": 1}, self.key) == edited
+        made.store.remove_membership("team", "bob")
+        with pytest.raises(errors.NotFound):
+            made.records.create(BOB, "team", "reports", {"a": 1}, self.key)
+
+    def test_a_schema_that_changed_shows_no_more(self, made: Backend) -> None:
+        created = made.records.create(GUEST, "public", "letters", {"a": 1}, self.key)
+        admin = Principal("chef", Kind.USER, ("admin",))
+        made.records.patch(admin, "public", "letters", self.key, {"verdict": "secret"})
+        letters = Collection(
+            "letters",
+            read=Access.ADMIN,
+            write=Access.ANYONE,
+            schema={"required": ["title"]},
+        )
+        catalog = Catalog([letters])
+        schemas = Schemas(catalog, JsonSchemaValidator)
+        records = Records(made.store, catalog, schemas, SequentialIds(), made.clock)
+        assert records.create(GUEST, "public", "letters", {"a": 1}, self.key) == created
 
 
 class TestExpectations:
