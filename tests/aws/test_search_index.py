@@ -11,13 +11,14 @@ from homeport.adapters.memory.clock import ManualClock
 from homeport.testing import SearchIndexContract
 from homeport.testing.cloudsearch import CloudSearchEmulator
 from homeport.testing.search_convergence import SearchConvergence
+from tests.aws.resources import THOROUGH
 from tests.aws.search_domains import domain, index_on
 
 
 class TestCloudSearchConvergence(SearchConvergence):
     """By versions alone: what goes wrong beside a store is in test_search_convergence.py."""
 
-    histories = 20
+    histories = 20 if THOROUGH else 10
     _domain: CloudSearchEmulator
     _clock: ManualClock
 

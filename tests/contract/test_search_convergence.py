@@ -32,7 +32,7 @@ class TestMemoryConvergence(SearchConvergence):
 
 
 class TestEmbeddedConvergence(SearchConvergence):
-    histories = _HISTORIES or 25
+    histories = _HISTORIES or 15
     first_seed = _SEED
 
     @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -124,6 +125,19 @@ BROKEN = [
         )
     ),
 ]
+
+
+SLOW = {
+    "KeepsWhatWasDropped",
+    "KeepsTokensForEver",
+    "RefreshesOnlyOnce",
+    "IgnoresBesides",
+    "TakesOlderDocuments",
+}
+"""Whose histories take as long to shorten as those of all others together. They wait for
+HOMEPORT_TEST_THOROUGH: each machine has others, and the contract suites catch these too."""
+if not os.environ.get("HOMEPORT_TEST_THOROUGH"):
+    BROKEN = [one for one in BROKEN if one[2] not in SLOW]
 
 
 @pytest.mark.parametrize(
