@@ -234,6 +234,17 @@ def test_requests_that_one_partition_refused_are_told(
     assert "for the table" not in told
 
 
+def test_refused_requests_of_all_kinds_and_minutes_are_counted(
+    deployed: Deployed, room: Room
+) -> None:
+    for kind, minutes_ago in (("Read", 30), ("Write", 30), ("Write", 31)):
+        _put(deployed, f"{kind}ThrottleEvents", minutes_ago, 7)
+        _put(deployed, f"{kind}KeyRangeThroughputThrottleEvents", minutes_ago, 2)
+    told = room("rate")[1]
+    assert "6 requests of the last day were too many for one partition." in told
+    assert "15 requests of the last day were too many for the table" in told
+
+
 @pytest.mark.parametrize("kind", ["Read", "Write"])
 def test_requests_that_the_table_refused_are_told(
     deployed: Deployed, room: Room, kind: str
