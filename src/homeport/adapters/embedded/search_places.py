@@ -81,7 +81,7 @@ class Places:
         at = _At(near.field, place_fields(near.field), near.place)
         found: list[tuple[Occur, Query]] = []
         unsure = self._translator.having(base, at.fields.spot)
-        count = self._count(unsure)
+        count, addresses = self._look(unsure, _FEW)
         for edges in (_COARSE, _FINE):
             if count <= _FEW:
                 break
@@ -90,8 +90,10 @@ class Places:
             found = [(Occur.Should, inside)]
             edge = self._translator.both(base, self._in_cells(at, cells.edge))
             unsure = Query.boolean_query([(Occur.Must, edge), (Occur.MustNot, inside)])
-            count = self._count(unsure)
-        _, metres = self._read(unsure, at, count)
+            count, addresses = self._look(unsure, _FEW)
+        if count > len(addresses):
+            _, addresses = self._look(unsure, count)
+        _, metres = self._read(addresses, at)
         spots = [spot for spot in metres if metres[spot] <= near.metres]
         return Query.boolean_query([*found, (Occur.Should, self._at_spots(at, spots))])
 
@@ -133,13 +135,15 @@ class Places:
                 high = inf
             cells = cover(at.place, low, high, edges)
             some = self._translator.both(matching, self._in_cells(at, cells.inside + cells.edge))
-            count = self._count(some)
+            count, addresses = self._look(some, many)
             if count > many and width != wide:
                 wide = width
             elif count < limit and high < inf:
                 narrow = width
             else:
-                found = self._between(low, high, *self._read(some, at, count))
+                if count > many:
+                    _, addresses = self._look(some, count)
+                found = self._between(low, high, *self._read(addresses, at))
                 if high == inf or sum(one.metres > low for one in found) >= limit:
                     return found
                 narrow, wide = width, wide if wide > width else inf
@@ -162,11 +166,15 @@ class Places:
                 break
         return edges, unsure
 
-    def _read(self, query: Query, at: _At, count: int) -> tuple[list[_Spotted], dict[int, float]]:
-        """The `count` documents of a query, which have a place all, and how far each spot is."""
-        if not count:
-            return [], {}
-        addresses = [one for _, one in self._searcher.search(query, count, count=False).hits]
+    def _look(self, query: Query, most: int) -> tuple[int, list[tantivy.DocAddress]]:
+        """How many documents there are, and where `most` of them are."""
+        found = self._searcher.search(query, max(1, most))
+        return count_of(found), [address for _, address in found.hits]
+
+    def _read(
+        self, addresses: list[tantivy.DocAddress], at: _At
+    ) -> tuple[list[_Spotted], dict[int, float]]:
+        """The documents, which have a place all, and how far each spot is."""
         latitudes, longitudes, spots = (
             cast("list[Any]", self._searcher.fast_field_values(name, addresses))
             for name in (at.fields.latitude, at.fields.longitude, at.fields.spot)
