@@ -34,6 +34,9 @@ from homeport.domain.model.record import Key
 from homeport.domain.model.writes import Put
 
 KEPT: Final = RESULTS / "loaded"
+_DONE: Final = "loaded.json"
+_WRITTEN: Final = "written.json"
+"""Says that all records are there, until they are indexed as well."""
 _INDEXED: Final = 5000
 """Changes that the index takes at a time."""
 _TOLD: Final = 100_000
@@ -77,23 +80,21 @@ class Loaded:
 def loaded(records: int, owners: int, kept: Path, *, quick: bool = False) -> Loaded:
     """The folder with so many of the documents, made where it is not there yet."""
     folder = kept / f"{records}-records-{owners}-owners"
-    if not _is_whole(folder):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+    if not ((folder / _DONE).exists() and _is_sound(folder)):
+        if not ((folder / _WRITTEN).exists() and _is_sound(folder)):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
         command = [sys.executable, "-m", "benchmarks.growing.loading", str(folder)]
         command += [str(records), str(owners), *(["quick"] if quick else [])]
         subprocess.run(command, check=True)
-    found = json.loads((folder / "loaded.json").read_text())
+    found = json.loads((folder / _DONE).read_text())
     callers = [Caller(id, token, refresh) for id, token, refresh in found["callers"]]
     ids = (folder / "ids").read_text().split()
     return Loaded(folder, found["written"], found["indexed"], callers, ids)
 
 
-def _is_whole(folder: Path) -> bool:
-    """Whether a server can use it as it is: it was not interrupted, and records and the index are
-    kept as they were then."""
-    if not (folder / "loaded.json").exists():
-        return False
+def _is_sound(folder: Path) -> bool:
+    """Whether records and the index are kept now as they were then."""
     backend = _opened(folder)
     try:
         return not getattr(backend.index, "needs_rebuild", None)
@@ -108,24 +109,28 @@ def _opened(folder: Path) -> Backend:
 
 
 def _make(folder: Path, records: int, owners: int, *, quick: bool) -> None:
+    """Write all, and then index all: which goes on where it was interrupted."""
     (folder / "homeport.toml").write_text(DEFINITION)
     backend = _opened(folder)
     try:
-        backend.index.rebuild().commit()  # of nothing: it is filled from the feed, as a server's is
-        guests = [backend.identity_provider.guest() for _ in range(owners)]
-        list(documents(1, quick=quick))  # which reads the texts
+        if not (folder / _WRITTEN).exists():
+            backend.index.rebuild().commit()  # of nothing: the feed fills it, as it does a server's
+            guests = [backend.identity_provider.guest() for _ in range(owners)]
+            list(documents(1, quick=quick))  # which reads the texts
+            started = time.perf_counter()
+            ids = _write(backend, [one.identity.id for one in guests], records, quick=quick)
+            written = len(ids) / (time.perf_counter() - started)
+            (folder / "ids").write_text("\n".join(ids))
+            callers = [(one.identity.id, one.access_token, one.refresh_token) for one in guests]
+            found = {"homeport": __version__, "written": written, "callers": callers}
+            (folder / _WRITTEN).write_text(json.dumps(found))
         started = time.perf_counter()
-        ids = _write(backend, [one.identity.id for one in guests], records, quick=quick)
-        written = len(ids) / (time.perf_counter() - started)
-        started = time.perf_counter()
-        _index(backend, records)
-        indexed = len(ids) / (time.perf_counter() - started)
+        indexed = _index(backend) / (time.perf_counter() - started)
     finally:
         backend.close()
-    (folder / "ids").write_text("\n".join(ids))
-    callers = [(one.identity.id, one.access_token, one.refresh_token) for one in guests]
-    found = {"homeport": __version__, "written": written, "indexed": indexed, "callers": callers}
-    (folder / "loaded.json").write_text(json.dumps(found))  # last: now it is whole
+    found = json.loads((folder / _WRITTEN).read_text())
+    (folder / _DONE).write_text(json.dumps({**found, "indexed": indexed}))
+    (folder / _WRITTEN).unlink()
 
 
 def _write(backend: Backend, owners: Sequence[str], records: int, *, quick: bool) -> list[str]:
@@ -140,23 +145,25 @@ def _write(backend: Backend, owners: Sequence[str], records: int, *, quick: bool
         if len(puts) == BATCH or number == records - 1:
             backend.store.write(puts)
             puts = []
-        _tell("written", number + 1, records)
+        _tell("written", number + 1)
     return ids
 
 
-def _index(backend: Backend, records: int) -> None:
-    """Let both consumers of the feed have had everything, so that nothing is left to a server."""
+def _index(backend: Backend) -> int:
+    """Let both consumers of the feed have had everything, so that nothing is left to a server.
+    Returns how many changes had still to be indexed."""
     done = 0
     while count := backend.feed.deliver("indexing", backend.indexing.consume, _INDEXED):
         done += count
-        _tell("indexed", done, records)
+        _tell("indexed", done)
     while backend.feed.deliver("messaging", backend.messages.watch, _INDEXED):
         pass
+    return done
 
 
-def _tell(what: str, done: int, records: int) -> None:
-    if done % _TOLD == 0 and records > _TOLD:
-        print(f"    {done:,} of {records:,} {what}", flush=True)
+def _tell(what: str, done: int) -> None:
+    if done % _TOLD == 0:
+        print(f"    {done:,} {what}", flush=True)
 
 
 if __name__ == "__main__":
