@@ -24,6 +24,11 @@ STORE_PAGE_BYTES: Final = 1_000_000
 """What one page of a store may hold before it ends early (DynamoDB's query page)."""
 
 QUERY_BYTES: Final = 1024
+QUERY_WORDS: Final = 32
+"""How many words of a query count; and how many all filters of a search may have together."""
+QUERY_PATTERNS: Final = 8
+"""How many prefixes and words that are nearly so a search may have, in its filters too. An
+engine looks for each in its list of all words: that is what can make a search long."""
 FILTERS: Final = 16
 FACETS: Final = 10
 FACET_VALUES: Final = 10

@@ -8,15 +8,16 @@
     e-mail            words joined by - / or : stand side by side
 
 It forgives everything: a quote that is never closed, operators without a word and characters
-that mean something to some engine are passed over. Only letters, digits and their marks, and
-the few signs that stand inside words, reach the tree.
+that mean something to some engine are passed over, and so is all that comes after the first 32
+words: whoever pastes a long text finds what has its first words. Only letters, digits and their
+marks, and the few signs that stand inside words, reach the tree.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -28,7 +29,8 @@ from homeport.domain.model.query import All, Fuzzy, Node, Not, Nothing, Phrase, 
 @lru_cache(1024)
 def parse_query(text: str | None, parameter: str = "q") -> Node:
     """The tree for `text`: everything where it is absent or blank, Nothing where it holds no
-    word. Raises Invalid, naming `parameter`, for more than 1 KB of UTF-8.
+    word. Nothing stands in it twice. Raises Invalid, naming `parameter`, for more than 1 KB of
+    UTF-8.
 
     The last ones are kept: each page of a search, and each of its users, asks again.
     """
@@ -39,7 +41,7 @@ def parse_query(text: str | None, parameter: str = "q") -> Node:
             "The query is too long.",
             (Fault(parameter, f"at most {limits.QUERY_BYTES} bytes of UTF-8"),),
         )
-    nodes = tuple(_nodes(text.translate(_PLAIN_QUOTES)))
+    nodes = tuple(_first_words(dict.fromkeys(_nodes(text.translate(_PLAIN_QUOTES)))))
     if not nodes:
         return Nothing()
     return nodes[0] if len(nodes) == 1 and not isinstance(nodes[0], Not) else All(nodes)
@@ -63,19 +65,38 @@ def cut_words(text: str) -> list[str]:
 
 def _nodes(text: str) -> Iterator[Node]:
     for negated, quoted, bare in _PIECE.findall(text):
-        node = _bare(bare) if bare else _side_by_side(split_words(quoted))
-        if node is not None:
-            yield Not(node) if negated else node
+        nodes = _bare(bare) if bare else _side_by_side(split_words(quoted))
+        if not negated:
+            yield from nodes
+        elif len(nodes) > 1:
+            yield Not(All(tuple(dict.fromkeys(nodes))))
+        elif nodes:
+            yield Not(nodes[0])
 
 
-def _bare(piece: str) -> Node | None:
-    """What a piece without spaces means; several things that must all match are one All."""
+def _first_words(nodes: Iterable[Node]) -> Iterator[Node]:
+    """What begins within the first words, which is what a search may take."""
+    count = 0
+    for node in nodes:
+        if count >= limits.QUERY_WORDS:
+            return
+        yield node
+        count += _count_words(node)
+
+
+def _count_words(node: Node) -> int:
+    if isinstance(node, Not):
+        return _count_words(node.node)
+    if isinstance(node, All):
+        return sum(map(_count_words, node.nodes))
+    return len(node.words) if isinstance(node, Phrase) else 1
+
+
+def _bare(piece: str) -> list[Node]:
+    """What a piece without spaces means: things that must all match."""
     if piece.isalnum():
-        return Words(piece)
-    nodes = [node for part in _PART.findall(piece) for node in _part(part)]
-    if len(nodes) > 1:
-        return All(tuple(nodes))
-    return nodes[0] if nodes else None
+        return [Words(piece)]
+    return [node for part in _PART.findall(piece) for node in _part(part)]
 
 
 def _part(part: str) -> Iterator[Node]:
@@ -83,15 +104,14 @@ def _part(part: str) -> Iterator[Node]:
     if words and part.endswith(("*", "~")):
         *words, last = cut_words(part)
         yield Prefix(last) if part.endswith("*") else Fuzzy(last)
-    node = _side_by_side(words)
-    if node is not None:
-        yield node
+    yield from _side_by_side(words)
 
 
-def _side_by_side(words: list[str]) -> Node | None:
-    if not words:
-        return None
-    return Words(words[0]) if len(words) == 1 else Phrase(tuple(words))
+def _side_by_side(words: Sequence[str]) -> list[Node]:
+    """A phrase, where it takes one; else the word, if there is any."""
+    if len(words) > 1:
+        return [Phrase(tuple(words))]
+    return [Words(word) for word in words]
 
 
 def _is_word(text: str) -> bool:

@@ -144,10 +144,11 @@ class Search:
         roles = FieldRoles(self._catalog, request.collection)
         able = self._index.capabilities
         facets = parse_facets(request.facets, roles)
+        match = check_match(parse_query(request.q), able)
         query = SearchQuery(
-            match=check_match(parse_query(request.q), able),
+            match=match,
             scopes=scopes,
-            filters=parse_filters(request.filters, roles, able),
+            filters=parse_filters(request.filters, roles, able, match),
             highlight=parse_highlight(request.highlight, roles),
             sort=parse_sort(request.sort, roles, able),
             limit=check_limit(request.limit, limits.PAGE_ITEMS),

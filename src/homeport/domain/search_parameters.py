@@ -16,25 +16,48 @@ from homeport.domain.filter_parser import (
     to_filters,
 )
 from homeport.domain.model.collection import FieldRole
-from homeport.domain.model.query import All, AnyOf, Filter, Fuzzy, Near, Node, Not, Sort
+from homeport.domain.model.query import (
+    All,
+    AnyOf,
+    Filter,
+    Fuzzy,
+    Near,
+    Node,
+    Not,
+    Prefix,
+    Sort,
+    Words,
+)
 from homeport.domain.place_parser import parse_place
 from homeport.domain.ports.search_index import Capability
 
 
 def parse_filters(
-    given: Sequence[str | Condition], roles: FieldRoles, able: frozenset[Capability]
+    given: Sequence[str | Condition],
+    roles: FieldRoles,
+    able: frozenset[Capability],
+    match: Node,
 ) -> tuple[Filter, ...]:
-    """Raises Invalid, naming each as `filter/0`, `filter/1`, ..., also for what the index is not
-    able to do."""
+    """The filters, none of them twice, of a search for `match`.
+
+    Raises Invalid, naming each as `filter/0`, `filter/1`, ..., also for what the index is not
+    able to do, and for words beyond the limits of a search.
+    """
     if len(given) > limits.FILTERS:
         raise _invalid("filter", f"at most {limits.FILTERS} filters")
-    filters: list[Filter] = []
+    filters: dict[Filter, None] = {}
+    patterns = _count_patterns(match)
     for place, one in enumerate(given):
         parameter = f"filter/{place}"
         condition = parse_condition(one, parameter) if isinstance(one, str) else one
         found = to_filters(condition, roles, parameter)
         _require(_needs(found), able, parameter)
-        filters += found
+        filters |= dict.fromkeys(found)
+        words = [one for one in filters if isinstance(one, Words | Fuzzy)]
+        if len(words) > limits.QUERY_WORDS:
+            raise _invalid(parameter, f"at most {limits.QUERY_WORDS} words in all filters")
+        if patterns + sum(isinstance(one, Fuzzy) for one in words) > limits.QUERY_PATTERNS:
+            raise _invalid(parameter, f"{_TOO_MANY_PATTERNS} in a search, those in q included")
     return tuple(filters)
 
 
@@ -72,9 +95,11 @@ def check_text_field(field: str, roles: FieldRoles) -> None:
 
 
 def check_match(node: Node, able: frozenset[Capability]) -> Node:
-    """`node`, if the index is able to look for it. Raises Invalid, naming `q`, if not."""
+    """`node`, if the index is able to look for it, and may. Raises Invalid, naming `q`, if not."""
     if _is_fuzzy(node):
         _require([Capability.FUZZY], able, "q")
+    if _count_patterns(node) > limits.QUERY_PATTERNS:
+        raise _invalid("q", _TOO_MANY_PATTERNS)
     return node
 
 
@@ -102,6 +127,15 @@ def _is_fuzzy(node: Node) -> bool:
     return isinstance(node, Fuzzy)
 
 
+def _count_patterns(node: Node) -> int:
+    """How many prefixes and words that are nearly so there are in it."""
+    if isinstance(node, All):
+        return sum(map(_count_patterns, node.nodes))
+    if isinstance(node, Not):
+        return _count_patterns(node.node)
+    return isinstance(node, Prefix | Fuzzy)
+
+
 def _needs(filters: Iterable[Filter]) -> list[Capability]:
     found: list[Capability] = []
     for one in filters:
@@ -124,6 +158,7 @@ def _invalid(parameter: str, detail: str) -> Invalid:
     return Invalid("The search cannot be done so.", (Fault(parameter, detail),))
 
 
+_TOO_MANY_PATTERNS: Final = f"at most {limits.QUERY_PATTERNS} words that end in * or ~"
 _LACKING: Final = {
     Capability.GEO: "this backend's search index knows no distances (geo)",
     Capability.FUZZY: "this backend's search index finds no words that are nearly so (fuzzy)",

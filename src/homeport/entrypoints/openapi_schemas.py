@@ -198,7 +198,11 @@ PATCHES: Final = {"RecordPatch": _RECORD_PATCH, "MessagePatch": _MESSAGE_PATCH}
 
 _QUERY: Final = {
     "maxLength": limits.QUERY_BYTES,
-    "description": 'Words, "a phrase", -not, prefix*, nearly~: at most 1,024 bytes of UTF-8.',
+    "description": (
+        'Words, "a phrase", -not, prefix*, nearly~: at most 1,024 bytes of UTF-8. The first '
+        f"{limits.QUERY_WORDS} words count; at most {limits.QUERY_PATTERNS} may end in * or ~, "
+        "those in filters included."
+    ),
 }
 _WHERE: Final = {
     "space": {"description": "Only in this space; `me` for one's own."},
