@@ -106,6 +106,14 @@ def test_a_good_token_is_verified_once_until_it_expires() -> None:
     assert tokens.asked == 2
 
 
+def test_a_token_is_kept_once_however_it_is_written() -> None:
+    tokens = Tokens()
+    authorizer = Authorizer(tokens)
+    for header in ("Bearer a", "bearer a", "BEARER    a", "Bearer a  ", "Bearer \t a"):
+        assert authorizer.context(header, 100.0)["id"] == "a"
+    assert tokens.asked == 1
+
+
 def test_a_bad_token_is_not_kept() -> None:
     tokens = Tokens()
     authorizer = Authorizer(tokens)

@@ -29,6 +29,9 @@ class Authorizer:
         if header is None:
             return self._authorize(None)
         known = self._known.get(header)
+        if known is None:
+            header = _usual(header)  # one token is remembered once, however it is written
+            known = self._known.get(header)
         if known is not None:
             if known[1] > now:
                 return known[0]
@@ -40,3 +43,9 @@ class Authorizer:
                 self._known.pop(next(iter(self._known)))
             self._known[header] = (context, expires)
         return context
+
+
+def _usual(header: str) -> str:
+    """The header as most write it, which says the same."""
+    scheme, _, token = header.partition(" ")
+    return f"Bearer {token.strip()}" if scheme.lower() == "bearer" else header
