@@ -18,8 +18,11 @@ from typing import Final, TextIO
 from homeport.entrypoints.local.settings import LogFormat
 
 FLUSH_SECONDS: Final = 0.2
-BUFFERED_LINES: Final = 100_000
-"""Beyond these, lines are dropped and counted: a stuck reader must not fill the memory."""
+BUFFERED: Final = 16 * 1024 * 1024
+"""Characters beyond which lines are dropped and counted: a stuck reader must not fill the
+memory."""
+PATH: Final = 1024
+"""Characters of a path that a line has."""
 
 
 class LogWriter:
@@ -28,6 +31,7 @@ class LogWriter:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._lines: list[str] = []
+        self._size = 0  # about: threads that add at once may be counted as one until the next flush
         self._dropped = 0
         self._waiting = threading.Event()
         self._stopped = threading.Event()
@@ -36,9 +40,10 @@ class LogWriter:
 
     def add(self, line: str) -> None:
         """Have a line, which ends in a newline, written soon. Any thread may call."""
-        if len(self._lines) >= BUFFERED_LINES:
+        if self._size >= BUFFERED:
             self._dropped += 1
             return
+        self._size += len(line)
         self._lines.append(line)
         if not self._waiting.is_set():
             self._waiting.set()
@@ -62,6 +67,7 @@ class LogWriter:
         count = len(self._lines)
         text = "".join(self._lines[:count])
         del self._lines[:count]
+        self._size = sum(map(len, self._lines))
         if self._dropped:
             text += f'{{"level":"warning","dropped_lines":{self._dropped}}}\n'
             self._dropped = 0
@@ -97,7 +103,7 @@ class AccessLog:
         self._write(
             f'{{"time":"{self._time(now)}","level":"{_level(status)}",'
             f'"request_id":"{request_id}","method":{quoted(method)},"route":"{route}",'
-            f'"path":{quoted(path)},"status":{status},"ms":{milliseconds:.2f},'
+            f'"path":{quoted(path[:PATH])},"status":{status},"ms":{milliseconds:.2f},'
             f'"bytes":{size}{who}}}\n'
         )
 
@@ -113,7 +119,7 @@ class AccessLog:
         size: int,
         identity: str | None,
     ) -> None:
-        shown = quoted(path)[1:-1]
+        shown = quoted(path[:PATH])[1:-1]
         self._write(
             f"{self._time(now)[11:19]} {status} {method:6} {shown}  {milliseconds:.1f} ms\n"
         )
