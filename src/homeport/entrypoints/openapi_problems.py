@@ -38,6 +38,7 @@ _EXAMPLES: Final[dict[str, errors.HomeportError]] = {
     ),
     "TooLarge": errors.TooLarge("The body is over 1,000,000 bytes."),
     "UnsupportedMediaType": problems.UnsupportedMediaType("application/merge-patch+json"),
+    "UnsupportedContentCoding": problems.UnsupportedContentCoding("gzip"),
     "Mismatched": errors.Mismatched("This Idempotency-Key came before with another body."),
     "RateLimited": errors.RateLimited("Too many of these requests from your address.", 12),
     "Internal": problems.Internal(),
@@ -119,7 +120,7 @@ def kinds_of(operation: Operation) -> tuple[str, ...]:
     if operation.caller is Caller.IDENTITY:
         names.append("Unauthenticated")
     if operation.body is not None:
-        names.append("UnsupportedMediaType")
+        names += ["UnsupportedMediaType", "UnsupportedContentCoding"]
     if operation.path_parameters:
         # A slash inside a parameter makes another path.
         names += ["NotFound", "MethodNotAllowed"]

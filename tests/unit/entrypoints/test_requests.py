@@ -9,7 +9,8 @@ from pydantic import BaseModel
 
 from homeport.domain.errors import Invalid
 from homeport.entrypoints import models
-from homeport.entrypoints.lambdas.requests import _SENTENCES, _validated
+from homeport.entrypoints.lambdas.problems import POINTER, problem
+from homeport.entrypoints.lambdas.requests import _SENTENCES, _validated, body_text, parameters
 from homeport.entrypoints.operations import OPERATIONS
 
 MODELS = {
@@ -55,3 +56,48 @@ def test_a_whole_number_in_a_body_may_be_written_with_a_point(limit: float) -> N
 @pytest.mark.parametrize("limit", [20.5, "20", True, None])
 def test_what_is_no_whole_number_is_refused(limit: object) -> None:
     assert told(models.SearchBody, {"limit": limit}) == {"not a whole number"}
+
+
+def test_of_many_unknown_names_twenty_are_told() -> None:
+    names = [f"n{number}" for number in range(100_000)]
+    body: Any = dict.fromkeys(names)
+    for value in (body, {"writes": [body] * 90}):
+        model = models.RefreshBody if value is body else models.BatchBody
+        with pytest.raises(Invalid) as refused:
+            _validated(model, value, as_pointer=True)
+        above = "" if value is body else "/writes/0"
+        told = [(one.pointer, one.detail) for one in refused.value.faults]
+        assert told == [(f"{above}/{name}", "unknown") for name in names[:20]]
+
+
+def test_of_many_other_faults_twenty_are_told() -> None:
+    body = {"writes": [{"op": "none", "collection": "A b"} for _ in range(80)]}
+    with pytest.raises(Invalid) as refused:
+        _validated(models.BatchBody, body, as_pointer=True)
+    assert len(refused.value.faults) == 20
+
+
+def test_a_long_name_is_not_sent_back() -> None:
+    with pytest.raises(Invalid) as refused:
+        _validated(models.RefreshBody, {"n" * 900_000: 1, "refresh_token": ""}, as_pointer=True)
+    assert len(problem(refused.value, "id", "/")["body"]) < POINTER + 500
+
+
+def test_long_queries_are_not_kept() -> None:
+    short, long = "q=" + "x" * 2046, "q=" + "x" * 2047
+    assert parameters(short, models.SearchParameters) is parameters(short, models.SearchParameters)
+    made = parameters(long, models.SearchParameters)
+    assert made == parameters(long, models.SearchParameters)
+    assert made is not parameters(long, models.SearchParameters)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "gzip, br"])
+def test_a_compressed_body_is_refused_by_its_coding(coding: str) -> None:
+    headers = {"content-type": "application/json", "content-encoding": coding}
+    with pytest.raises(Invalid, match=f"not in the coding {coding}") as refused:
+        body_text({"headers": headers, "body": "H4sI", "isBase64Encoded": True}, "application/json")
+    answer = problem(refused.value, "id", "/")
+    assert answer["statusCode"] == 415
+    assert answer["headers"]["accept-encoding"] == "identity"
+    plain = {**headers, "content-encoding": "identity"}
+    assert body_text({"headers": plain, "body": "{}"}, "application/json") == "{}"

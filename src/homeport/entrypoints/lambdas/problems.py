@@ -15,6 +15,8 @@ Result = dict[str, Any]
 """What a handler returns: API Gateway's payload 2.0 answer."""
 
 CONTENT_TYPE: Final = "application/problem+json"
+POINTER: Final = 1024
+"""Characters of a pointer that an answer has."""
 
 
 class UnsupportedMediaType(errors.Invalid):
@@ -23,6 +25,13 @@ class UnsupportedMediaType(errors.Invalid):
     def __init__(self, accepts: str) -> None:
         super().__init__(f"Send the body as {accepts} in UTF-8.")
         self.accepts: Final = accepts
+
+
+class UnsupportedContentCoding(errors.Invalid):
+    """The body is compressed, which no operation takes."""
+
+    def __init__(self, coding: str) -> None:
+        super().__init__(f"Send the body as it is, not in the coding {coding[:64]}.")
 
 
 class MethodNotAllowed(errors.HomeportError):
@@ -45,6 +54,7 @@ _STATUS: Final[dict[type[errors.HomeportError], HTTPStatus]] = {
     errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.Mismatched: HTTPStatus.UNPROCESSABLE_ENTITY,
     UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    UnsupportedContentCoding: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
     errors.Forbidden: HTTPStatus.FORBIDDEN,
     errors.NotFound: HTTPStatus.NOT_FOUND,
@@ -78,11 +88,18 @@ def problem(error: errors.HomeportError, request_id: str, instance: str) -> Resu
         "request_id": request_id,
     }
     if error.faults:
-        body["errors"] = [{"pointer": one.pointer, "detail": one.detail} for one in error.faults]
+        body["errors"] = [
+            {"pointer": _short(one.pointer), "detail": one.detail} for one in error.faults
+        ]
     headers = {"content-type": CONTENT_TYPE, "cache-control": "no-store", **_headers(error)}
     # A pointer or a detail may quote what was sent, and half of a surrogate pair is no UTF-8.
     text = encode(body).encode("utf-8", "replace").decode()
     return {"statusCode": int(status), "headers": headers, "body": text}
+
+
+def _short(pointer: str) -> str:
+    """A pointer quotes names that were sent, which may be as long as a body."""
+    return pointer if len(pointer) <= POINTER else f"{pointer[:POINTER]}..."
 
 
 def _headers(error: errors.HomeportError) -> dict[str, str]:
@@ -100,5 +117,7 @@ def _headers(error: errors.HomeportError) -> dict[str, str]:
             return {"allow": ", ".join(allow)}
         case UnsupportedMediaType(accepts=accepts) if "merge-patch" in accepts:
             return {"accept-patch": accepts}
+        case UnsupportedContentCoding():
+            return {"accept-encoding": "identity"}
         case _:
             return {}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args
 from urllib.parse import parse_qsl
 
 from homeport.domain import limits
@@ -15,13 +16,16 @@ from homeport.domain.model import names, versions
 from homeport.domain.model.data import Json, parse_json
 from homeport.domain.model.identity import Kind, Principal
 from homeport.domain.model.writes import Expect, Expectation
-from homeport.entrypoints.lambdas.problems import UnsupportedMediaType
+from homeport.entrypoints.lambdas.problems import UnsupportedContentCoding, UnsupportedMediaType
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from pydantic.fields import FieldInfo
 
 Event = dict[str, Any]
+Place: TypeAlias = tuple[str | int, ...]
+
+_UNKNOWN: Final = "unknown"
 
 _REASONS = {
     "missing": Unauthenticated("Send an access token: Authorization: Bearer ..."),
@@ -52,6 +56,9 @@ def principal_of(event: Event, now: int) -> Principal:
 def body_text(event: Event, media_type: str) -> str:
     """The body as text. Raises Invalid for a missing one or one that is not UTF-8, TooLarge,
     or UnsupportedMediaType where the content type is not `media_type`."""
+    coding = event["headers"].get("content-encoding", "identity")
+    if coding.strip().lower() != "identity":
+        raise UnsupportedContentCoding(coding)
     declared = event["headers"].get("content-type", "")
     if declared != media_type:
         _check_media_type(declared, media_type)
@@ -97,12 +104,16 @@ def pointed(faults: tuple[Fault, ...], pointers: Mapping[str, str]) -> tuple[Fau
     return tuple(told)
 
 
-@lru_cache(1024)
 def parameters(raw: str, model: type[BaseModel]) -> BaseModel:
     """The query string as `model`; a parameter stands twice only where it may.
 
-    Clients repeat themselves: the last ones are kept, and so the models are not to be changed.
+    Clients repeat themselves: the last short ones are kept, and so the models are not to be
+    changed.
     """
+    return _kept_parameters(raw, model) if len(raw) <= _KEPT else _parameters(raw, model)
+
+
+def _parameters(raw: str, model: type[BaseModel]) -> BaseModel:
     try:
         pairs = parse_qsl(raw, keep_blank_values=True, errors="strict", max_num_fields=100)
     except UnicodeDecodeError:
@@ -123,6 +134,11 @@ def parameters(raw: str, model: type[BaseModel]) -> BaseModel:
     return _validated(model, values, as_pointer=False)
 
 
+_KEPT: Final = 2048
+"""Characters of a query string that is kept."""
+_kept_parameters = lru_cache(1024)(_parameters)
+
+
 def _is_list(annotation: Any) -> bool:
     return getattr(annotation, "__origin__", None) is list
 
@@ -130,17 +146,44 @@ def _is_list(annotation: Any) -> bool:
 def _validated(model: type[BaseModel], value: Json, *, as_pointer: bool) -> BaseModel:
     from pydantic import ValidationError
 
+    where = "body" if as_pointer else "query string"
+    strange = [*islice(_strange(model, value), _FAULTS + 1)]
+    if len(strange) > _FAULTS:  # to be told of each takes longer than all that is asked for
+        faults = [Fault(_place(one, as_pointer=as_pointer), _UNKNOWN) for one in strange[:_FAULTS]]
+        raise Invalid(f"The {where} is not as it should be.", tuple(faults))
     try:
         return model.model_validate(value)
     except ValidationError as exc:
         faults = []
-        for one in exc.errors(include_url=False, include_input=False):
-            parts = [str(part).replace("~", "~0").replace("/", "~1") for part in one["loc"]]
-            where = "".join(f"/{part}" for part in parts) if as_pointer else ".".join(parts)
+        for one in exc.errors(include_url=False, include_input=False)[:_FAULTS]:
+            place = _place(one["loc"], as_pointer=as_pointer)
             field = model.model_fields.get(str(one["loc"][0])) if one["loc"] else None
-            faults.append(Fault(where, _sentence(one["type"], one.get("ctx", {}), field)))
-        where = "body" if as_pointer else "query string"
+            faults.append(Fault(place, _sentence(one["type"], one.get("ctx", {}), field)))
         raise Invalid(f"The {where} is not as it should be.", tuple(faults)) from None
+
+
+_FAULTS: Final = 20
+"""What an answer tells of at most."""
+
+
+def _strange(model: type[BaseModel], value: Json, above: Place = ()) -> Iterator[Place]:
+    """Where names stand that a model has not, those of the models in its lists included."""
+    if not isinstance(value, Mapping):
+        return
+    for name in value:
+        if name not in model.model_fields:
+            yield (*above, name)
+    for name, field in model.model_fields.items():
+        inner = next(iter(get_args(field.annotation)), None)
+        items = value.get(name)
+        if isinstance(inner, type) and hasattr(inner, "model_fields") and isinstance(items, list):
+            for place, item in enumerate(items):
+                yield from _strange(inner, item, (*above, name, place))
+
+
+def _place(parts: Sequence[str | int], *, as_pointer: bool) -> str:
+    escaped = [str(part).replace("~", "~0").replace("/", "~1") for part in parts]
+    return "".join(f"/{part}" for part in escaped) if as_pointer else ".".join(escaped)
 
 
 def _sentence(kind: str, context: Mapping[str, Any], field: FieldInfo | None) -> str:
@@ -175,7 +218,7 @@ _ALPHABETS: Final = {
     names.COLLECTION_PATTERN: names.COLLECTION_ALPHABET,
 }
 _SENTENCES: Final = {
-    "extra_forbidden": "unknown",
+    "extra_forbidden": _UNKNOWN,
     "missing": "missing",
     "string_type": "not a string",
     "list_type": "not an array",
