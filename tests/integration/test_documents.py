@@ -14,7 +14,7 @@ from homeport.domain import errors
 from homeport.entrypoints.cli.arguments import parser
 from homeport.entrypoints.cli.exits import MEANINGS
 from homeport.entrypoints.lambdas import problems
-from homeport.entrypoints.local.listener import BodyIncomplete
+from homeport.entrypoints.local.bodies import BodyIncomplete
 from homeport.entrypoints.operation import PREFIX
 from homeport.entrypoints.operations import OPERATIONS
 from tests import commands
@@ -126,7 +126,7 @@ def test_the_definition_page_has_every_key_with_its_default() -> None:
     definition = Definition()
     for table in (definition.server, definition.limits):
         for name, value in vars(table).items():
-            if name not in ("host", "port", "cors_origins"):
+            if name not in ("host", "port", "cors_origins", "trusted_proxies"):
                 shown = str(value).lower() if isinstance(value, bool) else str(value)
                 assert rows[name].strip() == shown
 

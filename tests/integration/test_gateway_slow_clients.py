@@ -11,7 +11,7 @@ import pytest
 
 from homeport.definition import Definition
 from homeport.entrypoints.lambdas.problems import Result
-from homeport.entrypoints.local import greenlets
+from homeport.entrypoints.local import bodies, greenlets
 from homeport.entrypoints.local.app import settings_of
 from homeport.entrypoints.local.listener import HEAD_BYTES
 from homeport.entrypoints.local.settings import GatewaySettings
@@ -158,3 +158,33 @@ def test_a_body_that_breaks_off_leaves_nothing_behind(broken: str) -> None:
                 connection.send(f"POST /echo HTTP/1.1\r\nHost: h\r\n{broken}")
         assert eventually(lambda: served.log.getvalue().count('"status":') == 50)
         assert left() < before + 5
+
+
+@pytest.mark.parametrize(
+    ("length", "status"), [("Content-Length: 900000", 401), ("Transfer-Encoding: chunked", 401)]
+)
+def test_a_large_body_of_nobody_is_not_waited_for(length: str, status: int) -> None:
+    with running() as served, served.connect() as stranger:
+        stranger.send(f"POST /closed HTTP/1.1\r\nHost: h\r\n{length}\r\n\r\n")
+        answer = stranger.answer()
+        assert (answer.status, answer["connection"]) == (status, "close")
+        assert "Bearer" in answer["www-authenticate"]
+        assert served.post("/closed", b"x" * bodies.SMALL).status == 200
+
+
+def test_large_bodies_on_their_way_have_so_much_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "ROOM", 800_000)
+    slow = "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 150000\r\n\r\n"
+    with running() as served, served.connect() as one:
+        one.send(slow)
+        assert eventually(lambda: served.post("/echo", b"x" * 60_000).status == 503)
+        refused = served.post("/echo", b"x" * 60_000)
+        assert refused["retry-after"] and refused["connection"] == "close"
+        chunk = b"EA60\r\n" + b"x" * 60_000 + b"\r\n0\r\n\r\n"
+        head = b"POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+        assert served.send(head + chunk).status == 503
+        assert served.post("/echo", b"x" * bodies.SMALL).status == 200
+        one.send(b"x" * 150_000)
+        assert one.answer().status == 200
+        assert served.post("/echo", b"x" * 60_000).status == 200
+        assert served.send(head + chunk).status == 200

@@ -243,9 +243,9 @@ class TestMistakes:
                 "[server]\n\nprot = 1",
                 (
                     "homeport.toml:3: server.prot: there is no such key. Did you mean port? "
-                    "Allowed: host, port, cors_origins, access_log, max_waiting_writes, "
-                    "max_requests, head_seconds, body_seconds, answer_seconds, compression, "
-                    "metrics."
+                    "Allowed: host, port, cors_origins, trusted_proxies, access_log, "
+                    "max_waiting_writes, max_requests, head_seconds, body_seconds, "
+                    "answer_seconds, compression, metrics."
                 ),
             ),
             (

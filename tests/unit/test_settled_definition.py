@@ -19,7 +19,11 @@ EVERYTHING: dict[str, Any] = {
         "search_index": "opensearch",
         "push_gateway": {"use": "app.push:Gateway", "options": {"urls": ["a", "b"], "n": 1.5}},
     },
-    "server": {"port": 1, "cors_origins": ["https://a.example", "https://b.example"]},
+    "server": {
+        "port": 1,
+        "cors_origins": ["https://a.example", "https://b.example"],
+        "trusted_proxies": ["10.0.0.0/8"],
+    },
     "limits": {"guests_per_minute": 1},
     "search": {"language": "de", "shadow": "cloudsearch"},
     "collections": {

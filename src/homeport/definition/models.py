@@ -163,6 +163,17 @@ class Adapters(Form):
             )
 
 
+def _networks(proxies: tuple[str, ...]) -> tuple[str, ...]:
+    from ipaddress import ip_network
+
+    for one in proxies:
+        try:
+            ip_network(one)
+        except ValueError:
+            raise ValueError(f'"{one}" is no address and no network, as 10.0.0.0/8') from None
+    return proxies
+
+
 def _origins(origins: tuple[str, ...]) -> tuple[str, ...]:
     for origin in origins:
         if not _ORIGIN.fullmatch(origin):
@@ -178,11 +189,13 @@ class Server(Form):
     """The local server. `port` 0 takes any free one; `access_log` is a line for each request,
     `auto` for people on a terminal and JSON otherwise. Beyond `max_waiting_writes`, or
     `max_requests` at once, callers get 503. A client has `head_seconds` for a request's line
-    and headers, `body_seconds` for its body, and ends after `answer_seconds` without reading."""
+    and headers, `body_seconds` for its body, and ends after `answer_seconds` without reading.
+    What `trusted_proxies` say of where a request comes from is believed."""
 
     host: Annotated[str, Held(min_length=1)] = "127.0.0.1"
     port: Annotated[_Whole, Held(ge=0, le=65535)] = 8090
     cors_origins: Annotated[tuple[str, ...], Prepared(_typed), Checked(_origins)] = ("*",)
+    trusted_proxies: Annotated[tuple[str, ...], Prepared(_typed), Checked(_networks)] = ()
     access_log: Literal["auto", "json", "human", "off"] = "auto"
     max_waiting_writes: Annotated[_Whole, Held(ge=1, le=1_000_000)] = 1000
     max_requests: Annotated[_Whole, Held(ge=1, le=1_000_000)] = 512

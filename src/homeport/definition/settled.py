@@ -90,7 +90,13 @@ def _definition(kept: dict[str, Any]) -> Definition:
     tables: dict[str, Any] = {
         "data_folder": Path(kept["data_folder"]),
         "adapters": Adapters(**{port: Adapter(**one) for port, one in kept["adapters"].items()}),
-        "server": Server(**{**server, "cors_origins": tuple(server["cors_origins"])}),
+        "server": Server(
+            **{
+                **server,
+                "cors_origins": tuple(server["cors_origins"]),
+                "trusted_proxies": tuple(server["trusted_proxies"]),
+            }
+        ),
         "limits": Limits(**kept["limits"]),
         "search": Search(**{**search, "shadow": None if shadow is None else Adapter(**shadow)}),
         "collections": {name: _collection(one) for name, one in kept["collections"].items()},

@@ -15,6 +15,7 @@ undeclared_collections = "allow"   # or "refuse": only the collections declared 
 host = "127.0.0.1"                 # "0.0.0.0" lets other machines in
 port = 8090                        # 0 takes any free one
 cors_origins = ["*"]               # which web pages may call, as in "https://app.example.com"
+trusted_proxies = []               # reverse proxies before it, as in "10.0.0.0/8"
 access_log = "auto"                # a line for each request: json, human, off, or auto: human
                                    # on a terminal, else json
 max_waiting_writes = 1000          # how many writes may wait, and how many requests may be in

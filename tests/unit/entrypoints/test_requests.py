@@ -61,7 +61,8 @@ def test_what_is_no_whole_number_is_refused(limit: object) -> None:
 def test_of_many_unknown_names_twenty_are_told() -> None:
     names = [f"n{number}" for number in range(100_000)]
     body: Any = dict.fromkeys(names)
-    for value in (body, {"writes": [body] * 90}):
+    batch: Any = {"writes": [body] * 90}
+    for value in (body, batch):
         model = models.RefreshBody if value is body else models.BatchBody
         with pytest.raises(Invalid) as refused:
             _validated(model, value, as_pointer=True)
@@ -71,7 +72,7 @@ def test_of_many_unknown_names_twenty_are_told() -> None:
 
 
 def test_of_many_other_faults_twenty_are_told() -> None:
-    body = {"writes": [{"op": "none", "collection": "A b"} for _ in range(80)]}
+    body: Any = {"writes": [{"op": "none", "collection": "A b"} for _ in range(80)]}
     with pytest.raises(Invalid) as refused:
         _validated(models.BatchBody, body, as_pointer=True)
     assert len(refused.value.faults) == 20

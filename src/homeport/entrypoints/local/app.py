@@ -38,6 +38,7 @@ def gateway_for(
         handlers_of(backend),
         operations.routes(),
         settings_of(backend.definition) if settings is None else settings,
+        closed=operations.closed(),
         on_listening=on_listening,
         stream=stream,
     )
@@ -62,6 +63,7 @@ def settings_of(definition: Definition) -> GatewaySettings:
         host=server.host,
         port=server.port,
         origins=server.cors_origins,
+        proxies=server.trusted_proxies,
         log=LogFormat(server.access_log),
         rates=rates_of(definition),
         compress=server.compression,

@@ -12,11 +12,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 from uuid import uuid4
 
-from homeport.domain.errors import HomeportError, Overloaded
+from homeport.domain.errors import HomeportError, Overloaded, Unauthenticated
 from homeport.entrypoints.lambdas.problems import Internal, problem
+from homeport.entrypoints.lambdas.requests import principal_of
 from homeport.entrypoints.local import compression, greenlets
 from homeport.entrypoints.local.access_log import AccessLog
-from homeport.entrypoints.local.authorizer import Authorizer
+from homeport.entrypoints.local.authorizer import Authorizer, Context
+from homeport.entrypoints.local.bodies import SMALL, BodyReader, UnreadBody
 from homeport.entrypoints.local.cors import Cors
 from homeport.entrypoints.local.events import (
     SecondStamp,
@@ -26,8 +28,9 @@ from homeport.entrypoints.local.events import (
     parse_result,
 )
 from homeport.entrypoints.local.limits import ADDRESS, IDENTITY, RateLimiter, network_of
-from homeport.entrypoints.local.listener import BodyReader, Incoming, UnreadBody
+from homeport.entrypoints.local.listener import Incoming
 from homeport.entrypoints.local.metrics import RequestCounts
+from homeport.entrypoints.local.proxies import Proxies
 from homeport.entrypoints.local.routes import Router
 
 Handler: TypeAlias = Callable[[dict[str, Any], Any], Any]
@@ -84,8 +87,11 @@ class Exchanges:
         log: AccessLog | None,
         concurrent: int,
         counts: RequestCounts,
+        closed: frozenset[str] = frozenset(),
+        proxies: Proxies | None = None,
         compress: bool = True,
     ) -> None:
+        """`closed` are the keys of routes that only somebody with a token is served on."""
         self._handlers = dict(handlers)
         self._router = router
         self._authorizer = authorizer
@@ -95,6 +101,8 @@ class Exchanges:
         self._log = log
         self._concurrent = concurrent
         self._count = counts.add
+        self._closed = closed
+        self._proxies = proxies
         self._compress = compress
         self._address_limited = limiter.limits(ADDRESS)
         self._identity_limited = limiter.limits(IDENTITY)
@@ -159,6 +167,8 @@ class Exchanges:
         headers = joined_headers(scope.headers.items())
         exchange.accepted = headers.get("accept-encoding")
         address = address_of(scope.client)
+        if self._proxies is not None:
+            address = self._proxies.client(address, headers.get("x-forwarded-for"))
         if "origin" in headers:
             exchange.cors = self._cors.headers(headers["origin"])
         if self._address_limited:
@@ -173,18 +183,21 @@ class Exchanges:
             self._limiter.take(route.key, network_of(address))
         if self._compress and ("if-none-match" in headers or "if-match" in headers):
             exchange.untag(headers)
+        context = self._authorizer.context(headers.get("authorization"), exchange.now)
+        exchange.identity = identity = context.get("id")
         body: bytes | None = None
-        if "transfer-encoding" in headers:
-            body = self._bodies.read(exchange.incoming, None)
-        elif "content-length" in headers:
-            body = self._bodies.read(exchange.incoming, headers["content-length"])
+        length = headers.get("content-length")
+        if length is not None or "transfer-encoding" in headers:
+            if "transfer-encoding" in headers:
+                length = None
+            if identity is None and route.key in self._closed and _is_large(length):
+                raise UnreadBody(_unknown(context, exchange.now))
+            body = self._bodies.read(exchange.incoming, length, network_of(address))
         # Admission has looked already, but counts nobody whose body is still on its way.
         if self.active >= self._concurrent:
             raise Overloaded("Too many requests are waiting. Try again in a moment.")
         self.active += 1
         try:
-            context = self._authorizer.context(headers.get("authorization"), exchange.now)
-            exchange.identity = identity = context.get("id")
             if identity is not None and self._identity_limited:
                 self._limiter.take(IDENTITY, identity)
             event = build_event(
@@ -269,6 +282,20 @@ def _encoded(
     headers = compression.tagged(headers, coding)
     headers.append(("content-encoding", coding))
     return headers, packed
+
+
+def _is_large(length: str | None) -> bool:
+    """Whether a body is more than is read for nothing."""
+    return length is None or int(length.partition(",")[0]) > SMALL
+
+
+def _unknown(context: Context, now: float) -> HomeportError:
+    """Why nobody is served who brings this context."""
+    try:
+        principal_of({"requestContext": {"authorizer": {"lambda": context}}}, int(now))
+    except Unauthenticated as error:
+        return error
+    return Internal()
 
 
 def _as_problem(exc: Exception) -> tuple[HomeportError, bool]:

@@ -8,7 +8,6 @@ HTTP/1.0 and 1.1 in a thread of its own, keeps connections alive, and answers ma
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import errno
 import socket
 import sys
@@ -18,14 +17,12 @@ from importlib.machinery import PathFinder
 from importlib.util import find_spec, module_from_spec
 from typing import Any, Final, Protocol
 
-from homeport.domain.errors import HomeportError, Invalid, TooLarge
-from homeport.entrypoints.local import greenlets
+from homeport.domain.errors import HomeportError
 
 BACKLOG: Final = 1024
 HEAD_BYTES: Final = 65_536
 """Of a request's line and headers. A little more may get through, never much."""
 _GRANIAN: Final = "granian._granian"
-_CONTEXT: Final = contextvars.Context()
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,89 +198,3 @@ def _scheduler(
 
 def _nothing(*_: object) -> None:
     """Granian would enter and leave asyncio tasks here; there are none."""
-
-
-class BodyIncomplete(Invalid):
-    """The body took too long to arrive, or its connection ended before it did."""
-
-
-class UnreadBody(Exception):
-    """The body will not be read to its end, for the reason that `error` gives: whatever else
-    comes on this connection cannot be told from it."""
-
-    def __init__(self, error: HomeportError) -> None:
-        super().__init__(error.detail)
-        self.error: Final = error
-
-
-class BodyReader:
-    """Reads bodies in greenlets, and gives up on those that take longer than `seconds`."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, most: int, seconds: float) -> None:
-        self._loop = loop
-        self._most = most
-        self._seconds = seconds
-        self._waiting: dict[greenlets.Wakeup, float] = {}
-        self._sweeping = False
-
-    def read(self, incoming: Incoming, length: str | None) -> bytes:
-        """The whole body, or UnreadBody. `length` is the Content-Length, None where the body
-        comes in chunks."""
-        deadline = self._loop.time() + self._seconds
-        if length is not None:
-            # Sent twice with the same value, it is joined by a comma.
-            if int(length.partition(",")[0]) > self._most:
-                raise self._too_large()
-            if length == "0":
-                return b""
-            return self._wait(incoming.proto(), deadline)
-        chunks: list[bytes] = []
-        size = 0
-        stream = incoming.proto.__aiter__()
-        while chunk := self._wait(stream.__anext__(), deadline):
-            size += len(chunk)
-            if size > self._most:
-                raise self._too_large()
-            chunks.append(chunk)
-        return b"".join(chunks)
-
-    def _wait(self, awaitable: Any, deadline: float) -> bytes:
-        """What granian's awaitable comes to. It calls back as a future does, once."""
-        wakeup = greenlets.Wakeup()
-        self._waiting[wakeup] = deadline
-        if not self._sweeping:
-            self._sweeping = True
-            self._loop.call_later(self._seconds / 4, self._sweep)
-        awaitable.add_done_callback(wakeup, context=_CONTEXT)
-        wakeup.wait()
-        self._waiting.pop(wakeup, None)
-        if wakeup.over:
-            awaitable.cancel()  # or the connection would go on waiting for the rest
-            raise _incomplete("The body did not arrive in time.")
-        try:
-            next(awaitable)
-        except StopIteration as done:
-            body: bytes = done.value
-            return body
-        except Exception as exc:
-            # Granian keeps it, and its traceback would keep granian's awaitable: for ever, since
-            # Python's collector does not see through the one to the other.
-            exc.__traceback__ = None
-            raise _incomplete("The connection ended before the body did.") from exc
-        raise _incomplete("The body did not arrive.")
-
-    def _too_large(self) -> UnreadBody:
-        return UnreadBody(TooLarge(f"The body is over {self._most:,} bytes."))
-
-    def _sweep(self) -> None:
-        """One timer for all that wait is cheaper than one for each."""
-        now = self._loop.time()
-        for wakeup in [one for one, deadline in self._waiting.items() if deadline <= now]:
-            wakeup.cancel()
-        self._sweeping = bool(self._waiting)
-        if self._sweeping:
-            self._loop.call_later(self._seconds / 4, self._sweep)
-
-
-def _incomplete(detail: str) -> UnreadBody:
-    return UnreadBody(BodyIncomplete(detail))

@@ -27,12 +27,14 @@ from homeport.entrypoints.local.access_log import (
 )
 from homeport.entrypoints.local.admission import Admission
 from homeport.entrypoints.local.authorizer import Authorizer
+from homeport.entrypoints.local.bodies import BodyReader
 from homeport.entrypoints.local.cors import Cors
 from homeport.entrypoints.local.exchange import Exchanges, Handler
 from homeport.entrypoints.local.limits import RateLimiter
-from homeport.entrypoints.local.listener import BodyReader, Incoming, Listener, Patience, bind
+from homeport.entrypoints.local.listener import Incoming, Listener, Patience, bind
 from homeport.entrypoints.local.memory import QuietTrim, give_back
 from homeport.entrypoints.local.metrics import Metrics
+from homeport.entrypoints.local.proxies import Proxies
 from homeport.entrypoints.local.pumps import Pump, Pumps
 from homeport.entrypoints.local.routes import Router
 from homeport.entrypoints.local.settings import GatewaySettings, LogFormat
@@ -61,7 +63,8 @@ SWITCH_INTERVAL: Final = 0.0005
 class Gateway:
     """Serves `handlers` (function name -> handler) at `routes` (route key -> function name).
 
-    `on_listening` gets the address, `http://host:port`, once requests are taken. Request lines
+    `closed` are the keys of routes that serve nobody without a token. `on_listening` gets the
+    address, `http://host:port`, once requests are taken. Request lines
     and errors are logged to `stream`.
     """
 
@@ -72,10 +75,12 @@ class Gateway:
         routes: Mapping[str, str],
         settings: GatewaySettings,
         *,
+        closed: frozenset[str] = frozenset(),
         on_listening: Callable[[str], None] | None = None,
         stream: TextIO | None = None,
     ) -> None:
         self._backend = backend
+        self._closed = closed
         self._settings = settings
         self._on_listening = on_listening
         self._stream = sys.stderr if stream is None else stream
@@ -151,6 +156,8 @@ class Gateway:
             log=requests,
             concurrent=settings.concurrent_requests,
             counts=self._metrics.requests,
+            closed=self._closed,
+            proxies=Proxies(settings.proxies) if settings.proxies else None,
             compress=settings.compress,
         )
         pool: greenlets.Pool[Incoming] = greenlets.Pool(

@@ -38,6 +38,8 @@ class GatewaySettings:
     port: int = 8090
     origins: tuple[str, ...] = ("*",)
     """Whose pages may call: exact origins, or "*" for everyone's."""
+    proxies: tuple[str, ...] = ()
+    """Reverse proxies that are believed about whose request it is, as addresses or networks."""
     log: LogFormat = LogFormat.AUTO
     rates: Mapping[str, Rate] = field(default_factory=dict)
     """By route key, or ADDRESS or IDENTITY in `limits.py` for all requests of one."""
