@@ -4,7 +4,7 @@
     GET /local/status   whether the index and the messages have caught up
     GET /metrics        what Prometheus scrapes
 
-The first two want an access token; none takes parameters.
+The first two want an access token and take no parameters.
 """
 
 from __future__ import annotations

@@ -85,7 +85,12 @@ class Metrics:
         database = self._backend.database
         if database is not None:
             yield from _commits(database.commits)
-            yield from _embedded(database)
+            adapters = self._backend.definition.adapters
+            if adapters.change_feed.use == "embedded":
+                yield from _changes(database)
+            if adapters.message_queue.use == "embedded":
+                yield from _queue(database)
+            yield from _dead_letters(database)
         lags = self._pumps.lag()
         for name, kind, text, value in (
             ("delivered_total", "counter", "Changes and messages handed on.", "delivered"),
@@ -118,9 +123,9 @@ def _commits(counts: Any) -> Iterator[str]:
     yield from _single(name, "counter", "Commits that failed.", counts.failures)
 
 
-def _embedded(database: Any) -> Iterator[str]:
-    """Backlogs as the data file has them. Consumers of some collections alone pass over the
-    others' changes without moving on, so that their positions tell nothing."""
+def _changes(database: Any) -> Iterator[str]:
+    """The index's backlog, as the data file has it. Consumers of some collections alone pass over
+    the others' changes without moving on, so that their positions tell nothing."""
     behind: list[tuple[Any, Any]] = database.read(
         "SELECT name, (SELECT count(*) FROM (SELECT 1 FROM change_log WHERE version > position"
         " LIMIT ?)) + (SELECT count(*) FROM held_events WHERE consumer = name) FROM consumers"
@@ -133,8 +138,15 @@ def _embedded(database: Any) -> Iterator[str]:
         "Changes that a consumer has still to see: the index's lag.",
         ((_labels(consumer=name), count) for name, count in behind),
     )
+
+
+def _queue(database: Any) -> Iterator[str]:
     (depth,) = database.read("SELECT count(*) FROM queue")[0]
     yield from _single("homeport_queue_depth", "gauge", "Messages in the queue.", depth)
+
+
+def _dead_letters(database: Any) -> Iterator[str]:
+    """Those that are in the data file."""
     dead = database.read("SELECT source, count(*) FROM dead_letters GROUP BY source")
     yield from _family(
         "homeport_dead_letters",
