@@ -6,7 +6,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -16,7 +16,7 @@ import pytest
 
 from homeport.adapters.memory.clock import ManualClock
 from homeport.container import Backend, build
-from homeport.definition import Definition
+from homeport.definition import BUILT_IN, Definition
 from homeport.domain.events import RecordChanged
 from homeport.domain.model.data import Data
 from homeport.domain.model.record import Key
@@ -118,6 +118,15 @@ def test_a_message_is_in_the_queue_until_it_is_delivered(backend: Backend) -> No
         backend.feed.deliver("messaging", backend.messages.watch, 100, ("sent",))
         clock.advance(60.0)
     assert shown(backend)["homeport_queue_depth"] == 0
+
+
+def test_of_a_queue_elsewhere_nothing_is_told(tmp_path: Path) -> None:
+    adapters = {**dict.fromkeys(BUILT_IN, "embedded"), "message_queue": "memory"}
+    made = Definition.of({"adapters": adapters})
+    with closing(build(replace(made, data_folder=tmp_path / "data"))) as backend:
+        names = {name.partition("{")[0] for name in shown(backend)}
+    assert "homeport_commit_writes_count" in names
+    assert "homeport_queue_depth" not in names
 
 
 def test_what_is_given_up_is_a_dead_letter(backend: Backend) -> None:
