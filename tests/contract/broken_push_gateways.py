@@ -49,6 +49,15 @@ class PushesToTheGone(MemoryPushGateway):
         return
 
 
+class ShowsWhatCameBefore(MemoryPushGateway):
+    """Gives a device that was unregistered its old endpoint, and with it what went there."""
+
+    def register(self, target: PushTarget, endpoint: str | None = None) -> str:
+        if endpoint is not None and any(sent[:2] == (endpoint, target) for sent in self.outbox):
+            self._targets.setdefault(endpoint, target)
+        return super().register(target, endpoint)
+
+
 class TakesAnyToken(MemoryPushGateway):
     def register(self, target: PushTarget, endpoint: str | None = None) -> str:
         try:
@@ -96,6 +105,7 @@ GATEWAYS: Final[Sequence[type[MemoryPushGateway]]] = (
     PushesToTheGone,
     TakesAnyToken,
     CountsCharacters,
+    ShowsWhatCameBefore,
     LosesWhatStandsBeside,
     CallsTheDisabledThrottled,
     PushesToTheDisabled,

@@ -111,6 +111,19 @@ def test_the_local_routes(served: Served) -> None:
     assert all(pump["failures"] == 0 for pump in status["pumps"].values())
 
 
+def test_who_signs_in_on_a_phone_is_not_shown_its_former_users_pushes(served: Served) -> None:
+    ann, ben = guest(served), guest(served)
+    device = {"platform": "apns", "token": "cd" * 32}
+    for one in (ann, ben):
+        assert one.send("PUT", "/v1/devices/phone", device).status == 200
+        message = {"to": [one.id], "text": f"for {one.id} only"}
+        assert one.send("POST", "/v1/messages", message).status == 202
+        assert served.gateway.pumps.wait_until_idle(PATIENCE)
+    assert ann.get("/local/pushes").json() == {"items": []}
+    (push,) = ben.get("/local/pushes").json()["items"]
+    assert push["payload"]["aps"]["alert"]["body"] == f"for {ben.id} only"
+
+
 @pytest.mark.parametrize("target", ["/local/pushes", "/local/status"])
 def test_the_local_routes_want_a_token(served: Served, target: str) -> None:
     answer = served.get(target)

@@ -53,24 +53,32 @@ class Devices:
     def of(self, identity: str) -> tuple[Device, ...]:
         """The devices of any identity, for the backend's own use."""
         records = _all(self._store, names.hidden_space(identity), DEVICES)
-        return tuple(_device(one.key.id, one.data) for one in records if one.data is not None)
+        return tuple(found for one in records if (found := _device(one)) is not None)
 
     def put(self, principal: Principal, id: str, target: PushTarget) -> Device:
         """Register a device, or register it again: apps do so at every start.
 
-        A token that another device holds, of whichever identity, moves here. Raises Invalid
-        for a token that the platform would not take and Conflict for a 21st device.
+        A token that another device holds, of whichever identity, moves here; the endpoint that
+        another identity had for it ends. Raises Invalid for a token that the platform would not
+        take and Conflict for a 21st device.
         """
         key = _device_key(principal.id, names.check_id("device", id))
         check_target(target)
         for _ in range(_ATTEMPTS):
             own = self._store.get(key)
-            known = _device(id, own.data) if own is not None and own.data is not None else None
+            known = _device(own)
             if known is None and len(self.of(principal.id)) >= limits.DEVICES:
                 raise Conflict(f"An identity has at most {limits.DEVICES} devices.")
             # Read before the endpoint is: whoever lets go of the token since, and of the
             # endpoint with it, makes the write below fail.
             binding = self._store.get(_token_key(target))
+            held = self._holder(binding, _binding(principal.id, id))
+            others = held is not None and held.key.space != key.space
+            former = _device(held) if others else None
+            if former is not None:
+                # What went to somebody else on this phone, or is just going there, stays with
+                # the endpoint that they had.
+                self._push.unregister(former.endpoint)
             endpoint = self._push.register(target, known.endpoint if known else None)
             device = Device(id, target, endpoint, self._clock.now())
             replaces = known is not None and known.endpoint != endpoint
@@ -78,8 +86,11 @@ class Devices:
                 self._push.unregister(known.endpoint)
             writes = [Put(key, principal.id, _data(device), _as_read(own))]
             try:
-                self._store.write([*writes, *self._rebind(principal.id, device, known, binding)])
+                rebinding = self._rebind(principal.id, device, known, binding, held)
+                self._store.write([*writes, *rebinding])
             except WriteRefused:
+                if former is not None:
+                    self._renew(target)
                 if known is not None and replaces:
                     self._renew(known.target)
                 continue
@@ -100,9 +111,9 @@ class Devices:
         for _ in range(_ATTEMPTS):
             key = _device_key(identity, id)
             own = self._store.get(key)
-            if own is None or own.data is None:
+            device = _device(own)
+            if own is None or device is None:
                 return False
-            device = _device(id, own.data)
             if registered is not None and device.registered != registered:
                 return False
             # First of all: whoever registers the token meanwhile then gets another endpoint.
@@ -126,9 +137,9 @@ class Devices:
             identity = binding.data["identity"]
             key = _device_key(identity, binding.data["device"])
             held = self._store.get(key)
-            if held is None or held.data is None:
+            device = _device(held)
+            if held is None or device is None:
                 return
-            device = _device(key.id, held.data)
             endpoint = self._push.register(target, device.endpoint)
             if endpoint == device.endpoint:
                 return
@@ -138,20 +149,29 @@ class Devices:
                 return
         raise Unavailable("This device is being changed elsewhere.")
 
+    def _holder(self, binding: Record | None, wanted: Data) -> Record | None:
+        """The device that has a token by its binding, if it is not the one that is wanted."""
+        if binding is None or binding.data is None or binding.data == wanted:
+            return None
+        held = self._store.get(_device_key(binding.data["identity"], binding.data["device"]))
+        return None if held is None or held.deleted else held
+
     def _rebind(
-        self, identity: str, device: Device, known: Device | None, binding: Record | None
+        self,
+        identity: str,
+        device: Device,
+        known: Device | None,
+        binding: Record | None,
+        held: Record | None,
     ) -> Sequence[Write]:
-        """The writes that give `device` its token, and take it from whoever had it."""
+        """The writes that give `device` its token, and take it from the one that held it."""
         key = _token_key(device.target)
-        data = _binding(identity, device)
+        data = _binding(identity, device.id)
         if binding is not None and binding.data == data:
             return []
         writes: _Writes = [Put(key, identity, data, _as_read(binding))]
-        if binding is not None and binding.data is not None:
-            former = _device_key(binding.data["identity"], binding.data["device"])
-            held = self._store.get(former)
-            if held is not None and held.data is not None:
-                writes.append(Delete(former, identity, held.version))
+        if held is not None:
+            writes.append(Delete(held.key, identity, held.version))
         if known is not None and known.target != device.target:
             writes += self._unbind(identity, known)
         return writes
@@ -160,7 +180,7 @@ class Devices:
         """The write that frees the token of `device`, if it still is the device's."""
         key = _token_key(device.target)
         binding = self._store.get(key)
-        if binding is None or binding.data != _binding(identity, device):
+        if binding is None or binding.data != _binding(identity, device.id):
             return []
         return [Delete(key, identity, binding.version)]
 
@@ -251,8 +271,8 @@ def _token_key(target: PushTarget) -> Key:
     return Key(f".token-{digest}", TOKENS, "holder")
 
 
-def _binding(identity: str, device: Device) -> Data:
-    return Data.of({"identity": identity, "device": device.id})
+def _binding(identity: str, device: str) -> Data:
+    return Data.of({"identity": identity, "device": device})
 
 
 def _data(device: Device) -> Data:
@@ -268,6 +288,10 @@ def _data(device: Device) -> Data:
     )
 
 
-def _device(id: str, data: Data) -> Device:
+def _device(record: Record | None) -> Device | None:
+    """None where there is none, or no longer."""
+    if record is None or record.data is None:
+        return None
+    data = record.data
     target = PushTarget(Platform(data["platform"]), Environment(data["environment"]), data["token"])
-    return Device(id, target, data["endpoint"], data["registered"])
+    return Device(record.key.id, target, data["endpoint"], data["registered"])

@@ -137,9 +137,13 @@ class PushGatewayContract(Contract):
     def test_what_was_unregistered_can_come_back(self, gateway: PushGateway) -> None:
         target = apns()
         endpoint = gateway.register(target)
+        gateway.send(endpoint, Push({"aps": {"alert": {"body": "For who had it before"}}}))
         gateway.unregister(endpoint)
         again = gateway.register(target, endpoint)
         assert gateway.send(again, HELLO) is PushOutcome.ACCEPTED
+        if self.keeps_pushes:
+            self.settle()
+            assert self.pushed(gateway, again) == [(target, HELLO)]
 
     @final
     @pytest.mark.parametrize("tell_endpoint", [True, False])

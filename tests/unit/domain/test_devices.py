@@ -141,13 +141,59 @@ class TestDevices:
         after = world.devices.put(BOB, "mobile", phone(1))
         assert world.ids(ANN) == []
         assert world.ids(BOB) == ["mobile"]
-        assert after.endpoint == before.endpoint
         assert world.reached(after.endpoint)
+        assert not world.reached(before.endpoint)
+
+    @pytest.mark.parametrize("known", [True, False])
+    def test_who_takes_a_token_is_not_shown_what_came_before(
+        self, world: World, *, known: bool
+    ) -> None:
+        if known:
+            world.devices.put(BOB, "mobile", phone(2))
+        before = world.devices.put(ANN, "phone", phone(1))
+        world.push.send(before.endpoint, Push({"for": "ann only"}))
+        after = world.devices.put(BOB, "mobile", phone(1))
+        # As a worker does that read ANN's devices a moment ago.
+        assert world.push.send(before.endpoint, Push({"for": "ann"})) is PushOutcome.STALE
+        world.devices.forget(ANN.id, before)
+        assert world.push.recent([after.endpoint]) == []
+        mine = Push({"for": "bob"})
+        world.push.send(after.endpoint, mine)
+        assert world.push.recent([after.endpoint]) == [(after.endpoint, phone(1), mine)]
+        assert world.devices.list(BOB) == (after,)
+
+    def test_nor_is_who_takes_it_back(self, world: World) -> None:
+        world.devices.put(ANN, "phone", phone(1))
+        theirs = world.devices.put(BOB, "mobile", phone(1))
+        world.push.send(theirs.endpoint, Push({"for": "bob only"}))
+        again = world.devices.put(ANN, "phone", phone(1))
+        assert world.push.recent([again.endpoint]) == []
+        assert world.reached(again.endpoint)
+
+    def test_who_keeps_a_token_that_another_one_could_not_take_is_reached(
+        self, world: World
+    ) -> None:
+        def register_again() -> None:
+            world.devices.put(ANN, "phone", phone(1))
+            world.store.meanwhile = fill_up
+
+        def fill_up() -> None:
+            for number in range(limits.DEVICES):
+                world.devices.put(BOB, f"mobile-{number}", phone(100 + number))
+
+        world.devices.put(ANN, "phone", phone(1))
+        world.push.before_unregister = register_again
+        with pytest.raises(Conflict):
+            world.devices.put(BOB, "one-more", phone(1))
+        (device,) = world.devices.list(ANN)
+        assert world.reached(device.endpoint)
 
     def test_a_token_moves_between_ones_own_devices_too(self, world: World) -> None:
-        world.devices.put(ANN, "old-name", phone(1))
-        world.devices.put(ANN, "new-name", phone(1))
+        before = world.devices.put(ANN, "old-name", phone(1))
+        after = world.devices.put(ANN, "new-name", phone(1))
         assert world.ids(ANN) == ["new-name"]
+        assert after.endpoint == before.endpoint
+        assert world.reached(after.endpoint)
 
     def test_swapping_tokens_leaves_each_with_one(self, world: World) -> None:
         world.devices.put(ANN, "phone", phone(1))

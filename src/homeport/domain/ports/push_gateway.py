@@ -33,7 +33,8 @@ class PushGateway(Protocol):
         ...
 
     def unregister(self, endpoint: str) -> None:
-        """Forget an endpoint; nothing happens where there is none."""
+        """Forget an endpoint; nothing happens where there is none. What its device gets next
+        has nothing to do with it: whatever shows pushes shows none from before."""
         ...
 
     def send(self, endpoint: str, push: Push) -> PushOutcome:
