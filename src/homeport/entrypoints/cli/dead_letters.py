@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from homeport.entrypoints.cli.exits import Exit, fail
 from homeport.entrypoints.cli.opening import definition_of, opened_anyway
+from homeport.entrypoints.cli.printing import printable
 from homeport.entrypoints.cli.report import table
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def _show(letters: DeadLetters, arguments: Namespace) -> int:
         if number:
             print()
         for name, value in one.items():
-            print(f"{name:8}  {value if isinstance(value, str) else json.dumps(value)}")
+            text = value if isinstance(value, str) else json.dumps(value)
+            print(f"{name:8}  {printable(text, in_lines=True)}")
     return Exit.OK
 
 

@@ -6,6 +6,8 @@ import sys
 from enum import IntEnum
 from typing import Final, NoReturn
 
+from homeport.entrypoints.cli.printing import printable
+
 
 class Exit(IntEnum):
     """What a command's end means to a script."""
@@ -41,7 +43,7 @@ class Failure(Exception):
 
 
 def complain(sentence: str) -> None:
-    print(f"homeport: {sentence}", file=sys.stderr)
+    print(f"homeport: {printable(sentence, in_lines=True)}", file=sys.stderr)
 
 
 def fail(code: Exit, sentence: str) -> NoReturn:

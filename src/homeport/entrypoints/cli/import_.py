@@ -19,6 +19,7 @@ from homeport.entrypoints.cli.exits import Exit, Failure, complain, fail
 from homeport.entrypoints.cli.export import STANDARD
 from homeport.entrypoints.cli.lines import Line, lines
 from homeport.entrypoints.cli.opening import definition_of, opened
+from homeport.entrypoints.cli.printing import printable
 from homeport.entrypoints.cli.progress import progress
 
 _LISTED: Final = 100
@@ -38,7 +39,7 @@ class _Refused:
     def add(self, number: int, detail: str, faults: tuple[Fault, ...]) -> None:
         self.count += 1
         told = "; ".join(f"{one.pointer or '(the whole)'}: {one.detail}" for one in faults)
-        complain(f"line {number:,}: {detail}{' ' if told else ''}{told}")
+        complain(f"line {number:,}: {printable(f'{detail} {told}'.strip())}")
         if len(self.listed) < _LISTED:
             errors = [{"pointer": one.pointer, "detail": one.detail} for one in faults]
             self.listed.append({"line": number, "detail": detail, "errors": errors})

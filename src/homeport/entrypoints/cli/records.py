@@ -16,6 +16,7 @@ from homeport.domain.model.data import Data, encode
 from homeport.domain.model.writes import Expect, Expectation
 from homeport.entrypoints.cli.exits import Exit, Failure, fail
 from homeport.entrypoints.cli.opening import definition_of, opened_anyway, refused
+from homeport.entrypoints.cli.printing import printable
 from homeport.entrypoints.cli.report import print_page
 from homeport.entrypoints.lambdas.answers import version_time_text
 
@@ -150,11 +151,7 @@ def _text(value: Any, *, in_lines: bool = True) -> str:
         text = json.dumps(value, indent=2, ensure_ascii=False) if in_lines else encode(value)
     except TypeError:
         text = encode(value)
-    if text.isprintable():
-        return text
-    return "".join(
-        one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text
-    )
+    return printable(text, in_lines=True)
 
 
 _ACTIONS: Final = {"get": _get, "list": _list, "put": _put}

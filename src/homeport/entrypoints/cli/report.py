@@ -9,6 +9,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TextIO
 
+from homeport.entrypoints.cli.printing import printable
+
 _MARK: Final = re.compile(r"<em>(.*?)</em>", re.DOTALL)
 _WIDTH: Final = 88
 
@@ -63,7 +65,8 @@ class Report:
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines whose columns stand below each other."""
+    """Lines whose columns stand below each other, and which show what users wrote."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -13,6 +13,7 @@ from homeport.domain.errors import HomeportError, Invalid
 from homeport.domain.schemas import Checked, check_stored
 from homeport.entrypoints.cli.exits import Exit, Failure, fail
 from homeport.entrypoints.cli.opening import definition_of, opened, refused, viewed
+from homeport.entrypoints.cli.printing import printable
 from homeport.entrypoints.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def _print(name: str, checked: Checked) -> None:
     for one in checked.unfit:
         print(f"  {'/'.join(one.key)}")
         for fault in one.faults:
-            print(f"    {fault.pointer or '(the whole)'}: {fault.detail}")
+            print(f"    {printable(fault.pointer) or '(the whole)'}: {printable(fault.detail)}")
     if checked.unfit_count > len(checked.unfit):
         print(f"  and {checked.unfit_count - len(checked.unfit):,} more")
 
