@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -122,6 +123,19 @@ def test_who_signs_in_on_a_phone_is_not_shown_its_former_users_pushes(served: Se
     assert ann.get("/local/pushes").json() == {"items": []}
     (push,) = ben.get("/local/pushes").json()["items"]
     assert push["payload"]["aps"]["alert"]["body"] == f"for {ben.id} only"
+
+
+def test_the_limit_of_devices_holds_for_many_at_once(served: Served) -> None:
+    ann = guest(served)
+
+    def put(number: int) -> int:
+        device = {"platform": "apns", "token": f"{number:064x}"}
+        return ann.send("PUT", f"/v1/devices/phone-{number}", device).status
+
+    with ThreadPoolExecutor(40) as pool:
+        statuses = list(pool.map(put, range(40)))
+    assert Counter(statuses) == {200: 20, 409: 20}
+    assert len(ann.get("/v1/devices").json()["items"]) == 20
 
 
 @pytest.mark.parametrize("target", ["/local/pushes", "/local/status"])

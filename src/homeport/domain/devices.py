@@ -1,7 +1,8 @@
 """Devices that an identity can be pushed to, and the identities that it wants nothing from.
 
-Both are records in the identity's hidden space. A token belongs to one identity at a time: a
-binding, in a hidden space of its own, says to whom, and moves together with the device.
+Both are records in the identity's hidden space, up to a number that holds however many are
+added at once. A token belongs to one identity at a time: a binding, in a hidden space of its
+own, says to whom, and moves together with the device.
 """
 
 from __future__ import annotations
@@ -28,11 +29,14 @@ from homeport.domain.ports.record_store import Order, RecordStore
 DEVICES: Final = "devices"
 BLOCKS: Final = "blocks"
 TOKENS: Final = "tokens"
+GATES: Final = "gates"
 
 _Writes: TypeAlias = list[Write]
 
 _ATTEMPTS = 5
 """How often a change is tried that others keep getting in the way of."""
+_BLOCK_ATTEMPTS = 25
+"""The same for blocks, which an app may bring many of at once."""
 
 _is_apns_token = re.compile(r"(?:[0-9A-Fa-f]{2}){1,200}\Z").match
 _is_fcm_token = re.compile(r"[!-~]+\Z").match
@@ -64,14 +68,15 @@ class Devices:
         """
         key = _device_key(principal.id, names.check_id("device", id))
         check_target(target)
-        for _ in range(_ATTEMPTS):
-            own = self._store.get(key)
+        gate = _gate_key(principal.id, DEVICES)
+        # Who is refused at the gate is so because another device got in: 20 times at most.
+        for _ in range(_ATTEMPTS + limits.DEVICES):
+            # The binding is read before the endpoint is: whoever lets go of the token since, and
+            # of the endpoint with it, makes the write below fail.
+            own, binding, passed = self._store.get_many([key, _token_key(target), gate])
             known = _device(own)
             if known is None and len(self.of(principal.id)) >= limits.DEVICES:
                 raise Conflict(f"An identity has at most {limits.DEVICES} devices.")
-            # Read before the endpoint is: whoever lets go of the token since, and of the
-            # endpoint with it, makes the write below fail.
-            binding = self._store.get(_token_key(target))
             held = self._holder(binding, _binding(principal.id, id))
             others = held is not None and held.key.space != key.space
             former = _device(held) if others else None
@@ -84,7 +89,9 @@ class Devices:
             replaces = known is not None and known.endpoint != endpoint
             if known is not None and replaces:
                 self._push.unregister(known.endpoint)
-            writes = [Put(key, principal.id, _data(device), _as_read(own))]
+            writes: _Writes = [Put(key, principal.id, _data(device), _as_read(own))]
+            if known is None:
+                writes.append(_pass(gate, principal.id, passed))
             try:
                 rebinding = self._rebind(principal.id, device, known, binding, held)
                 self._store.write([*writes, *rebinding])
@@ -200,12 +207,20 @@ class Blocks:
         """Take no more messages from `identity`, who does not learn it and need not exist.
         Raises Conflict for the 1,001st."""
         key = block_key(principal.id, names.check_id("identity", identity))
-        there = self._store.get(key)
-        if there is not None and not there.deleted:
+        gate = _gate_key(principal.id, BLOCKS)
+        for _ in range(_BLOCK_ATTEMPTS):
+            there, passed = self._store.get_many([key, gate])
+            if there is not None and not there.deleted:
+                return
+            if len(self.list(principal)) >= limits.BLOCKS:
+                raise Conflict(f"An identity blocks at most {limits.BLOCKS} others.")
+            try:
+                block = Put(key, principal.id, Data.of({}), Expect.ABSENT)
+                self._store.write([block, _pass(gate, principal.id, passed)])
+            except WriteRefused:
+                continue
             return
-        if len(self.list(principal)) >= limits.BLOCKS:
-            raise Conflict(f"An identity blocks at most {limits.BLOCKS} others.")
-        self._store.write([Put(key, principal.id, Data.of({}))])
+        raise Unavailable("Too many are being blocked at once.")
 
     def delete(self, principal: Principal, identity: str) -> None:
         """Take messages from `identity` again. Raises NotFound where it was not blocked."""
@@ -214,6 +229,17 @@ class Blocks:
             self._store.write([Delete(key, principal.id)])
         except WriteRefused:
             raise NotFound from None
+
+
+def _gate_key(identity: str, collection: str) -> Key:
+    """What every new record of a collection with a limit passes through. It is read before the
+    records are counted and written with the new one, which is refused if another has passed
+    meanwhile. What leaves goes freely."""
+    return Key(names.hidden_space(identity), GATES, collection)
+
+
+def _pass(gate: Key, identity: str, read: Record | None) -> Write:
+    return Put(gate, identity, Data.of({}), _as_read(read))
 
 
 def _all(store: RecordStore, space: str, collection: str) -> Iterator[Record]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -31,8 +32,10 @@ class BusyStore(MemoryRecordStore):
     """A store in which somebody else gets in just before each of the next writes."""
 
     meanwhile: Callable[[], object] | None = None
+    writes = 0
 
     def write(self, writes: Sequence[Write], guard: Guard | None = None) -> list[Record]:
+        self.writes += 1
         meanwhile, self.meanwhile = self.meanwhile, None
         if meanwhile is not None:
             meanwhile()
@@ -230,6 +233,32 @@ class TestDevices:
         world.devices.put(BOB, "phone", phone(20))
         assert len(world.devices.list(ANN)) == 20
 
+    def test_20_are_the_most_also_of_60_that_come_at_once(self, world: World) -> None:
+        refused: list[str] = []
+
+        def put(number: int) -> None:
+            """All of them have counted before the first one is written."""
+            if number < 60:
+                world.store.meanwhile = lambda: put(number + 1)
+                try:
+                    world.devices.put(ANN, f"phone-{number}", phone(number))
+                except Conflict as exc:
+                    refused.append(exc.detail)
+
+        put(0)
+        assert len(world.devices.list(ANN)) == 20
+        assert refused == ["An identity has at most 20 devices."] * 40
+        world.devices.delete(ANN, world.ids(ANN)[0])
+        world.devices.put(ANN, "one-more", phone(61))
+        assert len(world.devices.list(ANN)) == 20
+
+    def test_a_known_device_does_not_stand_in_the_way_of_a_new_one(self, world: World) -> None:
+        world.devices.put(ANN, "phone", phone(1))
+        world.store.meanwhile = lambda: world.devices.put(ANN, "phone", phone(1))
+        before = world.store.writes
+        world.devices.put(ANN, "tablet", phone(2))
+        assert world.store.writes == before + 2
+
     def test_a_deleted_device_is_gone(self, world: World) -> None:
         device = world.devices.put(ANN, "phone", phone(1))
         with pytest.raises(NotFound):
@@ -358,6 +387,43 @@ class TestBlocks:
         with pytest.raises(Conflict):
             blocks.put(ANN, "one-more")
         blocks.put(ANN, "id-0")
+
+    def test_they_are_the_most_also_of_many_that_come_at_once(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("homeport.domain.limits.BLOCKS", 5)
+        blocks = Blocks(world.store)
+        refused: list[str] = []
+
+        def put(number: int) -> None:
+            if number < 20:
+                world.store.meanwhile = lambda: put(number + 1)
+                try:
+                    blocks.put(ANN, f"id-{number}")
+                except Conflict as exc:
+                    refused.append(exc.detail)
+
+        put(0)
+        assert len(blocks.list(ANN)) == 5
+        assert len(refused) == 15
+
+    def test_the_same_at_once_is_one(self, world: World) -> None:
+        blocks = Blocks(world.store)
+        world.store.meanwhile = lambda: blocks.put(ANN, "bob")
+        blocks.put(ANN, "bob")
+        assert blocks.list(ANN) == ("bob",)
+
+    def test_it_gives_up_where_others_never_let_through(self, world: World) -> None:
+        blocks = Blocks(world.store)
+        numbers = itertools.count()
+
+        def again() -> None:
+            blocks.put(ANN, f"id-{next(numbers)}")
+            world.store.meanwhile = again
+
+        world.store.meanwhile = again
+        with pytest.raises(Unavailable):
+            blocks.put(ANN, "bob")
 
     def test_an_id_is_named_where_it_is_none(self, world: World) -> None:
         attempts: tuple[tuple[str, Callable[[], object]], ...] = (
