@@ -16,7 +16,7 @@ import pytest
 
 from homeport.adapters.embedded import migrations
 from homeport.adapters.embedded.database import Database
-from homeport.adapters.embedded.folder import FolderInUse
+from homeport.adapters.embedded.folder import FolderInUse, FolderUnusable
 from homeport.adapters.embedded.migrations import MIGRATIONS, migrate
 from homeport.domain.errors import Invalid, Unavailable
 
@@ -180,7 +180,7 @@ def test_a_failed_migration_leaves_everything_as_it_was(tmp_path: Path) -> None:
     before = connection.execute(schema).fetchall()
     works = "CREATE TABLE extra (a); UPDATE settings SET value = 'lost'"
     fails = "DROP TABLE memberships; INSERT INTO nowhere VALUES (1)"
-    with pytest.raises(apsw.SQLError, match="nowhere"):
+    with pytest.raises(FolderUnusable, match="nowhere"):
         migrate(connection, (*MIGRATIONS, works, fails))
     assert connection.execute(schema).fetchall() == before
     assert connection.execute("PRAGMA user_version").get == len(MIGRATIONS)
@@ -192,7 +192,7 @@ def test_a_failed_migration_leaves_everything_as_it_was(tmp_path: Path) -> None:
 
 def test_a_failed_first_migration_leaves_an_empty_database(tmp_path: Path) -> None:
     connection = apsw.Connection(str(tmp_path / "homeport.db"))
-    with pytest.raises(apsw.SQLError):
+    with pytest.raises(FolderUnusable):
         migrate(connection, (*MIGRATIONS, "INSERT INTO nowhere VALUES (1)"))
     assert connection.execute("SELECT count(*) FROM sqlite_schema").get == 0
     connection.close()

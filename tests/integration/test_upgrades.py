@@ -5,16 +5,18 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import apsw
 import pytest
 
 from homeport.adapters.embedded import migrations
 from homeport.adapters.embedded.database import Database
+from homeport.adapters.embedded.folder import FolderUnusable
 from homeport.adapters.embedded.migrations import MIGRATIONS
 from homeport.container import build
 from homeport.definition import Definition
 from homeport.domain.model.membership import Membership, Role
 from homeport.domain.model.record import Key
+from homeport.entrypoints.cli.arguments import run
+from homeport.entrypoints.cli.exits import Exit
 
 FOLDERS = Path(__file__).parents[1] / "fixtures" / "data-folders"
 SCHEMAS = range(1, len(MIGRATIONS) + 1)
@@ -25,6 +27,13 @@ EXACT = '{"title":"Grüße","exact":12345678901234567890.123456789,"place":{"n":
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A copy of a folder as the program of that schema left it."""
     return Path(shutil.copytree(FOLDERS / f"schema-{request.param}", tmp_path / "data"))
+
+
+SENTENCE = (
+    f"The data cannot be brought from schema {len(MIGRATIONS)} to {len(MIGRATIONS) + 2} (no such "
+    "table: nowhere). Nothing in it was changed: go on with the version of homeport that wrote "
+    "it, and report this."
+)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -54,14 +63,17 @@ def test_it_opens_and_keeps_everything(folder: Path) -> None:
 
 
 def test_a_failed_migration_leaves_every_byte(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = contents(folder)
     works = "CREATE TABLE extra (a); UPDATE records SET data = 'lost'"
     steps = (*MIGRATIONS, works, "DROP TABLE memberships; INSERT INTO nowhere VALUES (1)")
     with monkeypatch.context() as broken:
         broken.setattr(migrations.migrate, "__defaults__", (steps,))
-        with pytest.raises(apsw.SQLError, match="nowhere"):
+        with pytest.raises(FolderUnusable) as refused:
             Database(folder)
+        assert run(["records", "list", "me", "notes", "--data", str(folder)]) == Exit.FOLDER
+    assert refused.value.detail == SENTENCE
+    assert capsys.readouterr().err == f"homeport: {SENTENCE}\n"
     assert contents(folder) == before
     Database(folder).close()

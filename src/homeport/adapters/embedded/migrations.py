@@ -11,7 +11,8 @@ from typing import Final
 
 import apsw
 
-from homeport.adapters.embedded.folder import FolderInUse, NewerSchema
+from homeport.adapters.embedded import engine
+from homeport.adapters.embedded.folder import FolderInUse, FolderUnusable, NewerSchema
 
 _RECORDS = """
 CREATE TABLE records (
@@ -144,20 +145,27 @@ MIGRATIONS: Final[tuple[str, ...]] = (_RECORDS + _CHANGE_FEED + _SERVICES,)
 def migrate(connection: apsw.Connection, migrations: Sequence[str] = MIGRATIONS) -> None:
     """Bring the file to the newest schema, in one transaction: all of the steps or none.
 
-    Raises NewerSchema, with the file untouched, for one that a newer program has written.
+    Raises NewerSchema, with the file untouched, for one that a newer program has written, and
+    FolderUnusable for one that a step does not fit.
     """
     seen = _seen(connection, migrations)
     if seen == len(migrations):
         return
-    connection.execute("BEGIN IMMEDIATE")
     try:
+        connection.execute("BEGIN IMMEDIATE")
         for step in migrations[seen:]:
             connection.execute(step)
         connection.execute(f"PRAGMA user_version = {len(migrations)}")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
+        connection.execute("COMMIT")
+    except BaseException as exc:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        if not isinstance(exc, apsw.Error) or isinstance(exc, engine.TROUBLE):
+            raise
+        raise FolderUnusable(
+            f"The data cannot be brought from schema {seen} to {len(migrations)} ({exc}). Nothing "
+            "in it was changed: go on with the version of homeport that wrote it, and report this."
+        ) from exc
 
 
 def check_current(connection: apsw.Connection, migrations: Sequence[str] = MIGRATIONS) -> None:
