@@ -26,7 +26,7 @@ from homeport.definition import load
 from homeport.domain import exporting
 from homeport.domain.events import RecordChanged
 from homeport.domain.exporting import entries
-from homeport.domain.interchange import LINE_BYTES
+from homeport.domain.interchange import LINE_BYTES, render
 from homeport.domain.model.data import Data
 from homeport.domain.model.membership import Membership, Role
 from homeport.domain.model.record import Key
@@ -335,6 +335,26 @@ def test_a_killed_export_goes_on(folder: Path, page: str) -> None:
     assert len(left) < (folder / "whole.jsonl").stat().st_size
     assert run(["export", "part.jsonl", "--data", "data", "--resume"]) == Exit.OK
     assert content(folder / "part.jsonl") == content(folder / "whole.jsonl")
+
+
+def test_nobody_becomes_a_member_of_a_private_space(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backend = opened(folder, "data")
+    owner = backend.identity_provider.guest().identity.id
+    backend.close()
+    file = folder / "a.jsonl"
+    assert run(["export", str(file), "--data", "data", "--space", "s0", "--json"]) == Exit.OK
+    capsys.readouterr()
+    lines = file.read_text().splitlines()
+    lines[1] = render(Membership(owner, "mallory", Role.OWNER))
+    file.write_text("\n".join(lines) + "\n")
+    assert run(["import", str(file), "--data", "data", "--json"]) == Exit.FAILED
+    done = summary(capsys)
+    assert [(one["line"], one["errors"][0]["pointer"]) for one in done["lines"]] == [(2, "/space")]
+    backend = opened(folder, "data")
+    assert backend.store.memberships("mallory") == []
+    backend.close()
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -15,6 +15,7 @@ from homeport.domain.model.membership import Membership
 from homeport.domain.model.message import CONTENT, State
 from homeport.domain.model.record import Key, Record
 from homeport.domain.model.writes import Expect, Expectation, Put, WriteRefused, check_size
+from homeport.domain.ports.identity_provider import IdentityProvider
 from homeport.domain.ports.record_store import RecordStore
 from homeport.domain.schemas import Schemas
 
@@ -53,21 +54,30 @@ class Importing:
     """
 
     def __init__(
-        self, store: RecordStore, catalog: Catalog, schemas: Schemas, *, replace: bool = False
+        self,
+        store: RecordStore,
+        catalog: Catalog,
+        schemas: Schemas,
+        identities: IdentityProvider,
+        *,
+        replace: bool = False,
     ) -> None:
         self._store = store
         self._catalog = catalog
         self._schemas = schemas
+        self._identities = identities
         self._replace = replace
+        self._shared = ""
+        """The space of the last good membership: an export has those of a space together."""
         self._waiting: dict[Key, Put] = {}
         self._characters = 0
         self.done: Final = Imported()
 
     def check(self, one: Put | Membership) -> None:
-        """Raise Invalid for what nobody could have stored, whatever they are allowed to."""
+        """Raise Invalid for what nobody could have stored, whatever they are allowed to, and
+        Unavailable where the identity provider, whom memberships need, does not answer."""
         if isinstance(one, Membership):
-            if one.space in (names.ME, names.PUBLIC):
-                raise _wrong(Fault("/space", "not a shared space"))
+            self._check_shared(one)
             return
         space, name, _ = one.key
         collection = self._catalog.find(name)
@@ -120,6 +130,16 @@ class Importing:
             return
         if waiting:
             raise Unavailable("These records are being changed elsewhere. Import them again.")
+
+    def _check_shared(self, one: Membership) -> None:
+        """A membership of somebody's private space would let its member in, for good. Only the
+        provider can tell such a space, which has its owner's id, from a shared one; an id that
+        it does not know it will not give to anybody either."""
+        if one.space == self._shared:
+            return
+        if one.space in (names.ME, names.PUBLIC, one.identity) or self._identities.find(one.space):
+            raise _wrong(Fault("/space", "not a shared space"))
+        self._shared = one.space
 
     def _count(self, fates: Sequence[str], waiting: Sequence[Put]) -> None:
         tally = self.done.records

@@ -8,6 +8,7 @@ from typing import Any
 
 from homeport.adapters.jsonschema.schema_validator import JsonSchemaValidator
 from homeport.adapters.memory.clock import ManualClock
+from homeport.adapters.memory.identity_provider import MemoryIdentityProvider
 from homeport.adapters.memory.ids import SequentialIds
 from homeport.adapters.memory.record_store import MemoryRecordStore
 from homeport.domain.exporting import entries
@@ -18,6 +19,7 @@ from homeport.domain.model.data import Data
 from homeport.domain.model.membership import Membership
 from homeport.domain.model.record import Key, Record
 from homeport.domain.model.writes import Guard, Put, Write
+from homeport.domain.ports.identity_provider import IdentityProvider
 from homeport.domain.schemas import Schemas
 
 SCHEMA = {"properties": {"title": {"type": "string"}}, "required": ["title"]}
@@ -55,9 +57,11 @@ def imported(
     catalog: Catalog = CATALOG,
     *,
     replace: bool = False,
+    identities: IdentityProvider | None = None,
 ) -> Importing:
     schemas = Schemas(catalog, JsonSchemaValidator)
-    importing = Importing(store, catalog, schemas, replace=replace)
+    known = identities or MemoryIdentityProvider(ManualClock(), SequentialIds())
+    importing = Importing(store, catalog, schemas, known, replace=replace)
     for line in lines:
         one = parse(line)
         assert isinstance(one, (Put, Membership))

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from homeport.adapters.memory.clock import ManualClock
+from homeport.adapters.memory.identity_provider import MemoryIdentityProvider
+from homeport.adapters.memory.ids import SequentialIds
 from homeport.adapters.memory.record_store import MemoryRecordStore
 from homeport.domain import limits
 from homeport.domain.devices import block_key
@@ -16,6 +19,7 @@ from homeport.domain.exporting import entries
 from homeport.domain.importing import Tally
 from homeport.domain.interchange import LINE_BYTES, End, Header, NewerFormat, parse, render
 from homeport.domain.model.data import Data
+from homeport.domain.model.identity import Identity
 from homeport.domain.model.membership import Membership, Role
 from homeport.domain.model.record import Key, Record
 from homeport.domain.model.writes import Delete, Put, Write
@@ -246,6 +250,7 @@ INBOX = {"from": "ben", "message": "m", "title": "", "text": "", "data": {}, "re
         (line_of(**RECIPE), "/data/title"),
         ('{"type":"membership","space":"team","identity":"ann","role":"king"}', "/role"),
         ('{"type":"membership","space":"public","identity":"ann","role":"owner"}', "/space"),
+        ('{"type":"membership","space":"ann","identity":"ann","role":"owner"}', "/space"),
         ('{"type":"membership","space":".a","identity":"ann","role":"owner"}', "/space"),
         ('{"type":"end","records":true,"memberships":0}', "/records"),
         ('{"type":"homeport-export","format":0,"homeport":"","made":"2026-01-01"}', "/format"),
@@ -258,6 +263,45 @@ def test_what_is_refused(line: str, pointer: str) -> None:
         imported(store, [line])
     assert pointer in [fault.pointer for fault in refused.value.faults]
     assert store.scan(0, 1, 10) == []
+
+
+class TestPrivateSpaces:
+    """Nobody is a member of one: it would let them in for good."""
+
+    def test_a_membership_of_one_is_refused(self) -> None:
+        identities = MemoryIdentityProvider(ManualClock(), SequentialIds())
+        owner = identities.guest().identity.id
+        identities.disable(owner)
+        store = empty()
+        line = render(Membership(owner, "mallory", Role.OWNER))
+        with pytest.raises(Invalid) as refused:
+            imported(store, [line], identities=identities)
+        assert [fault.pointer for fault in refused.value.faults] == ["/space"]
+        assert store.membership(owner, "mallory") is None
+
+    def test_also_after_one_of_a_shared_space(self) -> None:
+        identities = MemoryIdentityProvider(ManualClock(), SequentialIds())
+        owner = identities.guest().identity.id
+        store = empty()
+        spaces = ["team", "team", owner]
+        members = [Membership(one, f"m{n}", Role.READER) for n, one in enumerate(spaces)]
+        with pytest.raises(Invalid):
+            imported(store, list(map(render, members)), identities=identities)
+        assert store.members("team") == members[:2]
+        assert store.members(owner) == []
+
+    def test_the_provider_is_asked_once_for_a_space(self) -> None:
+        asked: list[str] = []
+
+        class Provider(MemoryIdentityProvider):
+            def find(self, identity: str) -> Identity | None:
+                asked.append(identity)
+                return super().find(identity)
+
+        members = [Membership(f"s{n // 3}", f"m{n}", Role.READER) for n in range(6)]
+        provider = Provider(ManualClock(), SequentialIds())
+        imported(empty(), list(map(render, members)), identities=provider)
+        assert asked == ["s0", "s1"]
 
 
 def test_more_that_is_refused() -> None:

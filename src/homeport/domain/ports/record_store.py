@@ -112,7 +112,8 @@ class RecordStore(Protocol):
 
     def put_membership(self, membership: Membership, guard: Guard | None = None) -> None:
         """Make somebody a member, or change their role. Raises Conflict where it would be
-        their 201st space."""
+        their 201st space. A store cannot tell somebody's private space from a shared one: that
+        nobody becomes a member of one is for the caller to see to."""
         ...
 
     def remove_membership(self, space: str, identity: str, guard: Guard | None = None) -> None:

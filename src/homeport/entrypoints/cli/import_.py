@@ -58,6 +58,7 @@ def run(arguments: Namespace) -> int:
                 backend.store,
                 backend.definition.catalog(),
                 backend.schemas,
+                backend.identity_provider,
                 replace=arguments.replace,
             )
             total = os.fstat(file.fileno()).st_size or None  # a pipe has none
