@@ -6,7 +6,6 @@ What `make bench` installs besides is compared with where it is there.
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ import pytest
 
 from benchmarks import plots
 from benchmarks.run import QUESTIONS
+from tests.tools import needs
 
 REPOSITORY = Path(__file__).parents[2]
 LOADED = ("operations", "searching", "stalls", "overload", "growth")
@@ -52,8 +52,8 @@ def test_a_question_is_answered(question: str, results: Path) -> None:
     assert found["settings"]["quick"] is True
     assert found["faults"] == []
     assert {"date", "processors", "versions"} <= found.keys()
-    if question in LOADED and shutil.which("wrk") is None:
-        pytest.skip("wrk is not on this machine")
+    if question in LOADED:
+        needs("the servers' benchmarks", "wrk")
     rows = [row for table in found["tables"] for row in table["rows"]]
     figures = [cell for row in rows for cell in row if isinstance(cell, float) and cell > 0]
     assert figures

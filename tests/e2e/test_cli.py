@@ -19,17 +19,18 @@ import pytest
 from homeport.adapters.embedded.migrations import MIGRATIONS
 from homeport.entrypoints.cli.exits import Exit
 from tests.servers import HOMEPORT, Server, free_port, start
-from tests.tools import needs
+from tests.tools import bound_by_modes, needs
 
 _SECONDS = 60
 
 
 def homeport(
-    *arguments: str, folder: Path, environ: Mapping[str, str] | None = None
+    *arguments: str, folder: Path, environ: Mapping[str, str] | None = None, bound: bool = False
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end in `folder`."""
+    """Run a command to its end in `folder`; `bound` by the modes of files also as root."""
+    command = (str(HOMEPORT), *arguments)
     return subprocess.run(
-        [HOMEPORT, *arguments],
+        bound_by_modes(*command) if bound else command,
         cwd=folder,
         env={**os.environ, **(environ or {})},
         stdin=subprocess.DEVNULL,
@@ -139,10 +140,9 @@ class TestServe:
         done = homeport("serve", "--data", "file", folder=tmp_path)
         assert refused(done, Exit.FOLDER) == f"The data folder {tmp_path}/file is not a folder."
 
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
     def test_an_unwritable_data_folder(self, tmp_path: Path) -> None:
         (tmp_path / "kept").mkdir(mode=0o500)
-        done = homeport("serve", "--data", "kept/data", folder=tmp_path)
+        done = homeport("serve", "--data", "kept/data", folder=tmp_path, bound=True)
         assert "cannot be written (Permission denied)" in refused(done, Exit.FOLDER)
         assert list((tmp_path / "kept").iterdir()) == []
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import stat
 import subprocess
@@ -19,6 +18,7 @@ from homeport.adapters.embedded.database import Database
 from homeport.adapters.embedded.folder import FolderInUse, FolderUnusable
 from homeport.adapters.embedded.migrations import MIGRATIONS, migrate
 from homeport.domain.errors import Invalid, Unavailable
+from tests.tools import bound_by_modes
 
 HOLD = """
 import sys, pathlib
@@ -26,6 +26,16 @@ from homeport.adapters.embedded.database import Database
 database = Database(pathlib.Path(sys.argv[1]))
 print("open", flush=True)
 sys.stdin.read()
+"""
+
+REFUSED = """
+import pathlib, sys
+from homeport.adapters.embedded.database import Database
+from homeport.adapters.embedded.folder import FolderUnusable
+try:
+    Database(pathlib.Path(sys.argv[1]))
+except FolderUnusable as refused:
+    print(refused.detail)
 """
 
 
@@ -122,11 +132,16 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
     assert path.read_text() == "mine"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_an_unwritable_folder_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    with pytest.raises(Unavailable, match=r"cannot be written.*Give this user the right"):
-        Database(tmp_path / "data")
+    folder = tmp_path / "data"
+    command = bound_by_modes(sys.executable, "-c", REFUSED, str(folder))
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == (
+        f"The data folder {folder} cannot be written (Permission denied). Give this user the "
+        "right to write there, or set `data_folder` to another one.\n"
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc here")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,6 +17,11 @@ from homeport.entrypoints.local.limits import ADDRESS, IDENTITY, network_of
 from homeport.entrypoints.local.metrics import BOUNDS, RequestCounts
 from homeport.entrypoints.local.settings import GatewaySettings, Rate
 from tests.gateways import Handlers, Served, running
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 TEXT = json.dumps({"text": "bread and butter " * 200})
 SECRET = "s3cr3t-which-nobody-logs"
@@ -42,9 +48,7 @@ def served() -> Iterator[Served]:
 
 
 def unzstd(body: bytes) -> bytes:
-    zstd = pytest.importorskip("backports.zstd")
-    plain: bytes = zstd.decompress(body)
-    return plain
+    return bytes(zstd.decompress(body))
 
 
 @pytest.mark.parametrize(
