@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -140,6 +141,39 @@ def test_a_restore_that_is_interrupted_leaves_what_was_there(
             backups.restore(tmp_path / "backup", data, force=True)
     assert names_in(data) == ["newer", "old"]
     assert entries(tmp_path) == ["backup", "data"]
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("told", ["before", "by the rename"])
+def test_a_mount_point_cannot_be_replaced(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    there: bool,
+    told: str,
+) -> None:
+    backups.back_up(made(tmp_path / "old", "old"), tmp_path / "backup", 0)
+    data = tmp_path / "data"
+    if there:
+        made(data, "newer")
+    else:
+        data.mkdir()
+
+    def rename(self: Path, target: Path) -> Path:
+        assert told == "by the rename"  # as of a folder of the same file system
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(self))
+
+    monkeypatch.setattr(Path, "rename", rename)
+    monkeypatch.setattr(os.path, "ismount", lambda path: told == "before" and path == data)
+    capsys.readouterr()
+    command = ["restore", str(tmp_path / "backup"), "--data", str(data)]
+    assert run([*command, *(["--force"] if there else [])]) == Exit.FOLDER
+    assert capsys.readouterr().err == (
+        f"homeport: Nothing can be put in the place of {data}: it is a mount point, or part of a "
+        f"container's image. Choose a folder inside it, such as {data}/data.\n"
+    )
+    assert entries(tmp_path) == ["backup", "data", "old"]
+    assert names_in(data) == (["newer"] if there else [])
 
 
 def test_a_restore_into_what_a_link_names_keeps_the_link(tmp_path: Path) -> None:

@@ -25,7 +25,13 @@ import apsw
 
 from homeport import __version__
 from homeport.adapters.embedded import engine
-from homeport.adapters.embedded.folder import DATABASE, DataFolder, NewerSchema, without_guests
+from homeport.adapters.embedded.folder import (
+    DATABASE,
+    DataFolder,
+    FolderUnusable,
+    NewerSchema,
+    without_guests,
+)
 from homeport.adapters.embedded.migrations import MIGRATIONS
 from homeport.domain.errors import Conflict, Invalid, Unavailable
 
@@ -35,6 +41,8 @@ _PAGES: Final = 2_000
 """Pages copied between two signs of progress."""
 _OCCUPIED: Final = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
 """What a rename says whose target is there."""
+_FIXED: Final = (errno.EBUSY, errno.EXDEV)
+"""What a rename says of a mount point, and of a folder in a lower layer of a container's image."""
 _CHUNK: Final = 1024 * 1024
 _FOLDER_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
@@ -140,7 +148,7 @@ def restore(
 
     With `force` it takes the place of a data folder that is there, which is locked and kept
     aside until then, and removed after it. Raises NoBackup, NewerSchema, Conflict where
-    something is there that stays, FolderInUse, or Unavailable.
+    something is there that stays, FolderInUse, FolderUnusable for a mount point, or Unavailable.
     """
     if target.exists() and not target.is_dir():
         raise Conflict(f"{target} is not a folder.")
@@ -201,9 +209,12 @@ def draft(target: Path, replaces: Path | None = None) -> Iterator[Path]:
 
     What has the name already is moved to `replaces` just before; without that, only an empty
     folder may have it, else Conflict is raised. What killed processes have left of theirs goes.
+    Raises FolderUnusable for a mount point, which can have no other name.
     """
     if replaces is None and target.exists() and not _is_empty(target):
         raise Conflict(f"{target} exists already.")
+    if os.path.ismount(target):
+        raise _fixed(target)
     folder = target.with_name(f".{target.name}.{os.getpid()}.partial")
     with _trouble():
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -225,6 +236,8 @@ def draft(target: Path, replaces: Path | None = None) -> Iterator[Path]:
                     replaces.rename(target)
                 if isinstance(exc, OSError) and exc.errno in _OCCUPIED:
                     raise Conflict(f"{target} exists already.") from exc
+                if isinstance(exc, OSError) and exc.errno in _FIXED:
+                    raise _fixed(target) from exc
                 raise
             _sync(target.parent)
     except BaseException:
@@ -232,6 +245,13 @@ def draft(target: Path, replaces: Path | None = None) -> Iterator[Path]:
         raise
     finally:
         os.close(held)
+
+
+def _fixed(target: Path) -> FolderUnusable:
+    return FolderUnusable(
+        f"Nothing can be put in the place of {target}: it is a mount point, or part of a "
+        f"container's image. Choose a folder inside it, such as {target / 'data'}."
+    )
 
 
 def _remove_unless_held(folder: Path) -> None:
