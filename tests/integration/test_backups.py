@@ -6,14 +6,17 @@ import errno
 import fcntl
 import json
 import os
+import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from homeport.adapters.embedded import backups
 from homeport.adapters.embedded.database import Database
-from homeport.adapters.embedded.folder import FolderInUse
+from homeport.adapters.embedded.folder import FolderInUse, FolderUnusable
 from homeport.adapters.embedded.migrations import MIGRATIONS
 from homeport.domain.errors import Conflict, Unavailable
 from homeport.entrypoints.cli.arguments import run
@@ -141,6 +144,59 @@ def test_a_restore_that_is_interrupted_leaves_what_was_there(
             backups.restore(tmp_path / "backup", data, force=True)
     assert names_in(data) == ["newer", "old"]
     assert entries(tmp_path) == ["backup", "data"]
+
+
+KILLED = """
+import os, pathlib, signal, sys
+from homeport.adapters.embedded import backups
+rename = pathlib.Path.rename
+def killed(self, target):
+    if self.name.endswith(".partial"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return rename(self, target)
+pathlib.Path.rename = killed
+backups.restore(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), force=True)
+"""
+
+
+@pytest.mark.parametrize("cure", ["its name", "another restore"])
+@pytest.mark.parametrize("empty", [False, True])
+def test_after_a_restore_that_was_killed_nothing_begins_with_an_empty_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], empty: bool, cure: str
+) -> None:
+    data = made(tmp_path / "the [data]", "old")
+    backups.back_up(data, tmp_path / "backup", 0)
+    made(data, "newer")
+    restoring = [sys.executable, "-c", KILLED, str(tmp_path / "backup"), str(data)]
+    with subprocess.Popen(restoring) as process:
+        assert process.wait(60) == -signal.SIGKILL
+    left = data.with_name(f".{data.name}.{process.pid}.before-restore")
+    assert left.is_dir() and not data.exists()
+    if empty:  # as whoever watches over a service makes it
+        data.mkdir()
+    (tmp_path / "link").symlink_to(data)
+    for place in (data, tmp_path / "link"):
+        with pytest.raises(FolderUnusable) as refused:
+            Database(place)
+        assert refused.value.detail == (
+            f"A restore of {data} was killed: the data that it was to replace are in {left}. "
+            "Give that its name back, or restore the backup once more."
+        )
+    assert not (data / "lock").exists()
+    assert run(["doctor", "--data", str(data), "--json"]) == Exit.FAILED
+    (found,) = [
+        one for one in json.loads(capsys.readouterr().out)["checks"] if one["name"] == "folder"
+    ]
+    assert (found["status"], str(left) in found["detail"]) == ("fault", True)
+    if cure == "its name":
+        if empty:
+            data.rmdir()
+        left.rename(data)
+        assert names_in(data) == ["newer", "old"]
+    else:
+        backups.restore(tmp_path / "backup", data)
+        assert names_in(data) == ["old"]
+        assert left.is_dir()  # its owner's to delete: doctor tells of it
 
 
 @pytest.mark.parametrize("there", [True, False])

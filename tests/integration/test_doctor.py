@@ -171,10 +171,16 @@ def test_what_a_restore_has_left_aside(app: Path, doctor: Any) -> None:
     left = place.with_name(f".{place.name}.123.before-restore")
     place.rename(left)
     code, found = doctor()
-    assert code == 0
-    assert found["folder"]["status"] == "warning"
+    assert code == 1
+    assert found["folder"]["status"] == "fault"
     assert str(left) in found["folder"]["detail"]
-    assert "Give it its name back" in found["folder"]["cure"]
+    assert "Give that its name back" in found["folder"]["cure"]
+    shutil.copytree(left, place)
+    code, found = doctor()
+    assert code == 0
+    assert found["left aside"]["status"] == "warning"
+    assert str(left) in found["left aside"]["detail"]
+    assert found["folder"]["status"] == "ok"
 
 
 def test_a_folder_that_is_none(app: Path, doctor: Any) -> None:

@@ -30,6 +30,7 @@ from homeport.adapters.embedded.folder import (
     DataFolder,
     FolderUnusable,
     NewerSchema,
+    set_aside,
     without_guests,
 )
 from homeport.adapters.embedded.migrations import MIGRATIONS
@@ -162,7 +163,7 @@ def restore(
     strange = [one.name for one in target.iterdir() if not _is_ours(one.name)]
     if strange or not (target / DATABASE).exists():
         raise Conflict(f"{target} is no data folder, or holds other things: it stays as it is.")
-    aside = target.with_name(f".{target.name}.{os.getpid()}.before-restore")
+    aside = set_aside(target, os.getpid())
     lock = DataFolder(target)  # no server may run on it, or start now
     try:
         with without_guests(target), draft(target, replaces=aside) as folder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import glob
 import os
 import stat
 from collections.abc import Iterator
@@ -47,6 +48,12 @@ class DataFolder:
                 raise FolderUnusable(f"There is no database {self.database}.")
             self._lock = _lock_itself(path, fcntl.LOCK_SH, "is being restored")
             return
+        lost = lost_by_restore(path)
+        if lost is not None:  # to begin with an empty folder would hide it
+            raise FolderUnusable(
+                f"A restore of {path.resolve()} was killed: the data that it was to replace are "
+                f"in {lost}. Give that its name back, or restore the backup once more."
+            )
         try:
             path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
             self._lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
@@ -93,6 +100,26 @@ class DataFolder:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+def set_aside(path: Path, process: int | str) -> Path:
+    """Where a restore by this process keeps the data folder that it replaces, until it is done."""
+    return path.with_name(f".{path.name}.{process}.before-restore")
+
+
+def left_aside(path: Path) -> list[Path]:
+    """What restores of this data folder have left that were killed at their ends."""
+    place = path.resolve()
+    with contextlib.suppress(OSError):
+        return sorted(place.parent.glob(set_aside(Path(glob.escape(str(place))), "*").name))
+    return []
+
+
+def lost_by_restore(path: Path) -> Path | None:
+    """Where the data are that lost their name to a restore which was killed before it gave it to
+    others; None where there are data, or never were."""
+    left = left_aside(path)
+    return left[-1] if left and not (path / DATABASE).exists() else None
 
 
 @contextlib.contextmanager

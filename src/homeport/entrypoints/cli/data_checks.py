@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 import shutil
@@ -36,10 +35,18 @@ _RIGHTS: Final = "Give this user the right to write there, or choose another fol
 
 def folder(place: Path) -> Iterator[Finding]:
     """Whether the data folder can be used, and who may look into it."""
-    for left in place.absolute().parent.glob(f".{glob.escape(place.name)}.*.before-restore"):
-        detail = f"{left} is what a restore that was interrupted has left."
-        cure = f"Give it its name back if {place} is not there; or else delete it."
-        yield warning("folder", detail, cure)
+    from homeport.adapters.embedded.folder import left_aside, lost_by_restore
+
+    lost = lost_by_restore(place)
+    if lost is not None:
+        detail = (
+            f"A restore was killed before it gave {place} its data: those before are in {lost}."
+        )
+        yield fault("folder", detail, "Give that its name back, or: homeport restore FOLDER")
+        return
+    for left in left_aside(place):
+        detail = f"{left} is what a restore that was killed has left."
+        yield warning("left aside", detail, "Delete it, if nothing in it is missing here.")
     if not place.exists():
         nearest = next(one for one in place.absolute().parents if one.exists())
         if os.access(nearest, os.W_OK | os.X_OK):
