@@ -3,18 +3,23 @@ calls on top of the adapters'. One that rises is a failure; docs/aws.md has the 
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import boto3
 import pytest
 
 from homeport.adapters.aws.clients import Clients
+from homeport.adapters.memory.push_gateway import MemoryPushGateway
 from homeport.container import Backend, build
 from homeport.definition import Definition
+from homeport.domain.devices import Devices
 from homeport.domain.events import RecordChanged
+from homeport.domain.model.device import Environment, Platform, PushTarget
 from homeport.domain.model.identity import Kind, Principal
 from homeport.domain.model.membership import Membership, Role
 from homeport.domain.model.record import Record
@@ -31,6 +36,8 @@ WRITE = {"dynamodb.UpdateItem": 1}
 GUARDED_READ = {"dynamodb.BatchGetItem": 1}
 GUARDED_WRITE = {"dynamodb.TransactWriteItems": 1}
 LIST = {"dynamodb.Query": 1}
+ADDITION = {"dynamodb.BatchGetItem": 1, "dynamodb.Query": 1, "dynamodb.TransactWriteItems": 1}
+"""Of what an identity has a limited number of: what is needed, how many there are, the writes."""
 MEMBERSHIPS = {"dynamodb.Query": 2}
 """Before, and once more after: whoever was removed meanwhile is not to see what came then."""
 
@@ -65,6 +72,7 @@ def counted(moto_session: boto3.Session) -> Iterator[Counted]:
                 "collections": {
                     "notes": {"read": "anyone", "fields": {"title": "text"}},
                     "plans": {"fields": {"title": "text"}},
+                    "letters": {"read": "owner", "write": "anyone"},
                 },
             }
         )
@@ -124,3 +132,39 @@ def test_a_search_takes_the_index_and_the_hits_in_one_batch(
 def test_a_message_takes_its_record_and_the_queue(counted: Counted) -> None:
     names = counted.count(lambda: counted.backend.messages.send(ANN, [BEN.id], "", "Hello"))
     assert names == WRITE | {"sqs.SendMessage": 1}
+
+
+def test_a_device_is_registered_again_in_two_calls(counted: Counted) -> None:
+    backend = counted.backend
+    devices = Devices(backend.store, MemoryPushGateway(), backend.clock)
+    phone = PushTarget(Platform.APNS, Environment.PRODUCTION, "ab" * 32)
+    devices.put(BEN, "phone", replace(phone, token="cd" * 32))  # asks for the shards
+    assert counted.count(lambda: devices.put(ANN, "phone", phone)) == ADDITION
+    assert counted.count(lambda: devices.put(ANN, "phone", phone)) == GUARDED_READ | WRITE
+    another = replace(phone, token="ef" * 32)  # not all of its writes are creations
+    more = {"dynamodb.BatchGetItem": 2}
+    assert counted.count(lambda: devices.put(ANN, "other", another)) == ADDITION | more
+
+
+def test_a_block_is_put_again_in_one_call(counted: Counted) -> None:
+    blocks = counted.backend.blocks
+    blocks.put(BEN, ANN.id)  # asks for the shards
+    assert counted.count(lambda: blocks.put(ANN, BEN.id)) == ADDITION
+    assert counted.count(lambda: blocks.put(ANN, BEN.id)) == GUARDED_READ
+
+
+def test_a_repeated_creation_reads_where_that_is_not_sure_to_be_allowed(counted: Counted) -> None:
+    records = counted.backend.records
+    guest = Principal("g" * 26, Kind.GUEST)
+    for who, collection, calls in (
+        (ANN, "notes", WRITE),
+        (ANN, "letters", WRITE),
+        (guest, "letters", WRITE | GUARDED_READ),
+    ):
+        key = str(uuid.uuid4())
+        text = {"text": "hello"}
+        create = partial(records.create, who, ANN.id, collection, text, key)
+        first = create()
+        records.patch(ANN, "me", collection, key, {"note": "secret"})
+        assert counted.count(create) == calls
+        assert (create() == first) is (who is guest)
