@@ -113,6 +113,7 @@ def _make(folder: Path, records: int, owners: int, *, quick: bool) -> None:
     (folder / "homeport.toml").write_text(DEFINITION)
     backend = _opened(folder)
     try:
+        _ = backend.indexing, backend.messages  # imported now: the source may change meanwhile
         if not (folder / _WRITTEN).exists():
             backend.index.rebuild().commit()  # of nothing: the feed fills it, as it does a server's
             guests = [backend.identity_provider.guest() for _ in range(owners)]
