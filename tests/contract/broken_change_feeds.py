@@ -149,6 +149,18 @@ class LetsLaterOnesPass(MemoryChangeFeed):
         return count
 
 
+class ForgetsCrashes(MemoryChangeFeed):
+    def deliver(
+        self, consumer: str, consume: Consume, limit: int = 100, collections: Wanted = None
+    ) -> int:
+        try:
+            return super().deliver(consumer, consume, limit, collections)
+        except BaseException:
+            for entry in self._consumer(consumer).waiting:
+                entry.attempts = 0
+            raise
+
+
 class HoldsEverythingBack(MemoryChangeFeed):
     def deliver(
         self, consumer: str, consume: Consume, limit: int = 100, collections: Wanted = None
@@ -236,6 +248,7 @@ FEEDS: Final[Sequence[type[MemoryChangeFeed]]] = (
     DeliversOtherCollections,
     IsDueForOtherCollections,
     LetsLaterOnesPass,
+    ForgetsCrashes,
     HoldsEverythingBack,
     RetriesAtOnce,
     RetriesForEver,

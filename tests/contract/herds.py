@@ -94,6 +94,8 @@ def feed_suite(adapter: Callable[..., MemoryChangeFeed]) -> type[Contract]:
     """The suite of change feeds over a subclass of the one in memory."""
 
     class Suite(ChangeFeedContract):
+        counts_crashes = True
+
         @pytest.fixture
         def store(self, clock: ManualClock) -> MemoryRecordStore:
             return MemoryRecordStore(clock, SequentialIds())

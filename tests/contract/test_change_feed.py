@@ -18,6 +18,8 @@ from homeport.testing import ChangeFeedContract
 
 
 class TestMemoryChangeFeed(ChangeFeedContract):
+    counts_crashes = True
+
     @pytest.fixture
     def store(self, clock: ManualClock) -> MemoryRecordStore:
         return MemoryRecordStore(clock, SequentialIds())
@@ -28,6 +30,8 @@ class TestMemoryChangeFeed(ChangeFeedContract):
 
 
 class TestEmbeddedChangeFeed(ChangeFeedContract):
+    counts_crashes = True
+
     @pytest.fixture
     def database(self, tmp_path: Path) -> Iterator[Database]:
         database = Database(tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -304,3 +305,31 @@ class TestCommand:
 
     def test_without_a_folder(self, folder: Path) -> None:
         assert self.run(folder, "list") == Exit.FOLDER
+
+
+def test_what_ends_the_process_each_time_becomes_a_dead_letter(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "some_app.py").write_text(
+        "import os\ndef call(event, record):\n"
+        "    open('calls', 'a').write(event.key.id)\n"
+        "    if event.key.id == 'deadly': os._exit(7)\n"
+    )
+    monkeypatch.chdir(folder)
+    backend = build(definition(folder / "data"))
+    for id in ("deadly", "fine"):
+        put(backend, id)
+    backend.close()
+    delivering = (
+        "from pathlib import Path\nfrom homeport.container import build\n"
+        "from homeport.definition import load\nbackend = build(load(Path('.'), {}))\n"
+        "while backend.subscribers[0].deliver(): pass\n"
+    )
+    command = [sys.executable, "-c", delivering]
+    codes = [subprocess.run(command, check=False, timeout=60).returncode for _ in range(6)]
+    assert codes == [7] * 5 + [0]
+    assert (folder / "calls").read_text() == "deadly" * 5 + "fine"
+    assert run(["dead-letters", "list", "--json"]) == Exit.OK
+    (letter,) = json.loads(capsys.readouterr().out)
+    assert (letter["body"]["id"], letter["attempts"]) == ("deadly", 5)
+    assert letter["cause"] == "The process ended during the last attempt."

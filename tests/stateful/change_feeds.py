@@ -220,7 +220,8 @@ class ChangeFeeds(Agreement[Feeding]):
 
     @step(consumer=consumers, limit=batches)
     def crash(self, consumer: str, limit: int) -> None:
-        """The process ends while a batch is consumed: all of it comes again."""
+        """The process ends while a batch is consumed: all of it comes again, and for an event
+        that went alone that was an attempt."""
 
         def deliver(one: Feeding) -> object:
             def work(events: Sequence[RecordChanged]) -> Mapping[int, str]:
@@ -233,6 +234,7 @@ class ChangeFeeds(Agreement[Feeding]):
 
         if consumer in self.joined:
             self.both(deliver)
+            self.retrying.add(consumer)
             self.look(consumer=consumer)
 
     @step(consumer=consumers)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import final
+from typing import Final, final
+
+import pytest
 
 from homeport.adapters.memory.clock import ManualClock
+from homeport.adapters.memory.faults import Crash
 from homeport.domain.events import RecordChanged
 from homeport.domain.model.record import Key
 from homeport.domain.ports.change_feed import ChangeFeed
 from homeport.domain.ports.record_store import RecordStore
+from homeport.testing.contract import skip_unless
 from homeport.testing.feed_support import (
     ANNA,
     INDEXING,
@@ -20,6 +25,8 @@ from homeport.testing.feed_support import (
     Consumer,
     put,
 )
+
+_COUNTS: Final = "the feed counts no attempt before it has ended"
 
 
 class DeadLettersContract(ChangeFeedSupport):
@@ -42,6 +49,62 @@ class DeadLettersContract(ChangeFeedSupport):
         assert consumer.of(record.key) == []
         assert feed.next_due(INDEXING) is None
         assert feed.dead_letters(MESSAGING) == []
+
+    @final
+    def test_what_ends_the_process_each_time_becomes_a_dead_letter(
+        self, store: RecordStore, feed: ChangeFeed, space: str, clock: ManualClock
+    ) -> None:
+        skip_unless(self.counts_crashes, _COUNTS)
+        deadly, other = (Key(space, "notes", name) for name in ("deadly", "other"))
+        first, later, fine = put(store, deadly), put(store, deadly), put(store, other)
+        consumer = Consumer()
+        crashes = 0
+
+        def consume(events: Sequence[RecordChanged]) -> Mapping[int, str]:
+            nonlocal crashes
+            if events[0].version == first.version:
+                crashes += 1
+                raise Crash
+            return consumer(events)
+
+        self.settle()
+        for _ in range(MANY):
+            with contextlib.suppress(Crash):
+                if not feed.deliver(INDEXING, consume, 1):
+                    break
+        assert crashes == self.retry.attempts
+        (letter,) = feed.dead_letters(INDEXING)
+        assert (letter.source, letter.attempts) == (INDEXING, self.retry.attempts)
+        assert letter.died == clock.now()
+        assert consumer.of(deadly) == [later.version]
+        assert consumer.of(other) == [fine.version]
+        assert feed.next_due(INDEXING) is None
+        assert feed.redrive(INDEXING, [letter.id]) == 1
+        self.drain(feed, consumer, limit=1)
+        assert consumer.of(deadly) == [later.version, first.version]
+
+    @final
+    def test_a_crash_is_one_attempt_among_others(
+        self, store: RecordStore, feed: ChangeFeed, space: str, clock: ManualClock
+    ) -> None:
+        skip_unless(self.counts_crashes, _COUNTS)
+        key = Key(space, "notes", "r")
+        put(store, key)
+
+        def crash(events: Sequence[RecordChanged]) -> Mapping[int, str]:
+            raise Crash
+
+        self.settle()
+        with pytest.raises(Crash):
+            feed.deliver(INDEXING, crash, 1)
+        assert feed.next_due(INDEXING) == 0
+        failing = Consumer(lambda event: "broken")
+        for attempt in range(2, self.retry.attempts + 1):
+            self.drain(feed, failing, limit=1)
+            assert len(failing.events) == attempt - 1
+            clock.advance(self.retry.wait(attempt))
+        (letter,) = feed.dead_letters(INDEXING)
+        assert (letter.cause, letter.attempts) == ("broken", self.retry.attempts)
 
     @final
     def test_dead_letters_stand_in_the_order_of_their_deaths(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from homeport.domain.model import versions
 from homeport.domain.model.record import Key
 from homeport.domain.ports.change_feed import Consume
 from homeport.domain.ports.clock import Clock
-from homeport.domain.ports.deliveries import DeadLetter, Retry
+from homeport.domain.ports.deliveries import NEVER_ENDED, DeadLetter, Retry
 
 _PREPARING: Final = -1
 """The position of a consumer whose past is still being put together."""
@@ -127,12 +127,14 @@ class EmbeddedChangeFeed:
         self._register(consumer)
         wanted = _names(collections)
         batch = self._next(consumer, limit, wanted)
-        while not batch.events:
-            if not batch.blocked and batch.position - batch.saved < _UNSAVED:
+        while not batch.events or (limit == 1 and self._is_spent(batch)):
+            if not (batch.events or batch.blocked or batch.position - batch.saved >= _UNSAVED):
                 self._passed[consumer] = batch.position
                 return 0
-            self._save(consumer, batch, {})
+            self._save(consumer, batch, dict.fromkeys(range(len(batch.events)), NEVER_ENDED))
             batch = self._next(consumer, limit, wanted)
+        if limit == 1:
+            batch = self._count(consumer, batch)
         self._save(consumer, batch, _failures(consume, batch.events))
         return len(batch.events)
 
@@ -260,6 +262,24 @@ class EmbeddedChangeFeed:
 
         return self._database.read_all(read)
 
+    def _is_spent(self, batch: _Batch) -> bool:
+        """Whether the process ended during the last attempt of an event that goes alone."""
+        return bool(batch.attempts) and batch.attempts[0] >= self._retry.attempts
+
+    def _count(self, consumer: str, batch: _Batch) -> _Batch:
+        """Count the attempt of an event that goes alone, durably, before it begins: so that what
+        ends the process becomes a dead letter too. The event is held meanwhile."""
+        (event,) = batch.events
+        (before,) = batch.attempts or (0,)
+        row = (*_row(event), consumer, before + 1, self._clock.now())
+
+        def count(connection: apsw.Connection) -> None:
+            connection.execute(_HOLD, row)
+            connection.execute(_MOVE_ON, (batch.position, consumer))
+
+        self._database.write(count)
+        return replace(batch, attempts=(before,))
+
     def _save(self, consumer: str, batch: _Batch, failures: Mapping[int, str]) -> None:
         """Move on: past what was done, with what failed held or buried."""
         now = self._clock.now()
@@ -270,7 +290,7 @@ class EmbeddedChangeFeed:
             waiting: set[Key] = set()
             for place, event in enumerate(batch.events):
                 held = place < len(batch.attempts)
-                attempts = batch.attempts[place] + 1 if held else 1
+                attempts = min(batch.attempts[place] + 1, self._retry.attempts) if held else 1
                 cause = failures.get(place)
                 if event.key in waiting:
                     # An earlier change of this record has just failed, and comes first again.

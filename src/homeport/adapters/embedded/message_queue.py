@@ -14,12 +14,11 @@ from homeport.adapters.embedded.database import Database
 from homeport.domain import limits
 from homeport.domain.errors import Invalid, TooLarge
 from homeport.domain.ports.clock import Clock
-from homeport.domain.ports.deliveries import DeadLetter, Retry
+from homeport.domain.ports.deliveries import NEVER_ENDED, DeadLetter, Retry
 from homeport.domain.ports.message_queue import Delivery, Work
 
 _SECOND: Final = 1_000_000
 _SOURCE: Final = "queue:messages"
-_NEVER_ENDED: Final = "The process ended during the last attempt."
 
 
 class EmbeddedMessageQueue:
@@ -122,7 +121,7 @@ class EmbeddedMessageQueue:
             [(one.attempt, int(one.id)) for one in batch],
         )
         for one in spent:
-            _bury(connection, one, _NEVER_ENDED, one.attempt - 1, self._clock.now())
+            _bury(connection, one, NEVER_ENDED, one.attempt - 1, self._clock.now())
 
     def _reserve(self, limit: int) -> list[Delivery]:
         # The lock also covers the read: a row that somebody has just finished is either still

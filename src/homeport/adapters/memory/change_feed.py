@@ -14,7 +14,7 @@ from homeport.domain.model import versions
 from homeport.domain.model.record import Key
 from homeport.domain.ports.change_feed import Consume
 from homeport.domain.ports.clock import Clock
-from homeport.domain.ports.deliveries import DeadLetter, Retry
+from homeport.domain.ports.deliveries import NEVER_ENDED, DeadLetter, Retry
 
 _SECOND: Final = 1_000_000
 _AT_ONCE: Final = 0
@@ -22,7 +22,7 @@ _AT_ONCE: Final = 0
 
 @dataclass(slots=True)
 class _Entry:
-    """An event that is still to be delivered. `attempts` are those that failed; `due` is in
+    """An event that is still to be delivered. `attempts` are those that were made; `due` is in
     microseconds since 1970."""
 
     event: RecordChanged
@@ -61,13 +61,13 @@ class MemoryChangeFeed:
         state = self._consumer(consumer)
         with state.delivering:
             with self._lock:
-                batch = self._due(state, limit, collections)
+                batch = self._next(consumer, state, limit, collections)
             if not batch:
                 return 0
             # Nothing has moved yet: if the process ends here, the batch comes again.
             failed = _outcome(consume, [entry.event for entry in batch])
             with self._lock:
-                self._settle(consumer, state, batch, failed)
+                self._settle(consumer, state, batch, failed, counted=limit == 1)
             return len(batch)
 
     def next_due(self, consumer: str, collections: Collection[str] | None = None) -> float | None:
@@ -123,6 +123,20 @@ class MemoryChangeFeed:
     def _known(self, name: str) -> _Consumer:
         return self._consumers.setdefault(name, _Consumer())
 
+    def _next(
+        self, name: str, state: _Consumer, limit: int, collections: Collection[str] | None
+    ) -> list[_Entry]:
+        """The next batch. Of an event that goes alone, the attempt is counted; where none is
+        left, the process ended during the last one."""
+        while (batch := self._due(state, limit, collections)) and limit == 1:
+            (entry,) = batch
+            if entry.attempts < self._retry.attempts:
+                entry.attempts += 1
+                break
+            state.waiting = [one for one in state.waiting if one is not entry]
+            self._bury(name, state, entry, NEVER_ENDED)
+        return batch
+
     def _due(
         self, state: _Consumer, limit: int, collections: Collection[str] | None
     ) -> list[_Entry]:
@@ -157,7 +171,13 @@ class MemoryChangeFeed:
         return False
 
     def _settle(
-        self, name: str, state: _Consumer, batch: Sequence[_Entry], failed: Mapping[int, str]
+        self,
+        name: str,
+        state: _Consumer,
+        batch: Sequence[_Entry],
+        failed: Mapping[int, str],
+        *,
+        counted: bool,
     ) -> None:
         now = self._clock.now()
         done: set[int] = set()
@@ -170,18 +190,19 @@ class MemoryChangeFeed:
             if place not in failed:
                 done.add(id(entry))
                 continue
-            entry.attempts += 1
+            entry.attempts += not counted
             if entry.attempts < self._retry.attempts:
                 entry.due = now + round(self._retry.wait(entry.attempts) * _SECOND)
                 failing.add(entry.event.key)
                 continue
             done.add(id(entry))
-            number = str(next(self._numbers))
-            letter = DeadLetter(
-                number, name, entry.event.to_json(), failed[place], entry.attempts, now
-            )
-            state.dead[number] = (letter, entry.event)
+            self._bury(name, state, entry, failed[place])
         state.waiting = [entry for entry in state.waiting if id(entry) not in done]
+
+    def _bury(self, name: str, state: _Consumer, entry: _Entry, cause: str) -> None:
+        number, died = str(next(self._numbers)), self._clock.now()
+        letter = DeadLetter(number, name, entry.event.to_json(), cause, entry.attempts, died)
+        state.dead[number] = (letter, entry.event)
 
 
 def _outcome(consume: Consume, events: list[RecordChanged]) -> Mapping[int, str]:

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from homeport.domain import limits
 from homeport.domain.errors import Invalid, TooLarge
 from homeport.domain.ports.clock import Clock
-from homeport.domain.ports.deliveries import DeadLetter, Retry
+from homeport.domain.ports.deliveries import NEVER_ENDED, DeadLetter, Retry
 from homeport.domain.ports.message_queue import Delivery, Work
 
 _SECOND = 1_000_000
 _SOURCE = "queue:messages"
-_NEVER_ENDED = "The process ended during the last attempt."
 
 
 @dataclass(slots=True)
@@ -98,7 +97,7 @@ class MemoryMessageQueue:
             spent = {id for _, id in due if self._waiting[id].attempts >= self._retry.attempts}
             for id in spent:
                 one = self._waiting[id]
-                self._bury(Delivery(id, one.body, one.attempts), _NEVER_ENDED)
+                self._bury(Delivery(id, one.body, one.attempts), NEVER_ENDED)
             taken = [id for _, id in due if id not in spent][:limit]
             self._taken.update(taken)
             for id in taken:

@@ -34,6 +34,9 @@ class ChangeFeed(Protocol):
         """Hand up to `limit` due events to `consume`. Returns how many: 0 means none is due.
 
         The feed moves on only after `consume` returned: a crash in between repeats the batch.
+        With a `limit` of 1 that is one attempt of the event, so that what ends the process each
+        time becomes a dead letter (where a feed can count so: see its contract); in a larger
+        batch nobody knows which event it was, and it counts for none.
         """
         ...
 

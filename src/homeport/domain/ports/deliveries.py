@@ -4,6 +4,7 @@ becomes of it when that fails."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,10 @@ class Retry:
     def wait(self, attempt: int) -> float:
         """Seconds to wait after failed attempt number `attempt`, counted from 1."""
         return min(self.longest_wait, self.first_wait * 2.0 ** min(attempt - 1, 32))
+
+
+NEVER_ENDED: Final = "The process ended during the last attempt."
+"""The cause of a dead letter whose last attempt nobody could tell of."""
 
 
 @dataclass(frozen=True, slots=True)
