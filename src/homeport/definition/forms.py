@@ -110,14 +110,14 @@ class Held:
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        return self._bound(handler(source))
+        bound: CoreSchema = self._bound(handler(source))
+        return bound
 
-    def _bound(self, schema: Any) -> CoreSchema:
+    def _bound(self, schema: Any) -> Any:
         """The bounds on what the functions around a value are given, or give."""
         if "schema" in schema:
             return {**schema, "schema": self._bound(schema["schema"])}
-        bounded: CoreSchema = {**schema, **self.bounds}
-        return bounded
+        return {**schema, **self.bounds}
 
 
 _adapters: Final[dict[type[Any], TypeAdapter[Any]]] = {}
