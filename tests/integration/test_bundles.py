@@ -108,6 +108,31 @@ def test_the_definition_goes_along(tmp_path: Path) -> None:
     assert [one["statusCode"] for one in told["answers"]] == [400, 201]
 
 
+def test_options_from_the_environment_stay_out(tmp_path: Path) -> None:
+    name = "HOMEPORT_ADAPTERS__PUSH_GATEWAY"
+    (tmp_path / "app.py").write_text("class Gateway: pass\n")
+    options = {f"{name}__OPTIONS__API_KEY": "s3cret"}
+    use = {f"{name}__USE": "app:Gateway"}
+    done = bundle("messages", tmp_path / "made", settings=use | options)
+    assert done.returncode == 0, done.stderr
+    files = [file for file in (tmp_path / "made").rglob("*") if file.is_file()]
+    assert [file.name for file in files if b"s3cret" in file.read_bytes()] == []
+    settled = json.loads((tmp_path / "made" / "homeport-settled.json").read_text())
+    assert settled["variables"] == {"HOMEPORT_PROFILE": "memory", **use}
+    inline = {name: '{ use = "app:Gateway", options = { api_key = "s3cret" } }'}
+    done = bundle("messages", tmp_path / "other", settings=inline)
+    assert done.returncode == 1
+    assert f"Set {name}__USE" in done.stderr
+
+
+def test_a_password_in_the_file_is_told(tmp_path: Path) -> None:
+    text = '[opensearch]\nuser = "u"\npassword = "p"\n'
+    (tmp_path / "homeport.toml").write_text(text)
+    done = bundle("records", tmp_path / "made")
+    assert done.returncode == 0, done.stderr
+    assert "opensearch.password stands in the definition's file" in done.stderr
+
+
 def test_the_code_of_subscribers_goes_along(tmp_path: Path) -> None:
     app = tmp_path / "app"
     (app / "kitchen").mkdir(parents=True)

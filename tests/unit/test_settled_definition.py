@@ -43,7 +43,7 @@ EVERYTHING: dict[str, Any] = {
 
 
 def kept(folder: Path, definition: Definition, **variables: str) -> Path:
-    text = settle(definition, variables)
+    text = settle(folder, definition, variables)
     assert text is not None
     (folder / FILE_NAME).write_text(text)
     return folder
@@ -72,6 +72,9 @@ def test_variables_that_are_any_text_stand_over_it(tmp_path: Path) -> None:
         "homeport_aws__region": "eu-west-1",
         "HOMEPORT_AWS__PUSH_APPLICATIONS__APNS": "arn",
         "HOMEPORT_AWS__SEARCH_ENDPOINT": "https://search",
+        "HOMEPORT_OPENSEARCH__URL": "https://a:9200",
+        "HOMEPORT_OPENSEARCH__USER": "u",
+        "HOMEPORT_OPENSEARCH__PASSWORD": "p",
     }
     found = settled(folder, environ)
     assert found == Definition.of(
@@ -83,6 +86,7 @@ def test_variables_that_are_any_text_stand_over_it(tmp_path: Path) -> None:
                 "search_endpoint": "https://search",
                 "push_applications": {"apns": "arn"},
             },
+            "opensearch": {"url": "https://a:9200", "user": "u", "password": "p"},
         }
     )
 
@@ -97,7 +101,10 @@ def test_variables_that_are_any_text_stand_over_it(tmp_path: Path) -> None:
         ("HOMEPORT_AWS__TABLE", "{ a = 1 }"),
         ("HOMEPORT_AWS", "{}"),
         ("HOMEPORT_NONSENSE", "x"),
-        ("HOMEPORT_OPENSEARCH__URL", "http://a"),
+        ("HOMEPORT_OPENSEARCH__URL", "http://user:secret@a"),
+        ("HOMEPORT_OPENSEARCH__URL", '["http://a"]'),
+        ("HOMEPORT_OPENSEARCH__PASSWORD", "a password without a user"),
+        ("HOMEPORT_OPENSEARCH__TIMEOUT", "5"),
     ],
 )
 def test_other_variables_are_to_be_checked(tmp_path: Path, name: str, value: str) -> None:
@@ -117,7 +124,18 @@ def test_so_is_another_choice_than_when_it_was_settled(
 def test_what_json_cannot_say_is_not_settled(option: object) -> None:
     made = Definition()
     gateway = replace(made.adapters.push_gateway, use="app:Gateway", options={"it": option})
-    assert settle(replace(made, adapters=replace(made.adapters, push_gateway=gateway)), {}) is None
+    chosen = replace(made, adapters=replace(made.adapters, push_gateway=gateway))
+    assert settle(Path(), chosen, {}) is None
+
+
+def test_another_file_is_to_be_loaded(tmp_path: Path) -> None:
+    (tmp_path / "homeport.toml").write_text('profile = "aws"')
+    folder = kept(tmp_path, Definition.of({"profile": "aws"}))
+    assert settled(folder, {}) is not None
+    (tmp_path / "homeport.toml").write_text('profile = "memory"')
+    assert settled(folder, {}) is None
+    (tmp_path / "homeport.toml").unlink()
+    assert settled(folder, {}) is None
 
 
 def test_where_there_is_none_the_file_is_loaded(tmp_path: Path) -> None:

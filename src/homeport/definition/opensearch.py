@@ -23,9 +23,14 @@ def _list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def is_url(text: str) -> bool:
+    """Whether it is the URL of a server, and nothing of somebody's who may ask it."""
+    return _URL.fullmatch(text) is not None
+
+
 def _are_urls(urls: tuple[str, ...]) -> tuple[str, ...]:
     for url in urls:
-        if not _URL.fullmatch(url):
+        if not is_url(url):
             raise ValueError(
                 "this is not the URL of a server, as https://search.example.com:9200; user "
                 "and password have keys of their own"

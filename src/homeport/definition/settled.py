@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,24 +22,33 @@ from homeport.definition.models import (
     Search,
     Server,
 )
-from homeport.definition.opensearch import OpenSearchSettings
+from homeport.definition.opensearch import OpenSearchSettings, is_url
 from homeport.definition.subscribers import SubscriberSettings
 from homeport.domain.model.collection import Access, FieldRole
 
 FILE_NAME: Final = "homeport-settled.json"
-_TEXTS: Final[dict[tuple[str, ...], str]] = {
-    **{("aws", name): "aws" for name in AwsSettings.names() if name != "push_applications"},
-    **{("aws", "push_applications", name): "push" for name in PushApplications.names()},
-}
-"""Settings that are any text: a function gets them from its environment, and no check is due."""
+_FILES: Final = ("homeport.toml", "pyproject.toml")
+_TEXTS: Final = (
+    *(("aws", name) for name in AwsSettings.names() if name != "push_applications"),
+    *(("aws", "push_applications", name) for name in PushApplications.names()),
+    ("opensearch", "user"),
+    ("opensearch", "password"),
+)
+"""Settings that are any text: a function gets them from its environment, and no check is due
+but of how they go together."""
+_URL: Final = ("opensearch", "url")
 
 
-def settle(definition: Definition, variables: Mapping[str, str]) -> str | None:
-    """The text of a settled definition, which was loaded with these variables over its file.
-    None where it holds what JSON cannot say."""
+def settle(folder: Path, definition: Definition, variables: Mapping[str, str]) -> str | None:
+    """The text of a settled definition, which was loaded from this folder with these variables
+    over it. None where it holds what JSON cannot say."""
     try:
         text = json.dumps(
-            {"variables": dict(variables), "definition": asdict(definition)},
+            {
+                "source": _digest(folder),
+                "variables": dict(variables),
+                "definition": asdict(definition),
+            },
             default=_plain,
             indent=1,
             allow_nan=False,
@@ -51,28 +61,47 @@ def settle(definition: Definition, variables: Mapping[str, str]) -> str | None:
 def settled(folder: Path, environ: Mapping[str, str]) -> Definition | None:
     """The definition in a folder, with the HOMEPORT_* variables of `environ` over it.
 
-    None where there is none, or one of the variables is to be checked, or another than when it
-    was settled: then the definition's file is to be loaded.
+    None where there is none, or its file is another by now, or one of the variables is to be
+    checked, or another than when it was settled: then the definition's file is to be loaded.
     """
     try:
         kept = json.loads((folder / FILE_NAME).read_bytes())
     except FileNotFoundError:
         return None
-    definition = _definition(kept["definition"])
-    aws: dict[str, Any] = {}
-    push: dict[str, Any] = {}
     ours = {name: value for name, value in environ.items() if name.upper().startswith(PREFIX)}
-    if not kept["variables"].items() <= ours.items():
+    if kept["source"] != _digest(folder) or not kept["variables"].items() <= ours.items():
         return None
+    definition: Any = _definition(kept["definition"])
     for name in ours.keys() - kept["variables"].keys():
         path, value = tuple(name[len(PREFIX) :].lower().split("__")), ours[name]
-        if path not in _TEXTS or not value or value.lstrip().startswith("{"):
+        if path == _URL and is_url(value):
+            definition = _with(definition, path, (value,))
+        elif path in _TEXTS and value and not value.lstrip().startswith("{"):
+            definition = _with(definition, path, value)
+        else:
             return None
-        (aws if _TEXTS[path] == "aws" else push)[path[-1]] = value
-    if not (aws or push):
-        return definition
-    applications = replace(definition.aws.push_applications, **push)
-    return replace(definition, aws=replace(definition.aws, push_applications=applications, **aws))
+    try:
+        definition.opensearch.check()
+    except ValueError:
+        return None
+    made: Definition = definition
+    return made
+
+
+def _digest(folder: Path) -> str | None:
+    """What the file with the definition holds, in short."""
+    for name in _FILES:
+        file = folder / name
+        if file.is_file():
+            return sha256(file.read_bytes()).hexdigest()
+    return None
+
+
+def _with(table: Any, path: tuple[str, ...], value: Any) -> Any:
+    name, *rest = path
+    return replace(
+        table, **{name: _with(getattr(table, name), tuple(rest), value) if rest else value}
+    )
 
 
 def _plain(value: Any) -> str:

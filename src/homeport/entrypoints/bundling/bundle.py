@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 import homeport
-from homeport.definition import Definition, load, locate
+from homeport.definition import Definition, DefinitionError, load, locate
 from homeport.definition.settled import FILE_NAME as SETTLED
 from homeport.definition.settled import settle
 from homeport.entrypoints.bundling import bytecode, fetching, service_data
@@ -60,6 +60,7 @@ import dependency_injector.providers  # noqa: E402
 del sys.modules["pydantic"]
 """
 _CHOOSING: Final = ("HOMEPORT_PROFILE", "HOMEPORT_ADAPTERS__")
+_OPTIONS: Final = "__OPTIONS"
 _NOWHERE: Final = Path("homeport-data")
 """A function has no data folder, and a bundle is the same wherever it was made."""
 _MOMENT: Final = 315_532_800
@@ -121,6 +122,11 @@ def make(plan: Plan, folder: Path) -> Bundle:
         bundle = _measured(whole, plan.function)
         bundle.packages = packages
         bundle.warnings = too_new(packages, plan.target, wheels)
+        if _has_password(plan):
+            bundle.warnings.append(
+                "opensearch.password stands in the definition's file, and so in each bundle. Set "
+                "HOMEPORT_OPENSEARCH__PASSWORD where the function runs instead."
+            )
         if bundle.size > LIMIT_BYTES:
             bundle.warnings.append("It is over 250 MB, more than Lambda takes.")
         if folder.exists():
@@ -162,10 +168,9 @@ def _files(
     for name in local:
         yield from _local(name)
     yield from _definition(plan)
-    chosen = _chosen(plan)
-    text = settle(replace(load(plan.source, chosen), data_folder=_NOWHERE), chosen)
-    if text is not None:
-        yield PurePosixPath(SETTLED), text.encode()
+    settled = _settled(plan)
+    if settled is not None:
+        yield PurePosixPath(SETTLED), settled.encode()
     yield PurePosixPath(f"{ENTRY}.py"), _entry(plan).encode()
 
 
@@ -214,12 +219,43 @@ def schema_files(file: Path) -> Iterator[str]:
 
 
 def _chosen(plan: Plan) -> dict[str, str]:
-    """The variables that choose adapters, and so what is in the bundle."""
-    return {
+    """The variables that choose adapters, and so what is in the bundle; not their options, which
+    may be secrets, and which a function has from its own environment.
+
+    Raises BundleFault where one holds both.
+    """
+    chosen = {
         name: plan.environ[name]
         for name in sorted(plan.environ)
-        if name.upper().startswith(_CHOOSING)
+        if name.upper().startswith(_CHOOSING) and _OPTIONS not in name.upper()
     }
+    for name, value in chosen.items():
+        if value.lstrip().startswith("{"):
+            raise BundleFault(
+                f"{name} holds an adapter with its options, which may be secrets and are not to "
+                f"be in a bundle. Set {name}__USE, and the options where the function runs."
+            )
+    return chosen
+
+
+def _as_deployed(plan: Plan) -> Definition | None:
+    """The definition without what the function's own environment says. None where it is none
+    without that."""
+    try:
+        return replace(load(plan.source, _chosen(plan)), data_folder=_NOWHERE)
+    except DefinitionError:
+        return None
+
+
+def _settled(plan: Plan) -> str | None:
+    folder = plan.source if plan.source.is_dir() else plan.source.parent
+    definition = _as_deployed(plan)
+    return None if definition is None else settle(folder, definition, _chosen(plan))
+
+
+def _has_password(plan: Plan) -> bool:
+    definition = _as_deployed(plan)
+    return definition is not None and definition.opensearch.password is not None
 
 
 def _entry(plan: Plan) -> str:
