@@ -43,7 +43,8 @@ EVERYTHING: dict[str, Any] = {
 
 
 def kept(folder: Path, definition: Definition, **variables: str) -> Path:
-    text = settle(folder, definition, variables)
+    file = folder / "homeport.toml"
+    text = settle(definition, file if file.exists() else None, variables)
     assert text is not None
     (folder / FILE_NAME).write_text(text)
     return folder
@@ -125,7 +126,7 @@ def test_what_json_cannot_say_is_not_settled(option: object) -> None:
     made = Definition()
     gateway = replace(made.adapters.push_gateway, use="app:Gateway", options={"it": option})
     chosen = replace(made, adapters=replace(made.adapters, push_gateway=gateway))
-    assert settle(Path(), chosen, {}) is None
+    assert settle(chosen, None, {}) is None
 
 
 def test_another_file_is_to_be_loaded(tmp_path: Path) -> None:

@@ -39,13 +39,13 @@ but of how they go together."""
 _URL: Final = ("opensearch", "url")
 
 
-def settle(folder: Path, definition: Definition, variables: Mapping[str, str]) -> str | None:
-    """The text of a settled definition, which was loaded from this folder with these variables
+def settle(definition: Definition, file: Path | None, variables: Mapping[str, str]) -> str | None:
+    """The text of a settled definition, which was loaded from this file with these variables
     over it. None where it holds what JSON cannot say."""
     try:
         text = json.dumps(
             {
-                "source": _digest(folder),
+                "source": _digest(file),
                 "variables": dict(variables),
                 "definition": asdict(definition),
             },
@@ -69,7 +69,8 @@ def settled(folder: Path, environ: Mapping[str, str]) -> Definition | None:
     except FileNotFoundError:
         return None
     ours = {name: value for name, value in environ.items() if name.upper().startswith(PREFIX)}
-    if kept["source"] != _digest(folder) or not kept["variables"].items() <= ours.items():
+    file = next((folder / name for name in _FILES if (folder / name).is_file()), None)
+    if kept["source"] != _digest(file) or not kept["variables"].items() <= ours.items():
         return None
     definition: Any = _definition(kept["definition"])
     for name in ours.keys() - kept["variables"].keys():
@@ -88,20 +89,16 @@ def settled(folder: Path, environ: Mapping[str, str]) -> Definition | None:
     return made
 
 
-def _digest(folder: Path) -> str | None:
+def _digest(file: Path | None) -> str | None:
     """What the file with the definition holds, in short."""
-    for name in _FILES:
-        file = folder / name
-        if file.is_file():
-            return sha256(file.read_bytes()).hexdigest()
-    return None
+    return None if file is None else sha256(file.read_bytes()).hexdigest()
 
 
 def _with(table: Any, path: tuple[str, ...], value: Any) -> Any:
     name, *rest = path
-    return replace(
-        table, **{name: _with(getattr(table, name), tuple(rest), value) if rest else value}
-    )
+    if rest:
+        value = _with(getattr(table, name), tuple(rest), value)
+    return replace(table, **{name: value})
 
 
 def _plain(value: Any) -> str:

@@ -192,9 +192,13 @@ def _local(name: str) -> Iterator[tuple[PurePosixPath, bytes]]:
             yield PurePosixPath(name, file.relative_to(root).as_posix()), file.read_bytes()
 
 
+def _file(plan: Plan) -> Path | None:
+    return locate(plan.source) if plan.source.is_dir() else plan.source
+
+
 def _definition(plan: Plan) -> Iterator[tuple[PurePosixPath, bytes]]:
     """The definition's file, and the schemas that it names."""
-    file = locate(plan.source) if plan.source.is_dir() else plan.source
+    file = _file(plan)
     if file is None:
         return
     name = file.name if file.name == "pyproject.toml" else "homeport.toml"
@@ -248,9 +252,8 @@ def _as_deployed(plan: Plan) -> Definition | None:
 
 
 def _settled(plan: Plan) -> str | None:
-    folder = plan.source if plan.source.is_dir() else plan.source.parent
     definition = _as_deployed(plan)
-    return None if definition is None else settle(folder, definition, _chosen(plan))
+    return None if definition is None else settle(definition, _file(plan), _chosen(plan))
 
 
 def _has_password(plan: Plan) -> bool:
