@@ -63,8 +63,8 @@ class Watched(MemorySearchIndex):
 
 @pytest.fixture(autouse=True)
 def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tenth of what a page is: the same in less time."""
-    monkeypatch.setattr(index_rebuild, "_PAGE", 50)
+    """A fraction of what a page is: the same in less time."""
+    monkeypatch.setattr(index_rebuild, "_PAGE", 20)
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def indexing(
 
 
 def test_one_that_failed_is_gone_on_with(store: MemoryRecordStore, index: Watched) -> None:
-    fill(store, 220)
+    fill(store, 88)
     index.fails_after = 2
     with pytest.raises(Unavailable, match="disk is full"):
         indexing(store, index).rebuild()
@@ -106,20 +106,20 @@ def test_one_that_failed_is_gone_on_with(store: MemoryRecordStore, index: Watche
     assert index.entries(1) == []
     index.fails_after = None
     rebuilt = indexing(store, index).rebuild()
-    assert (rebuilt.records, rebuilt.resumed) == (220, 100)
-    assert [count for _, count in index.applied] == [50, 50, 50, 50, 20]
+    assert (rebuilt.records, rebuilt.resumed) == (88, 40)
+    assert [count for _, count in index.applied] == [20, 20, 20, 20, 8]
     assert indexing(store, index).verify().clean
 
 
 def test_the_parts_are_those_that_it_began_with(store: MemoryRecordStore, index: Watched) -> None:
-    fill(store, 220)
+    fill(store, 88)
     index.fails_after = 3
     with pytest.raises(Unavailable):
         indexing(store, index, segments=2).rebuild()
     assert len(json.loads(index.kept[-1])["after"]) == 2
     index.fails_after = None
     rebuilt = indexing(store, index, segments=5).rebuild()
-    assert (rebuilt.records, rebuilt.resumed) == (220, sum(n for _, n in index.applied[:3]))
+    assert (rebuilt.records, rebuilt.resumed) == (88, sum(n for _, n in index.applied[:3]))
     assert indexing(store, index).verify().clean
 
 
@@ -165,7 +165,7 @@ def test_what_changed_while_nobody_was_at_it_is_found(
 
 
 def test_an_interruption_keeps_what_was_done(store: MemoryRecordStore, index: Watched) -> None:
-    fill(store, 120)
+    fill(store, 48)
 
     def interrupt(stage: Stage, count: int) -> None:
         raise KeyboardInterrupt
@@ -173,14 +173,14 @@ def test_an_interruption_keeps_what_was_done(store: MemoryRecordStore, index: Wa
     with pytest.raises(KeyboardInterrupt):
         indexing(store, index).rebuild(interrupt)
     rebuilt = indexing(store, index).rebuild()
-    assert (rebuilt.records, rebuilt.resumed) == (120, 50)
+    assert (rebuilt.records, rebuilt.resumed) == (48, 20)
 
 
 @pytest.mark.parametrize("rate", [1, 20, 100])
 def test_a_rate_bounds_what_is_read_in_a_second(
     store: MemoryRecordStore, index: Watched, rate: int
 ) -> None:
-    fill(store, 40 if rate < 100 else 230)
+    fill(store, 40 if rate < 100 else 130)
     indexing(store, index).rebuild(rate=rate)
     times = [time for time, _ in index.applied]
     counts = [count for _, count in index.applied]
