@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from typing import Any, Final
 
 import pytest
@@ -28,6 +29,11 @@ _ONE_SERVER: Final = "tests/opensearch/"
 # Thousands of small tests make much that is let go of at once: by the usual threshold, a third of
 # their time goes into collections that find nothing.
 gc.set_threshold(50_000, 20, 20)
+
+# Whoever runs the tests in the background, as nohup does, has them and all that they start ignore
+# an interruption: those that are to be interrupted would go on for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
