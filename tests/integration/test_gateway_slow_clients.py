@@ -169,6 +169,7 @@ def test_a_large_body_of_nobody_is_not_waited_for(length: str, status: int) -> N
         answer = stranger.answer()
         assert (answer.status, answer["connection"]) == (status, "close")
         assert "Bearer" in answer["www-authenticate"]
+        assert stranger.rest() == b"", "the connection waits for nothing"
         assert served.post("/closed", b"x" * bodies.SMALL).status == 200
 
 
@@ -183,6 +184,11 @@ def test_large_bodies_on_their_way_have_so_much_room(monkeypatch: pytest.MonkeyP
         chunk = b"EA60\r\n" + b"x" * 60_000 + b"\r\n0\r\n\r\n"
         head = b"POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
         assert served.send(head + chunk).status == 503
+        for begun in (slow.encode(), head + chunk[: -len(b"0\r\n\r\n")]):
+            with served.connect() as other:
+                other.send(begun)
+                assert other.answer().status == 503
+                assert other.rest() == b""
         assert served.post("/echo", b"x" * bodies.SMALL).status == 200
         one.send(b"x" * 150_000)
         assert one.answer().status == 200

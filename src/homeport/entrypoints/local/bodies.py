@@ -59,11 +59,19 @@ class BodyReader:
             return b""
         if size <= SMALL:
             return self._wait(incoming.proto(), deadline)
-        self._room.take(network, size)
+        try:
+            self._room.take(network, size)
+        except UnreadBody:
+            self.leave(incoming)
+            raise
         try:
             return self._wait(incoming.proto(), deadline)
         finally:
             self._room.give_back(network, size)
+
+    def leave(self, incoming: Incoming) -> None:
+        """Read nothing of the body. Otherwise the connection would wait for it after the answer."""
+        incoming.proto().cancel()
 
     def _read_chunks(self, incoming: Incoming, deadline: float, network: str) -> bytes:
         chunks: list[bytes] = []

@@ -191,6 +191,7 @@ class Exchanges:
             if "transfer-encoding" in headers:
                 length = None
             if identity is None and route.key in self._closed and _is_large(length):
+                self._bodies.leave(exchange.incoming)
                 raise UnreadBody(_unknown(context, exchange.now))
             body = self._bodies.read(exchange.incoming, length, network_of(address))
         # Admission has looked already, but counts nobody whose body is still on its way.
