@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from homeport.adapters.opensearch.lease import LEASE_SECONDS
+from homeport.adapters.opensearch.rebuild import OpenSearchRebuild
 from homeport.adapters.opensearch.search_index import OpenSearchIndex
 from homeport.domain.errors import Conflict, Unavailable
 from homeport.domain.limits import RETENTION_SECONDS
@@ -106,7 +107,80 @@ def test_one_process_at_a_time(world: World) -> None:
     assert ids(world.index) == ["a"]
 
 
-@pytest.mark.parametrize("died_at", range(17))
+def _before(world: World, wanted: str, act: Callable[[], object]) -> None:
+    """Let something happen just before the next request that is like `GET /path`, which may
+    leave its beginning out."""
+
+    def before(asked: Asked) -> Answer | None:
+        if f"{asked.method} {asked.path}".partition("?")[0].endswith(wanted):
+            world.between.before = lambda asked: None
+            act()
+        return None
+
+    world.between.before = before
+
+
+def _kept(world: World, index: str) -> bool:
+    """Whether an index holds the document of a rebuild."""
+    found = ask(world.server, "POST", f"/{world.prefix}{index}/_mget", {"ids": [".rebuild"]})
+    return bool(found["docs"][0]["found"])
+
+
+class TestAnotherCommitsMeanwhile:
+    """The index that two processes meant to fill answers by now: nobody deletes it."""
+
+    @pytest.mark.parametrize("newer", [False, True], ids=["this one answers", "a newer one"])
+    def test_before_this_one_takes_it(self, world: World, *, newer: bool) -> None:
+        rebuild = world.index.rebuild()
+        rebuild.apply([note(key("s"), title="fox")])
+
+        def commit() -> None:
+            rebuild.commit()
+            if newer:
+                again = world.index.rebuild()
+                again.apply([note(key("s"), title="fox")])
+                again.commit(grace=60)
+
+        _before(world, "-000002-in/_doc/.rebuild", commit)
+        with pytest.raises(Conflict, match="ended"):
+            world.another().rebuild()
+        assert ids(world.index) == ["a"]
+        assert not _kept(world, "-000002")
+        assert "" in indexes(world)["-000003" if newer else "-000002"]
+
+    def test_after_this_one_took_it_over(self, world: World) -> None:
+        """The one that commits stood still between its last look and the swap."""
+        rebuild, other = world.index.rebuild(), world.another()
+        rebuild.apply([note(key("s"), title="fox")])
+        taken: list[OpenSearchRebuild] = []
+
+        def take_over() -> None:
+            world.clock.advance(LEASE_SECONDS + 1)
+            taken.append(other.rebuild())
+
+        _before(world, "POST /_aliases", take_over)
+        rebuild.commit()
+        (over,) = taken
+        over.keep("the other's removal left it alone")
+        over.abandon()
+        assert ids(world.index) == ["a"]
+        assert set(indexes(world)) == {"-000002"}
+        assert not _kept(world, "-000002")
+        other.rebuild().commit()
+        assert set(indexes(world)) == {"-000003"}
+
+    def test_as_this_one_throws_away_what_was_for_other_fields(self, world: World) -> None:
+        rebuild = world.index.rebuild()
+        rebuild.apply([note(key("s"), title="fox")])
+        world.clock.advance(LEASE_SECONDS + 1)
+        index = f"{world.prefix}-000002"
+        _before(world, f"GET /{index}/_mapping", lambda: world.index.swap(index, 0))
+        with pytest.raises(Conflict, match="answers"):
+            world.another(catalog=_declaring(kind=FieldRole.KEYWORD)).rebuild()
+        assert ids(world.index) == ["a"]
+
+
+@pytest.mark.parametrize("died_at", range(20))
 def test_a_rebuild_is_gone_on_with_wherever_it_died(world: World, died_at: int) -> None:
     """Its process is gone after so many requests: another one does the whole."""
     world.index.apply([note(key("s", "old"), title="fox")])
@@ -126,7 +200,7 @@ def test_a_rebuild_is_gone_on_with_wherever_it_died(world: World, died_at: int) 
     except (Unavailable, Conflict):
         pass
     else:
-        assert died_at == 16, "this many requests were not enough to see every step fail"
+        assert died_at == 19, "this many requests were not enough to see every step fail"
     world.between.before = lambda asked: None
     world.clock.advance(LEASE_SECONDS + 1)
     world.now += 5

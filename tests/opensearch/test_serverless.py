@@ -15,9 +15,10 @@ import pytest
 from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.memory.ids import SequentialIds
 from homeport.adapters.memory.record_store import MemoryRecordStore
+from homeport.adapters.opensearch.lease import LEASE_SECONDS
 from homeport.adapters.opensearch.search_index import OpenSearchIndex
 from homeport.domain.document_builder import build_document
-from homeport.domain.errors import Unavailable
+from homeport.domain.errors import Conflict, Unavailable
 from homeport.domain.events import RecordChanged
 from homeport.domain.indexing import Indexing
 from homeport.domain.model.data import Data
@@ -171,6 +172,38 @@ def test_a_rebuild_waits_until_it_sees_what_it_sent(collection: Collection) -> N
     assert collection.clock.now() - before == 3_000_000
     rebuild.commit()
     assert [hit.key for hit in index.search(EVERYTHING).hits] == [A]
+
+
+def test_a_rebuild_that_waits_long_stays_its_own(collection: Collection) -> None:
+    """Longer than others may take for a sign that it has died."""
+    index, other = collection.index(), collection.index()
+    looks, taking = [0], list[str]()
+
+    def behind(asked: Asked, answer: Answer) -> Answer:
+        if b".visible" in asked.body and "_search" in asked.path:
+            looks[0] += 1
+            if looks[0] == LEASE_SECONDS + 20:
+                taking.append(_told(other.rebuild))
+            if looks[0] <= LEASE_SECONDS + 30:
+                return Answer(200, {"hits": {"hits": [], "total": {"value": 0}}})
+        return answer
+
+    collection.between.behind = behind
+    rebuild = index.rebuild()
+    rebuild.entries(10)
+    looks[0] = 0
+    rebuild.commit()
+    assert looks == [LEASE_SECONDS + 31]
+    assert taking == ["Another process is rebuilding the search index."] * 2
+
+
+def _told(work: Callable[[], object]) -> str:
+    """Why something is a Conflict."""
+    try:
+        work()
+    except Conflict as exc:
+        return str(exc)
+    return "nothing"
 
 
 def test_it_is_asked_for_what_is_near_and_nearly_so(collection: Collection) -> None:

@@ -156,10 +156,21 @@ class Generations:
             if self._read().live != fresh:
                 raise Conflict("Another process has changed which index answers.") from exc
         if live is not None and grace <= 0:
-            self.drop(live)
+            self._delete(live)
+
+    def superseded(self, index: str) -> bool:
+        """Whether this index, or a newer one, answers by now."""
+        live = self._read().live
+        return live is not None and index <= live
 
     def drop(self, index: str) -> None:
-        """Delete an index, whether or not it is there."""
+        """Delete a new index, whether or not it is there. Raises Conflict where it answers by
+        now: the process that filled it may have been taken for dead as it let it answer."""
+        if self._read().live == index:
+            raise Conflict("Another process has ended this rebuild: its index answers.")
+        self._delete(index)
+
+    def _delete(self, index: str) -> None:
         try:
             self._server.ask("DELETE", address(index), doing=_DOING, expected=(404,))
         except Refused:
@@ -175,7 +186,7 @@ class Generations:
             for index in found.older:
                 until = self._meta_of(index).get("until")
                 if until is None or until <= self._now():
-                    self.drop(index)
+                    self._delete(index)
 
     def described(self, index: str) -> Mapping[str, Any]:
         """What an index was made for, and what became of it; nothing where it is not ours."""

@@ -54,9 +54,15 @@ class Lease:
             return
 
     def remove(self) -> None:
-        """Leave no trace in an index that answers."""
+        """Leave no trace in an index that answers. Nothing where others have it by now."""
+        condition = {
+            "if_seq_no": self._held["_seq_no"],
+            "if_primary_term": self._held["_primary_term"],
+        }
         try:
-            self._server.ask("DELETE", self._path, doing=_DOING, expected=(404,))
+            self._server.ask(
+                "DELETE", self._path, doing=_DOING, params=condition, expected=(404, 409)
+            )
         except Refused:
             return
 

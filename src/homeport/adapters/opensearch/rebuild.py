@@ -20,7 +20,7 @@ class Filling(Protocol):
 
     def apply_to(self, index: str, changes: Sequence[IndexChange]) -> list[Rejection]: ...
 
-    def show(self, index: str) -> None: ...
+    def show(self, index: str, waiting: Callable[[], None]) -> None: ...
 
     def entries_of(self, index: str, limit: int, after: Key | None) -> list[IndexEntry]: ...
 
@@ -66,7 +66,7 @@ class OpenSearchRebuild:
     def entries(self, limit: int, after: Key | None = None) -> list[IndexEntry]:
         if after is None and self._unseen:
             self._unseen = False
-            self._filling.show(self._index)
+            self._filling.show(self._index, self._hold_on)
         return self._filling.entries_of(self._index, limit, after)
 
     def versions(self, keys: Sequence[Key]) -> list[int | None]:
@@ -88,7 +88,8 @@ class OpenSearchRebuild:
         with self._lock:
             self._still_on()
             self._lease.keep()
-            self._filling.show(self._index)
+            self._filling.show(self._index, self._lease.keep)
+            self._lease.keep()  # nobody else may begin until long after the swap
             self._filling.swap(self._index, grace)
             self._over()
             self._lease.remove()
@@ -102,7 +103,15 @@ class OpenSearchRebuild:
                     return  # it is another process's now
                 finally:
                     self._over()
-                self._filling.drop(self._index)
+                try:
+                    self._filling.drop(self._index)
+                except Conflict:  # another process has let it answer: it stays
+                    self._lease.remove()
+
+    def _hold_on(self) -> None:
+        with self._lock:
+            self._still_on()
+            self._lease.keep()
 
     def _still_on(self) -> None:
         if self._ended:

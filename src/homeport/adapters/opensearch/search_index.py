@@ -166,10 +166,11 @@ class OpenSearchIndex:
         except TargetGone as exc:
             raise Conflict("The rebuild has ended: its index is not there any more.") from exc
 
-    def show(self, index: str) -> None:
-        """Return once searches show all that was applied."""
+    def show(self, index: str, waiting: Callable[[], None]) -> None:
+        """Return once searches show all that was applied. `waiting` is called about once a
+        second until then."""
         if self._server.serverless:
-            self._await_mark(index)
+            self._await_mark(index, waiting)
         else:
             self._server.ask("POST", address(index, "_refresh"), doing=_FILLING)
 
@@ -283,12 +284,15 @@ class OpenSearchIndex:
     def _leased(self, index: str) -> Lease:
         lease = Lease(self._server, index, self._clock.now)
         lease.take()
+        if self._generations.superseded(index):  # its rebuild was committed since it was found
+            lease.remove()
+            raise Conflict("Another process has just ended this rebuild: try again.")
         return lease
 
     def _end_rebuild(self) -> None:
         self._rebuilding = None
 
-    def _await_mark(self, index: str) -> None:
+    def _await_mark(self, index: str, waiting: Callable[[], None]) -> None:
         """Send a document of our own last, and look for it."""
         mark = secrets.randbits(62)
         self._server.ask(
@@ -301,6 +305,7 @@ class OpenSearchIndex:
         for _ in range(_LOOKS):
             if self._answers.shows(index, _MARK, mark):
                 return
+            waiting()
             self._sleep(1.0)
         raise Unavailable("The search index does not show what it was sent: try again later.", 60)
 
