@@ -14,6 +14,7 @@ import pytest
 from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.memory.ids import SequentialIds
 from homeport.adapters.memory.record_store import MemoryRecordStore
+from homeport.adapters.opensearch.errors import IndexGone
 from homeport.adapters.opensearch.search_index import OpenSearchIndex
 from homeport.domain.errors import Overloaded, Unavailable
 from homeport.domain.events import RecordChanged
@@ -238,6 +239,34 @@ class TestBatches:
             Rejection(key("s", "c"), "OpenSearch: mapper_parsing_exception: no")
         ]
         assert world.found() == ["0", "d"], "what was busy is sent again, and nothing else"
+
+    @pytest.mark.parametrize("kind", ["", "action_request_validation_exception"])
+    def test_a_refusal_of_versions_is_no_reason_to_do_without(
+        self, world: World, kind: str
+    ) -> None:
+        """But for a serverless collection, only something between here and there says it."""
+        world.index.apply([note(key("s", "0"), 5, title="fox")])
+        world.bulk_once(error(400, kind, "Unsupported HTTP version"))
+        with pytest.raises(Unavailable):
+            world.index.apply([note(key("s", "0"), 6, title="fox")])
+        world.index.apply([note(key("s", "0"), 4, title="fox")])
+        assert world.index.versions([key("s", "0")]) == [5], "versions are still sent along"
+
+    def test_a_shard_that_is_down_says_nothing_of_its_documents(self, world: World) -> None:
+        world.index.apply([note(key("s", "0"), 5, title="fox")])
+        kind = "no_shard_available_action_exception"
+
+        def behind(asked: Asked, answer: Answer) -> Answer:
+            if "_mget" not in asked.path:
+                return answer
+            return Answer(200, {"docs": [{"_id": "x", "error": {"type": kind, "reason": "down"}}]})
+
+        world.between.behind = behind
+        with pytest.raises(Unavailable, match=kind):
+            world.index.versions([key("s", "0")])
+        kind = "index_not_found_exception"
+        with pytest.raises(IndexGone):
+            world.index.versions([key("s", "0")])
 
     def test_a_server_that_stays_busy(self, world: World) -> None:
         world.index.apply([note(key("s", "0"), title="fox")])

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from homeport.adapters.opensearch import layout as fields
 from homeport.adapters.opensearch.documents import key_of, key_text
+from homeport.adapters.opensearch.errors import not_read
 from homeport.adapters.opensearch.facets import aggregation, counted
 from homeport.adapters.opensearch.highlights import Highlighter
 from homeport.adapters.opensearch.query import (
@@ -103,13 +104,17 @@ class Answers:
         """Of what was written, whether or not searches show it yet."""
         if not keys:
             return []
+        doing = "reading versions from the search index"
         answer = self._server.ask(
             "POST",
             address(index, "_mget"),
             {"ids": [key_text(key) for key in keys]},
-            doing="reading versions from the search index",
+            doing=doing,
             params={"_source_includes": f"{fields.VERSION},{fields.SPACE}"},
         )
+        for one in answer["docs"]:
+            if "error" in one:  # of a shard that is down; it says nothing of the document
+                raise not_read(one["error"], doing)
         return [_held(one.get("_source")) for one in answer["docs"]]
 
     def count(self, index: str) -> int:

@@ -175,7 +175,8 @@ def _known(exc: Refused) -> Exception:
     """What a refusal of a whole batch means."""
     if exc.kind == "index_not_found_exception" or exc.status == 404:
         return TargetGone()
-    if "version" in exc.reason.lower():
+    # Something between here and there has no kind for what it refuses.
+    if exc.status == 400 and exc.kind and "version" in exc.reason.lower():
         return VersionsRefused()
     return Unavailable(f"The search server refuses a batch ({exc.kind or exc.status}).", 30)
 

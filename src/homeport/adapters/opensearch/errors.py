@@ -126,6 +126,14 @@ def gone(doing: str) -> IndexGone:
     )
 
 
+def not_read(error: Any, doing: str) -> Unavailable:
+    """What the error of a single document means, in an answer that has succeeded as a whole."""
+    kind = error.get("type", "") if isinstance(error, dict) else ""
+    if kind == "index_not_found_exception":
+        return gone(doing)
+    return Unavailable(f"The search server failed ({kind or 'no cause given'}), while {doing}.")
+
+
 def _said(exc: OpenSearchException) -> tuple[str, str]:
     """The type and the reason that an answer's body gives."""
     from opensearchpy.exceptions import TransportError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import threading
 import time
@@ -34,6 +35,8 @@ from homeport.domain.model.record import Key
 from homeport.domain.ports.clock import Clock
 from homeport.domain.ports.record_store import RecordStore
 from homeport.domain.ports.search_index import Capability
+
+log: Final = logging.getLogger("homeport.opensearch")
 
 T = TypeVar("T")
 
@@ -230,9 +233,13 @@ class OpenSearchIndex:
             try:
                 return self._bulk.send(own_alias(index), operations)
             except VersionsRefused as exc:
-                if self._reread is None:
+                if self._reread is None or not self._server.serverless:
                     raise Unavailable("The search server takes no versions from outside.") from exc
                 self._versioned = False
+                log.warning(
+                    "The search server takes no versions from outside: records are read again "
+                    "instead, until this process ends."
+                )
         return self._apply_current(index, wanted)
 
     def _apply_current(self, index: str, wanted: Mapping[Key, IndexChange]) -> list[Rejection]:
