@@ -31,7 +31,7 @@ def build_document(record: Record, catalog: Catalog) -> Document:
     """The document of a record that is not deleted.
 
     It has at most 200 fields, declared ones before others, then in the data's order, and at
-    most 1,000 values in each.
+    most 1,000 values in each, of which the first 32 places count.
     """
     collection = catalog.find(record.key.collection)
     declared = {} if collection is None else collection.fields
@@ -52,11 +52,14 @@ class _Builder:
         self._fields: dict[FieldRole, dict[str, dict[Any, None]]] = {role: {} for role in FieldRole}
 
     def add(self, role: FieldRole, path: str, value: Any) -> bool:
-        """Add a value under a role, once; False where it does not fit."""
+        """Add a value under a role, once; False where it does not fit. A place too many is left
+        out."""
         found = _READ_AS[role](value)
         if found is None:
             return False
-        self._fields[role].setdefault(path, {})[found] = None
+        values = self._fields[role].setdefault(path, {})
+        if role is not FieldRole.GEO or len(values) < limits.PLACES:
+            values[found] = None
         return True
 
     def infer(self, path: str, value: Any) -> None:

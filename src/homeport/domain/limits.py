@@ -30,6 +30,9 @@ QUERY_PATTERNS: Final = 8
 """How many prefixes and words that are nearly so a search may have, in its filters too. An
 engine looks for each in its list of all words: that is what can make a search long."""
 FILTERS: Final = 16
+CIRCLES: Final = 2
+"""How many of them may ask for what is near a place. An index that knows no distances reads the
+places of many records for each."""
 FACETS: Final = 10
 FACET_VALUES: Final = 10
 FACET_RANGES: Final = 20
@@ -46,6 +49,8 @@ INDEXED_FIELDS: Final = 200
 FIELD_CHARACTERS: Final = 256
 """The longest path of a field that is indexed."""
 KEYWORD_CODE_POINTS: Final = 256
+PLACES: Final = 32
+"""How many places a field of one record is indexed with: its first."""
 
 MESSAGE_RECIPIENTS: Final = 100
 MESSAGE_TITLE: Final = 256

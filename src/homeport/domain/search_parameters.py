@@ -41,7 +41,7 @@ def parse_filters(
     """The filters, none of them twice, of a search for `match`.
 
     Raises Invalid, naming each as `filter/0`, `filter/1`, ..., also for what the index is not
-    able to do, and for words beyond the limits of a search.
+    able to do, and for words and places beyond the limits of a search.
     """
     if len(given) > limits.FILTERS:
         raise _invalid("filter", f"at most {limits.FILTERS} filters")
@@ -58,6 +58,8 @@ def parse_filters(
             raise _invalid(parameter, f"at most {limits.QUERY_WORDS} words in all filters")
         if patterns + sum(isinstance(one, Fuzzy) for one in words) > limits.QUERY_PATTERNS:
             raise _invalid(parameter, f"{_TOO_MANY_PATTERNS} in a search, those in q included")
+        if sum(isinstance(one, Near) for one in filters) > limits.CIRCLES:
+            raise _invalid(parameter, f"at most {limits.CIRCLES} filters by distance")
     return tuple(filters)
 
 

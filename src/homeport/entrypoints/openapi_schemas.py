@@ -211,7 +211,8 @@ _WHERE: Final = {
 _FILTER: Final = {
     "description": (
         "`kind:novel`, `pages:>300`, `pages:100..200`, `title~running shoes`, "
-        "`place:48.21,16.37,5km` (latitude, longitude and a distance in m or km): all hold."
+        "`place:48.21,16.37,5km` (latitude, longitude and a distance in m or km; at most "
+        f"{limits.CIRCLES} of these): all hold."
     ),
 }
 _FACET: Final = {

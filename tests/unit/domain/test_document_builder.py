@@ -152,6 +152,16 @@ def test_fields_and_values_are_bounded_and_declared_ones_first() -> None:
     assert len(build({"many": list(range(2000))}).number["many"]) == 1000
 
 
+def test_the_first_places_of_a_field_count() -> None:
+    places = [{"lat": latitude, "lon": 7} for latitude in range(40)]
+    data: dict[str, Any] = {"place": [places[0], "by the sea", *places, 12]}
+    document = build(data, "books")
+    assert document.geo == {"place": tuple((latitude, 7) for latitude in range(32))}
+    # The others are nothing else instead; what is no place is what it would be elsewhere.
+    assert dict(document.text) == {"place": ("by the sea",)}
+    assert dict(document.number) == {"place": (12.0,)}
+
+
 @pytest.mark.parametrize(
     ("place", "point"),
     [

@@ -60,6 +60,7 @@ def test_a_pasted_text_finds_what_it_is_from(shops: Shops) -> None:
 EIGHT = " ".join(f"{one}*" for one in MANY[:4]) + " " + " ".join(f"-{one}~" for one in MANY[:4])
 WORDS = "title~" + " ".join(MANY[:16])
 MORE_WORDS = "text~" + " ".join(MANY[:16])
+HERE, THERE, ELSEWHERE = (f"home:{latitude},16.4,5km" for latitude in (48.2, 47.1, 46.6))
 
 
 @pytest.mark.parametrize(
@@ -69,6 +70,7 @@ MORE_WORDS = "text~" + " ".join(MANY[:16])
         {"q": f"{EIGHT} w0* w1 -w0~"},
         {"q": "a* b~", "filters": ("kind:x", "title~a~ b~ c~", "text~a~ b~ c~", "title~a~")},
         {"q": " ".join(MANY), "filters": (WORDS, MORE_WORDS, WORDS)},
+        {"filters": (HERE, THERE, "kind:x", HERE), "sort": "home:46.6,16.4"},
     ],
 )
 def test_what_is_within_the_limits_is_looked_for(shops: Shops, request_: dict[str, Any]) -> None:
@@ -97,6 +99,10 @@ def test_what_is_within_the_limits_is_looked_for(shops: Shops, request_: dict[st
         (
             {"filters": (WORDS, MORE_WORDS, "title~more")},
             Fault("filter/2", "at most 32 words in all filters"),
+        ),
+        (
+            {"filters": (HERE, "kind:x", THERE, HERE, ELSEWHERE)},
+            Fault("filter/4", "at most 2 filters by distance"),
         ),
     ],
 )
