@@ -262,12 +262,15 @@ class _Found:
     mended: int = 0
     rejections: int = 0
     rejected: list[Rejection] = field(default_factory=list)
+    strays: set[Key] = field(default_factory=set)
 
     def add(self, key: Key, kind: Difference) -> bool:
         """Count a difference; False for a stray that the first pass has counted already."""
-        samples = self.samples[kind]
-        if key in samples:
+        if key in self.strays:
             return False
+        if kind is Difference.STRAY and len(self.strays) < _REMEMBERED:
+            self.strays.add(key)
+        samples = self.samples[kind]
         self.counts[kind] += 1
         if len(samples) < _SHOWN:
             samples.append(key)
@@ -305,3 +308,5 @@ _LONGEST: Final = 600.0
 """Seconds that are waited for an index that is far behind: then it differs, to anybody's eye."""
 _ROUNDS: Final = 3
 _SHOWN: Final = 100
+_REMEMBERED: Final = 100_000
+"""Strays that are known again; more of them are counted, and removed, twice."""

@@ -12,7 +12,7 @@ from homeport.adapters.memory.record_store import MemoryRecordStore
 from homeport.adapters.memory.search_index import MemorySearchIndex
 from homeport.domain import index_verify
 from homeport.domain.index_records import Pace
-from homeport.domain.index_verify import Drift
+from homeport.domain.index_verify import Difference, Drift, _Found
 from homeport.domain.indexing import Indexing
 from homeport.domain.model.collection import Catalog
 from homeport.domain.model.data import Data
@@ -241,3 +241,12 @@ def test_an_engine_without_versions_is_sent_again_what_moved_meanwhile() -> None
     record = world.store.get(key("a"))
     assert record is not None
     assert world.index.versions([key("a")]) == [record.version]
+
+
+def test_a_stray_that_both_passes_see_is_counted_once() -> None:
+    found = _Found()
+    keys = [Key("anna", "notes", f"r{number}") for number in range(250)]
+    assert all(found.add(key, Difference.STRAY) for key in keys)
+    assert not any(found.add(key, Difference.STRAY) for key in keys)
+    assert found.drift().stray_count == 250
+    assert len(found.drift().stray) == 100
