@@ -134,7 +134,6 @@ ROUTES = {
     "POST /hello": "hello",
     "GET /echo": "echo",
     "POST /echo": "echo",
-    "POST /closed": "echo",
     "GET /echo/{one}/{two}": "echo",
     "GET /gated": "gated",
     "GET /waiting/{number}": "waiting",
@@ -266,7 +265,6 @@ def running(
             functions,
             ROUTES,
             chosen,
-            closed=frozenset({"POST /closed"}),
             on_listening=on_listening,
             stream=log,
         )

@@ -160,19 +160,6 @@ def test_a_body_that_breaks_off_leaves_nothing_behind(broken: str) -> None:
         assert left() < before + 5
 
 
-@pytest.mark.parametrize(
-    ("length", "status"), [("Content-Length: 900000", 401), ("Transfer-Encoding: chunked", 401)]
-)
-def test_a_large_body_of_nobody_is_not_waited_for(length: str, status: int) -> None:
-    with running() as served, served.connect() as stranger:
-        stranger.send(f"POST /closed HTTP/1.1\r\nHost: h\r\n{length}\r\n\r\n")
-        answer = stranger.answer()
-        assert (answer.status, answer["connection"]) == (status, "close")
-        assert "Bearer" in answer["www-authenticate"]
-        assert stranger.rest() == b"", "the connection waits for nothing"
-        assert served.post("/closed", b"x" * bodies.SMALL).status == 200
-
-
 def test_large_bodies_on_their_way_have_so_much_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "ROOM", 800_000)
     slow = "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 150000\r\n\r\n"

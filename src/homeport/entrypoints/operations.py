@@ -374,11 +374,6 @@ def routes() -> dict[str, str]:
     return {**table, CATCH_ALL: CATCH_ALL_FUNCTION}
 
 
-def closed() -> frozenset[str]:
-    """The keys of routes that only a known caller is served on."""
-    return frozenset(one.route_key for one in OPERATIONS if one.caller is Caller.IDENTITY)
-
-
 def methods_at(path: str) -> tuple[str, ...]:
     """The methods that a path answers to, for 405; empty where there is no such path."""
     methods = [method for method, matches in _patterns if matches(path)]

@@ -38,7 +38,6 @@ def gateway_for(
         handlers_of(backend),
         operations.routes(),
         settings_of(backend.definition) if settings is None else settings,
-        closed=operations.closed(),
         on_listening=on_listening,
         stream=stream,
     )

@@ -12,13 +12,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 from uuid import uuid4
 
-from homeport.domain.errors import HomeportError, Overloaded, Unauthenticated
+from homeport.domain.errors import HomeportError, Overloaded
 from homeport.entrypoints.lambdas.problems import Internal, problem
-from homeport.entrypoints.lambdas.requests import principal_of
 from homeport.entrypoints.local import compression, greenlets
 from homeport.entrypoints.local.access_log import AccessLog
-from homeport.entrypoints.local.authorizer import Authorizer, Context
-from homeport.entrypoints.local.bodies import SMALL, BodyReader, UnreadBody
+from homeport.entrypoints.local.authorizer import Authorizer
+from homeport.entrypoints.local.bodies import BodyReader, UnreadBody
 from homeport.entrypoints.local.cors import Cors
 from homeport.entrypoints.local.events import (
     SecondStamp,
@@ -87,11 +86,9 @@ class Exchanges:
         log: AccessLog | None,
         concurrent: int,
         counts: RequestCounts,
-        closed: frozenset[str] = frozenset(),
         proxies: Proxies | None = None,
         compress: bool = True,
     ) -> None:
-        """`closed` are the keys of routes that only somebody with a token is served on."""
         self._handlers = dict(handlers)
         self._router = router
         self._authorizer = authorizer
@@ -101,7 +98,6 @@ class Exchanges:
         self._log = log
         self._concurrent = concurrent
         self._count = counts.add
-        self._closed = closed
         self._proxies = proxies
         self._compress = compress
         self._address_limited = limiter.limits(ADDRESS)
@@ -190,9 +186,6 @@ class Exchanges:
         if length is not None or "transfer-encoding" in headers:
             if "transfer-encoding" in headers:
                 length = None
-            if identity is None and route.key in self._closed and _is_large(length):
-                self._bodies.leave(exchange.incoming)
-                raise UnreadBody(_unknown(context, exchange.now))
             body = self._bodies.read(exchange.incoming, length, network_of(address))
         # Admission has looked already, but counts nobody whose body is still on its way.
         if self.active >= self._concurrent:
@@ -283,20 +276,6 @@ def _encoded(
     headers = compression.tagged(headers, coding)
     headers.append(("content-encoding", coding))
     return headers, packed
-
-
-def _is_large(length: str | None) -> bool:
-    """Whether a body is more than is read for nothing."""
-    return length is None or int(length.partition(",")[0]) > SMALL
-
-
-def _unknown(context: Context, now: float) -> HomeportError:
-    """Why nobody is served who brings this context."""
-    try:
-        principal_of({"requestContext": {"authorizer": {"lambda": context}}}, int(now))
-    except Unauthenticated as error:
-        return error
-    return Internal()
 
 
 def _as_problem(exc: Exception) -> tuple[HomeportError, bool]:

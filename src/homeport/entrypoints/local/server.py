@@ -63,8 +63,7 @@ SWITCH_INTERVAL: Final = 0.0005
 class Gateway:
     """Serves `handlers` (function name -> handler) at `routes` (route key -> function name).
 
-    `closed` are the keys of routes that serve nobody without a token. `on_listening` gets the
-    address, `http://host:port`, once requests are taken. Request lines
+    `on_listening` gets the address, `http://host:port`, once requests are taken. Request lines
     and errors are logged to `stream`.
     """
 
@@ -75,12 +74,10 @@ class Gateway:
         routes: Mapping[str, str],
         settings: GatewaySettings,
         *,
-        closed: frozenset[str] = frozenset(),
         on_listening: Callable[[str], None] | None = None,
         stream: TextIO | None = None,
     ) -> None:
         self._backend = backend
-        self._closed = closed
         self._settings = settings
         self._on_listening = on_listening
         self._stream = sys.stderr if stream is None else stream
@@ -156,7 +153,6 @@ class Gateway:
             log=requests,
             concurrent=settings.concurrent_requests,
             counts=self._metrics.requests,
-            closed=self._closed,
             proxies=Proxies(settings.proxies) if settings.proxies else None,
             compress=settings.compress,
         )
