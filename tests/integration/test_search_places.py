@@ -149,7 +149,7 @@ AREAS: dict[str, tuple[Callable[[random.Random], Point], Place]] = {
 def test_it_finds_and_orders_what_the_reference_does(both: Both, area: str) -> None:
     chance = random.Random(area)
     point, place = AREAS[area]
-    several = [[point(chance) for _ in range(chance.choice([1, 1, 1, 2, 3]))] for _ in range(400)]
+    several = [[point(chance) for _ in range(chance.choice([1, 1, 1, 2, 3]))] for _ in range(200)]
     both.fill([*several, *([] for _ in range(20)), *([everywhere(chance)] for _ in range(20))])
     facets = (Facet(FieldRole.KEYWORD, "kind"),)
     everyone = (Scope(None),)
@@ -159,7 +159,7 @@ def test_it_finds_and_orders_what_the_reference_does(both: Both, area: str) -> N
     }
     assert len(totals) > 3
     sort = Sort(FieldRole.GEO, "home", place=place)
-    both.check_pages(SearchQuery(All(), everyone, sort=sort, limit=7))
+    both.check_pages(SearchQuery(All(), everyone, sort=sort, limit=11))
     near = (Near("home", place, 4000.0),)
     both.check_pages(SearchQuery(All(), everyone, near, facets, sort=sort, limit=17))
 
