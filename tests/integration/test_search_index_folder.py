@@ -9,9 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import tantivy
 
 from homeport.adapters.embedded.search_index import EmbeddedSearchIndex
+from homeport.adapters.embedded.search_schema import SearchSchema
+from homeport.adapters.memory.clock import ManualClock
 from homeport.domain.errors import HomeportError, Invalid, Unavailable
+from homeport.domain.limits import RETENTION_SECONDS
 from homeport.domain.model.collection import Catalog, Collection, FieldDeclaration, FieldRole
 from homeport.domain.model.document import Document, Removal
 from homeport.domain.model.query import All, Prefix, Scope, SearchQuery, Words
@@ -54,6 +58,32 @@ def test_what_was_applied_is_there_after_a_restart(folder: Path) -> None:
     index.apply([note("d", 1), note("a", 1, "stale")])
     assert ids(index) == ["a", "b", "c"]
     index.close()
+
+
+def test_what_stays_of_a_removal_goes_when_its_time_is_over(tmp_path: Path) -> None:
+    clock = ManualClock()
+    index = EmbeddedSearchIndex(tmp_path / "search", Catalog(), clock=clock)
+    index.apply([note("a"), note("b")])
+    index.apply([Removal(Key("s", "notes", "a"), 5), Removal(Key("s", "notes", "never"), 5)])
+    clock.advance(RETENTION_SECONDS - 1)
+    index.apply([note("c"), note("a", 4, "stale")])
+    assert ids(index) == ["b", "c"], "it keeps what is older away until then"
+    clock.advance(1 + 3600)
+    index.apply([Removal(Key("s", "notes", "c"), 5)])
+    index.close()
+    assert kept(tmp_path / "search") == ["b", "c"]
+    clock.advance(RETENTION_SECONDS)
+    index.apply([note("d")])
+    index.close()
+    assert kept(tmp_path / "search") == ["b", "d"]
+
+
+def kept(folder: Path) -> list[str]:
+    """The ids of all that is in the index, what stays of removals included."""
+    schema = SearchSchema(Catalog(), "en")
+    found = tantivy.Index(schema.fields, str(generation(folder))).searcher()
+    hits = found.search(tantivy.Query.all_query(), 100).hits
+    return sorted(found.doc(address)["key"][0].rpartition(",")[2] for _, address in hits)
 
 
 def test_it_survives_not_being_closed(tmp_path: Path) -> None:

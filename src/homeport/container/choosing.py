@@ -106,10 +106,11 @@ def port_of(
     )
 
 
-def embedded_index(beside: bool, *parts: Any) -> Any:
+def embedded_index(beside: bool, clock: Clock, *parts: Any) -> Any:
     """The index of a data folder; where another process has that, to look at alone."""
-    kind = "search_beside:EmbeddedIndexBeside" if beside else "search_index:EmbeddedSearchIndex"
-    return load_object(f"{EMBEDDED}.{kind}")(*parts)
+    if beside:
+        return load_object(f"{EMBEDDED}.search_beside:EmbeddedIndexBeside")(*parts)
+    return load_object(f"{EMBEDDED}.search_index:EmbeddedSearchIndex")(*parts, clock)
 
 
 def shadowed(first: SearchIndex, second: SearchIndex) -> Any:

@@ -140,6 +140,7 @@ class Container(containers.DeclarativeContainer):
             closing,
             embedded_index,
             beside,
+            clock,
             providers.Callable(lambda one: one.data_folder / "index", definition),
             catalog,
             language,

@@ -90,7 +90,8 @@ class EmbeddedIndexBeside:
             path = self._folder.path(current.generation)
             if not path.is_dir():  # opening it would make one
                 raise Unavailable("The search index has just been replaced.")
-            self._generation = Generation(current.generation, path, self._schema)
+            # It is never written to, so that nothing of it expires.
+            self._generation = Generation(current.generation, path, self._schema, lambda: 0)
         return self._generation
 
     def _refuse(self) -> NoReturn:

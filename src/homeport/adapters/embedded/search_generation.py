@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,7 @@ import tantivy
 from homeport.adapters.embedded.search_pages import PageReader
 from homeport.adapters.embedded.search_query import QueryTranslator
 from homeport.adapters.embedded.search_schema import SearchSchema, key_text
+from homeport.domain import limits
 from homeport.domain.errors import HomeportError, Unavailable
 from homeport.domain.model.document import (
     Document,
@@ -30,11 +31,18 @@ class Generation:
 
     Creating one opens what is in the folder, or makes a new index where there is none. Raises
     Unavailable where it cannot be opened. One that is to be filled from all records takes more
-    memory to write with, until `filled`.
+    memory to write with, until `filled`. `now` is in microseconds since 1970: what stays of
+    removals goes when the retention period of deleted records is over.
     """
 
     def __init__(
-        self, number: int, folder: Path, schema: SearchSchema, *, filling: bool = False
+        self,
+        number: int,
+        folder: Path,
+        schema: SearchSchema,
+        now: Callable[[], int],
+        *,
+        filling: bool = False,
     ) -> None:
         self.number: Final = number
         self._heap = _FILLING_HEAP_BYTES if filling else _HEAP_BYTES
@@ -43,6 +51,8 @@ class Generation:
         self._writer: tantivy.IndexWriter | None = None
         self._pending: dict[str, IndexChange] = {}
         self._lost = False
+        self._now = now
+        self._purged = 0
         with translated():
             folder.mkdir(parents=True, exist_ok=True)
             self._index = _open(folder, schema)
@@ -133,7 +143,11 @@ class Generation:
 
     def _commit(self) -> None:
         if self._pending:
-            self._open_writer().commit()
+            writer, now = self._open_writer(), self._now()
+            if now - self._purged >= _PURGING:
+                self._purged = now
+                writer.delete_documents_by_query(self._translator.expired(now))
+            writer.commit()
             self._pending.clear()
             self._index.reload()
             self._reader = self._read()
@@ -150,7 +164,7 @@ class Generation:
     def _document(self, change: IndexChange) -> tantivy.Document:
         if isinstance(change, Document):
             return self._schema.document(change)
-        return self._schema.marker(change)
+        return self._schema.marker(change, self._now() + _RETENTION)
 
     def _open_writer(self) -> tantivy.IndexWriter:
         if self._writer is None:
@@ -213,6 +227,9 @@ def translated() -> Iterator[None]:
         raise Unavailable("The search index is damaged.") from exc
 
 
+_RETENTION: Final = limits.RETENTION_SECONDS * 1_000_000
+_PURGING: Final = 3600 * 1_000_000
+"""Microseconds between two looks for what has expired."""
 _STORE: Final = {"docstore_compression": "none", "docstore_blocksize": 2048}
 _HEAP_BYTES: Final = 20_000_000
 _FILLING_HEAP_BYTES: Final = 60_000_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,7 @@ from homeport.domain.model.collection import Catalog
 from homeport.domain.model.document import IndexChange, IndexEntry, IndexStatus, Rejection
 from homeport.domain.model.query import SearchPage, SearchQuery
 from homeport.domain.model.record import Key
+from homeport.domain.ports.clock import Clock
 from homeport.domain.ports.search_index import Capability
 
 
@@ -26,10 +28,14 @@ class EmbeddedSearchIndex:
     `language` is a code of `search_schema.LANGUAGES`. One process uses the folder at a time.
     Where what is in it is missing, damaged, unfinished or made for another catalog, language
     or format, the index begins empty and `needs_rebuild` says why; it is to be rebuilt from
-    the records then. Raises Unavailable where the folder cannot be used at all.
+    the records then. Without a `clock`, time is the system's. Raises Unavailable where the folder
+    cannot be used at all.
     """
 
-    def __init__(self, folder: Path, catalog: Catalog, language: str = "en") -> None:
+    def __init__(
+        self, folder: Path, catalog: Catalog, language: str = "en", clock: Clock | None = None
+    ) -> None:
+        self._now: Final = _system_now if clock is None else clock.now
         self._schema: Final = SearchSchema(catalog, language)
         self._folder: Final = IndexFolder(folder)
         self._applying: Final = threading.Lock()
@@ -107,12 +113,12 @@ class EmbeddedSearchIndex:
             if damage is None:
                 number = current.generation
                 try:
-                    return None, Generation(number, self._folder.path(number), self._schema)
+                    return None, self._generation(number)
                 except Unavailable as exc:
                     damage = str(exc.__cause__)
             reason = f"the search index is damaged: {damage}"
         number = self._folder.next()
-        live = Generation(number, self._folder.path(number), self._schema)
+        live = self._generation(number)
         self._folder.point_to(Current(number, self._schema.digest, complete=False))
         return reason, live
 
@@ -132,14 +138,17 @@ class EmbeddedSearchIndex:
         """The generation to fill: the one left behind, or a new one."""
         left = self._left()
         if left is not None:
-            path = self._folder.path(left.generation)
             with contextlib.suppress(Unavailable):  # damaged in a way that its files do not show
-                return left, Generation(left.generation, path, self._schema, filling=True)
+                return left, self._generation(left.generation, filling=True)
         number = self._folder.next()
-        fresh = Generation(number, self._folder.path(number), self._schema, filling=True)
+        fresh = self._generation(number, filling=True)
         filling = Filling(number, self._schema.digest, place="")
         self._folder.keep_filling(filling)
         return filling, fresh
+
+    def _generation(self, number: int, *, filling: bool = False) -> Generation:
+        path = self._folder.path(number)
+        return Generation(number, path, self._schema, self._now, filling=filling)
 
     def _end_rebuild(self, fresh: Generation, end: End) -> bool:
         with self._applying:
@@ -159,3 +168,7 @@ class EmbeddedSearchIndex:
                 self._folder.forget_filling()
             self._folder.keep_only(self._live.number)
         return True
+
+
+def _system_now() -> int:
+    return time.time_ns() // 1000

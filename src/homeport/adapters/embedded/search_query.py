@@ -64,6 +64,12 @@ class QueryTranslator:
         clauses += [(Occur.Must, _unscored(self._filter(one, circles))) for one in query.filters]
         return Query.boolean_query(clauses)
 
+    def expired(self, now: int) -> Query:
+        """Markers of removals that have outlived their time."""
+        return Query.range_query(
+            self._schema.fields, "expires", tantivy.FieldType.Integer, None, now
+        )
+
     def live(self, after: Key | None) -> Query:
         """All documents, beyond a key."""
         clauses = [(Occur.Must, self._term("scope", LIVE))]

@@ -5,6 +5,7 @@ ranges) has fields of its own where the catalog declares it:
 
     key           space,collection,id: the comma sorts below every character of a name
     version       of the record
+    expires       when a removal's marker may go, in microseconds since 1970
     scope         *  space  space,collection  ,collection; none of them on a removal's marker
     text, plain   the words of all text fields, stemmed and as written (for prefixes)
     text_at, plain_at, keyword, number    JSON by field
@@ -39,7 +40,7 @@ from homeport.domain.model.query import Scope
 from homeport.domain.model.record import Key
 from homeport.domain.ports.search_index import Capability
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Raise it with every change to what is written: older indexes are then rebuilt."""
 
 LANGUAGES: Final = {
@@ -140,9 +141,9 @@ class SearchSchema:
                 fields[boosted(path)] = list(document.text[path])
         return tantivy.Document.from_dict(fields, self.fields)
 
-    def marker(self, removal: Removal) -> tantivy.Document:
-        """What stays of a removed document, so that no older one comes back."""
-        fields = {"key": key_text(removal.key), "version": removal.version}
+    def marker(self, removal: Removal, expires: int) -> tantivy.Document:
+        """What stays of a removed document until then, so that no older one comes back."""
+        fields = {"key": key_text(removal.key), "version": removal.version, "expires": expires}
         return tantivy.Document.from_dict(fields, self.fields)
 
     def _add_columns(
@@ -185,6 +186,7 @@ class SearchSchema:
 
         raw("key", stored=True, fast=True)
         builder.add_integer_field("version", stored=True, fast=True)
+        builder.add_integer_field("expires", indexed=True, fast=True)
         raw("scope")
         raw("terms")
         builder.add_text_field("text", tokenizer_name="words", index_option="position")
