@@ -179,8 +179,6 @@ class Exchanges:
             self._limiter.take(route.key, network_of(address))
         if self._compress and ("if-none-match" in headers or "if-match" in headers):
             exchange.untag(headers)
-        context = self._authorizer.context(headers.get("authorization"), exchange.now)
-        exchange.identity = identity = context.get("id")
         body: bytes | None = None
         length = headers.get("content-length")
         if length is not None or "transfer-encoding" in headers:
@@ -192,6 +190,8 @@ class Exchanges:
             raise Overloaded("Too many requests are waiting. Try again in a moment.")
         self.active += 1
         try:
+            context = self._authorizer.context(headers.get("authorization"), exchange.now)
+            exchange.identity = identity = context.get("id")
             if identity is not None and self._identity_limited:
                 self._limiter.take(IDENTITY, identity)
             event = build_event(
