@@ -6,7 +6,7 @@ import copy
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -138,3 +138,17 @@ def in_real_time(request: pytest.FixtureRequest) -> Iterator[Clients]:
     clients = Clients(session=session)
     with removing(clients):
         yield clients
+
+
+@pytest.fixture(params=["moto", "engine"])
+def each(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """Moto, and the engine, each with a table of its own: what one once knows of shards stays."""
+    if request.param == "moto":
+        session = request.getfixturevalue("moto_session")
+        moto = Engine(session, Clients(session=session), "", fetches=False)
+        yield replace(moto, table=moto.another_table())
+        return
+    real: Engine = request.getfixturevalue("engine")
+    name = real.another_table()
+    yield replace(real, table=name)
+    delete_table(real.clients, name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +20,6 @@ from homeport.domain.model.data import Data
 from homeport.domain.model.record import Key
 from homeport.domain.model.writes import Put
 from tests.aws.conftest import Engine
-from tests.aws.resources import delete_table
 
 _NOW = 1_700_000_000_000_000
 
@@ -108,19 +106,6 @@ def test_a_partition_can_have_grown_by_what_the_table_has() -> None:
 
 
 # A table
-
-
-@pytest.fixture(params=["moto", "engine"])
-def each(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    if request.param == "moto":
-        session = request.getfixturevalue("moto_session")
-        moto = Engine(session, Clients(session=session), "", fetches=False)
-        yield replace(moto, table=moto.another_table())
-        return
-    real: Engine = request.getfixturevalue("engine")
-    name = real.another_table()
-    yield replace(real, table=name)
-    delete_table(real.clients, name)
 
 
 def _store(on: Engine, *declared: Collection) -> DynamoDBRecordStore:

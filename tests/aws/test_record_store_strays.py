@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -20,25 +20,10 @@ from homeport.domain.ports.record_store import Order
 from homeport.testing.record_support import START, delete, do, put
 from tests.aws.calls import Calls
 from tests.aws.conftest import Engine
-from tests.aws.resources import delete_table
 
 _LATER = "later"
 _FOUR = Collection(_LATER, shards=4)
 _CURE = "collections.later.shards = 1"
-
-
-@pytest.fixture(params=["moto", "engine"])
-def each(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    """Each with a table of its own: what it once knows of shards stays."""
-    if request.param == "moto":
-        session = request.getfixturevalue("moto_session")
-        moto = Engine(session, Clients(session=session), "", fetches=False)
-        yield replace(moto, table=moto.another_table())
-        return
-    real: Engine = request.getfixturevalue("engine")
-    name = real.another_table()
-    yield replace(real, table=name)
-    delete_table(real.clients, name)
 
 
 @pytest.fixture
