@@ -15,6 +15,7 @@ from functools import cache
 from typing import Any, Final
 from urllib.parse import quote
 
+from homeport.entrypoints.forms import Form
 from homeport.entrypoints.local.local_routes import ROUTES
 from homeport.entrypoints.operation import PREFIX, Caller, Document, Header, Operation
 from homeport.entrypoints.operations import OPERATIONS
@@ -164,7 +165,7 @@ class _Making:
         return self.text() or "x"
 
     def _query(self, operation: Operation) -> str:
-        names = list(operation.query.model_fields) if operation.query is not None else []
+        names = list(operation.query.fields) if operation.query is not None else []
         if not self._is_calm():
             names.append(self.rng.choice(("", "a", "limit", "%00", "q")))
         pairs: list[str] = []
@@ -287,12 +288,11 @@ class _Making:
 @cache
 def _schema(name: str) -> dict[str, Any]:
     (operation,) = [one for one in OPERATIONS if one.name == name]
-    assert isinstance(operation.body, type)
-    schema: dict[str, Any] = operation.body.model_json_schema()
-    return schema
+    assert isinstance(operation.body, Form)
+    return operation.body.bare_schema()
 
 
-def _sample(made: _Making, root: dict[str, Any]) -> Any:
+def _sample(made: _Making, whole: dict[str, Any]) -> Any:
     """Something that fits the JSON Schema, as far as types go."""
     rng, world = made.rng, made.world
     known: Mapping[str, Callable[[], Any]] = {
@@ -308,8 +308,6 @@ def _sample(made: _Making, root: dict[str, Any]) -> Any:
     def sample(schema: dict[str, Any], name: str) -> Any:
         if name in known and rng.random() < 0.8:
             return known[name]()
-        if "$ref" in schema:
-            return sample(root["$defs"][schema["$ref"].rpartition("/")[2]], name)
         if "anyOf" in schema:
             return sample(rng.choice(schema["anyOf"]), name)
         if "const" in schema:
@@ -335,7 +333,7 @@ def _sample(made: _Making, root: dict[str, Any]) -> Any:
             case _:
                 return made.text()
 
-    return sample(root, "")
+    return sample(whole, "")
 
 
 def _chunked(rng: random.Random, body: bytes) -> bytes:

@@ -22,6 +22,7 @@ from homeport.domain.identity import ACCESS_SECONDS
 from homeport.domain.model.membership import Membership, Role
 from homeport.domain.ports.identity_provider import IdentityProvider
 from homeport.domain.ports.record_store import RecordStore
+from homeport.entrypoints.forms import Form
 from homeport.entrypoints.operation import PREFIX, Caller, Operation
 from homeport.entrypoints.operations import OPERATIONS
 from tests.clients import Answer, Api, Person, new_guest, new_user
@@ -572,10 +573,8 @@ ROLES: Final[Mapping[str, Mapping[str, int]]] = {
 
 def takes_space(operation: Operation) -> bool:
     """Whether an operation can be asked about a shared space."""
-    inputs = [one for one in (operation.query, operation.body) if isinstance(one, type)]
-    return "space" in operation.path_parameters or any(
-        "space" in one.model_fields for one in inputs
-    )
+    forms = [one for one in (operation.query, operation.body) if isinstance(one, Form)]
+    return "space" in operation.path_parameters or any("space" in one.fields for one in forms)
 
 
 def team_probe(operation: str, note: str) -> Probe:

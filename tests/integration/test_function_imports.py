@@ -20,8 +20,6 @@ from tests.servers import free_port
 
 ANN = {"id": "ann", "kind": "user", "expires": int(time.time()) + 3600}
 CORE = {"dependency_injector", "homeport", "homeport_function"}
-MODELS = {"annotated_types", "pydantic", "pydantic_core", "typing_extensions", "typing_inspection"}
-"""What a request with a query string, or with a body of fields, is checked with."""
 AWS = {"botocore", "dateutil", "jmespath", "six", "urllib3"}
 CREDENTIALS = {"jwt"}
 
@@ -29,12 +27,12 @@ LOADED: dict[str, set[str]] = {
     "authorizer": CORE | AWS | CREDENTIALS,
     "records": CORE | AWS,
     "indexing": CORE | AWS,
-    "search": CORE | AWS | MODELS,
+    "search": CORE | AWS,
     "messages": CORE | AWS,
     "delivery": CORE | AWS,
     "subscribers": CORE | AWS,
     "identity": CORE | AWS,
-    "health": CORE | AWS | MODELS,
+    "health": CORE | AWS,
 }
 """Third parties' packages, by function. dependency-injector's containers always load its wiring,
 which loads every web framework, and yaml, that is installed: in a bundle none is."""

@@ -89,7 +89,11 @@ EDGES = {"dependency_injector", "pydantic"}
         ),
         (
             [name for name in MODULES if name.startswith("homeport.entrypoints.lambdas")],
-            LOCAL | TESTING | CLOUD | {"homeport.adapters.embedded", "homeport.entrypoints.local"},
+            LOCAL
+            | TESTING
+            | CLOUD
+            | EDGES
+            | {"homeport.adapters.embedded", "homeport.entrypoints.local"},
         ),
         (
             ["homeport.container"],

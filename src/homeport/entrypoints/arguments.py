@@ -6,7 +6,7 @@ function, and a function loads only the services that it calls.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from homeport.domain.errors import Fault, Invalid, VersionMismatch
@@ -15,7 +15,6 @@ from homeport.entrypoints.lambdas import requests
 
 if TYPE_CHECKING:
     from homeport.domain.model.writes import Expectation
-    from homeport.entrypoints import models
 
 Arguments: TypeAlias = dict[str, Any]
 Transform: TypeAlias = Callable[[Arguments], Arguments]
@@ -32,10 +31,10 @@ def batch(arguments: Arguments) -> Arguments:
 
     writes = [
         BatchWrite(
-            Op(one.op),
-            one.collection,
-            one.id,
-            None if one.data is None else _batch_data(one.data, f"/writes/{index}/data"),
+            Op(one["op"]),
+            one["collection"],
+            one["id"],
+            None if one["data"] is None else _batch_data(one["data"], f"/writes/{index}/data"),
             _batch_expectation(one, f"/writes/{index}"),
         )
         for index, one in enumerate(arguments["writes"])
@@ -51,15 +50,16 @@ def _batch_data(data: dict[str, Any], where: str) -> Data:
         raise
 
 
-def _batch_expectation(one: models.BatchItem, where: str) -> Expectation | None:
+def _batch_expectation(one: Mapping[str, Any], where: str) -> Expectation | None:
     """As from the headers of the same names; what is wrong points into the body instead."""
     headers: dict[str, str] = {}
-    if one.if_none_match is not None:
-        headers["if-none-match"] = one.if_none_match
-    if one.if_match is not None:
+    match, none_match = one["if_match"], one["if_none_match"]
+    if none_match is not None:
+        headers["if-none-match"] = none_match
+    if match is not None:
         # A version as answers show it serves as well as the ETag that quotes it.
-        bare = one.if_match[:1] not in ('"', "*", "W")
-        headers["if-match"] = f'"{one.if_match}"' if bare else one.if_match
+        bare = match[:1] not in ('"', "*", "W")
+        headers["if-match"] = f'"{match}"' if bare else match
     try:
         return requests.expectation(headers)
     except (Invalid, VersionMismatch) as exc:

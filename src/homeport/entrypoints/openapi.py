@@ -9,14 +9,12 @@ import json
 from functools import cache
 from typing import Any, Final
 
-from pydantic import BaseModel
-
 import homeport
 from homeport.entrypoints import openapi_problems as problems
 from homeport.entrypoints import openapi_schemas as schemas
+from homeport.entrypoints.forms import Form, Schema
 from homeport.entrypoints.lambdas import answers
 from homeport.entrypoints.openapi_examples import ANSWERED, LINKS, PARAMETERS, SENT
-from homeport.entrypoints.openapi_schemas import Schema
 from homeport.entrypoints.operation import PREFIX, Caller, Document, Header, Operation
 from homeport.entrypoints.operations import OPERATIONS
 
@@ -92,11 +90,11 @@ def document() -> dict[str, Any]:
     """The document. Each call makes a new one."""
     paths: dict[str, dict[str, Any]] = {}
     shared: dict[str, Schema] = {}
-    used: dict[str, type[BaseModel]] = {}
+    used: list[Form] = []
     for one in OPERATIONS:
         paths.setdefault(PREFIX + one.path, {})[one.method.lower()] = _operation(one, shared)
-        if isinstance(one.body, type):
-            used[one.body.__name__] = one.body
+        if isinstance(one.body, Form) and one.body not in used:
+            used.append(one.body)
     return {
         "openapi": VERSION,
         "info": {
@@ -162,7 +160,7 @@ def _parameters(one: Operation) -> list[Schema]:
         for name in one.path_parameters
     ]
     if one.query is not None:
-        asked = schemas.of_model(one.query)
+        asked = schemas.of_form(one.query)
         for name, schema in asked["properties"].items():
             bare = schemas.not_null(schema)
             told = bare.pop("description", "")
@@ -185,7 +183,7 @@ def _body(one: Operation) -> Schema:
         if kind is Document.MERGE_PATCH:
             name = "MessagePatch" if one.function == "messages" else "RecordPatch"
     elif one.body is not None:
-        name = one.body.__name__
+        name = one.body.name
     content: Schema = {"schema": schemas.reference(name)}
     if one.name in SENT:
         content["examples"] = {"usual": {"value": SENT[one.name]}}

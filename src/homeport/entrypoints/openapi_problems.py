@@ -9,8 +9,9 @@ from homeport.domain import errors
 from homeport.domain.errors import Fault
 from homeport.domain.model.data import Data, parse_json
 from homeport.domain.model.record import Key, Record
+from homeport.entrypoints.forms import Schema
 from homeport.entrypoints.lambdas import problems
-from homeport.entrypoints.openapi_schemas import Schema, fields, reference, text
+from homeport.entrypoints.openapi_schemas import fields, reference, text
 from homeport.entrypoints.operation import PREFIX, Caller, Header, Operation
 
 EXAMPLE_VERSION: Final = 0x000B1F2C4D5E6A7B

@@ -1,21 +1,18 @@
 """What is sent and answered, as JSON Schema for the API's description.
 
-Bodies and query parameters come from `homeport.entrypoints.models`; what the models leave to
+Bodies and query parameters come from `homeport.entrypoints.inputs`; what the forms leave to
 the services (lengths, alphabets) is laid over them here. Answers are written out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final, TypeAlias
-
-from pydantic import BaseModel
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from homeport.domain import limits
 from homeport.domain.model.names import COLLECTION_PATTERN, ID_PATTERN
-from homeport.entrypoints import models
-
-Schema: TypeAlias = dict[str, Any]
+from homeport.entrypoints import inputs
+from homeport.entrypoints.forms import Form, Schema
 
 REFERENCE: Final = "#/components/schemas/{model}"
 
@@ -249,6 +246,13 @@ _ACCOUNT: Final[dict[str, Schema]] = {
     "password": {"minLength": limits.PASSWORD_MIN, "maxLength": limits.PASSWORD_MAX},
 }
 OVERLAYS: Final[dict[str, dict[str, Schema]]] = {
+    "HealthParameters": {
+        "probe": {
+            "description": (
+                "`alive` asks whether the process answers at all, `ready` also its parts."
+            )
+        }
+    },
     "PageParameters": {"order": {"description": "`id` is the order of creation."}, **_PAGED},
     "ChangesParameters": {
         "since": {"description": "The checkpoint of the answer before; at first none."},
@@ -312,29 +316,29 @@ _ONE_CONDITION: Final[Schema] = {
 }
 
 
-def of_model(model: type[BaseModel]) -> Schema:
-    """A model's schema, without what pydantic makes up (titles), with the overlay."""
-    made = model.model_json_schema(ref_template=REFERENCE)
-    made.pop("$defs", None)
-    made.pop("title", None)
-    overlay = OVERLAYS.get(model.__name__, {})
+def of_form(form: Form) -> Schema:
+    """A form's schema, with the overlay."""
+    made = form.bare_schema()
+    overlay = OVERLAYS.get(form.name, {})
     for name, schema in made["properties"].items():
-        schema.pop("title", None)
         schema.update(overlay.get(name, {}))
-    return {**made, **_RULES.get(model.__name__, {})}
+    return {**made, **_RULES.get(form.name, {})}
 
 
-def bodies(used: Mapping[str, type[BaseModel]]) -> dict[str, Schema]:
+def bodies(used: Iterable[Form]) -> dict[str, Schema]:
     """The schemas of all bodies, by name."""
-    made = {name: of_model(model) for name, model in used.items()}
-    if models.BatchBody.__name__ in made:
+    made = {one.name: of_form(one) for one in used}
+    if inputs.BATCH_BODY.name in made:
+        made[inputs.BATCH_BODY.name]["properties"]["writes"]["items"] = reference(
+            inputs.BATCH_ITEM.name
+        )
         made |= _batch_items()
     return {**made, **PATCHES}
 
 
 def _batch_items() -> dict[str, Schema]:
     """A schema for each op: what one takes is not what another does."""
-    properties = of_model(models.BatchItem)["properties"]
+    properties = of_form(inputs.BATCH_ITEM)["properties"]
     made: dict[str, Schema] = {}
     for op, (needed, possible) in _OPS.items():
         shown: Schema = {
@@ -348,7 +352,7 @@ def _batch_items() -> dict[str, Schema]:
         one = fields(shown, *possible, "data") if op == "delete" else fields(shown, *possible)
         made[f"Batch{op.title()}"] = {**one, **_ONE_CONDITION, "additionalProperties": False}
     each = {op: f"Batch{op.title()}" for op in _OPS}
-    made[models.BatchItem.__name__] = {
+    made[inputs.BATCH_ITEM.name] = {
         "oneOf": [reference(name) for name in each.values()],
         "discriminator": {
             "propertyName": "op",

@@ -13,6 +13,7 @@ from homeport.container import Backend, Container, assemble
 from homeport.definition import Adapters, Definition
 from homeport.domain.model.identity import Principal
 from homeport.entrypoints import operations
+from homeport.entrypoints.forms import Form
 from homeport.entrypoints.lambdas.http import handler_for
 from homeport.entrypoints.operation import Caller, Document, Header, Operation
 from homeport.testing.backend import TestBackend, in_memory
@@ -43,11 +44,10 @@ def arguments_of(operation: Operation) -> dict[str, Any]:
         given["principal"] = "x"
     if isinstance(operation.body, Document):
         given["data"] = {}
-    for model in (operation.query, operation.body):
-        if isinstance(model, type):
-            for name, field in model.model_fields.items():
-                required = field.is_required()
-                given[name] = EXAMPLES[name] if required else field.get_default()
+    for form in (operation.query, operation.body):
+        if isinstance(form, Form):
+            for name, kind in form.fields.items():
+                given[name] = EXAMPLES[name] if kind.required else kind.default()
     if Header.EXPECTATION in operation.headers:
         given["expect"] = None
     if Header.IDEMPOTENCY_KEY in operation.headers:

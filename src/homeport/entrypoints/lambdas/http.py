@@ -15,10 +15,11 @@ from homeport.domain.errors import HomeportError, NotFound
 from homeport.domain.model.data import Data
 from homeport.domain.ports.clock import Clock
 from homeport.entrypoints import operations
+from homeport.entrypoints.inputs import NO_PARAMETERS
 from homeport.entrypoints.lambdas import requests
 from homeport.entrypoints.lambdas.problems import Internal, MethodNotAllowed, Result, problem
 from homeport.entrypoints.lambdas.requests import Event
-from homeport.entrypoints.operation import Caller, Document, Header, Operation, model
+from homeport.entrypoints.operation import Caller, Document, Header, Operation
 
 Handler: TypeAlias = Callable[[Event, object], Result]
 """What AWS Lambda calls: (event, context) -> answer."""
@@ -73,7 +74,7 @@ def _bind(
     path = tuple(operation.path_parameters)
     takes_expectation = Header.EXPECTATION in operation.headers
     takes_key = Header.IDEMPOTENCY_KEY in operation.headers
-    takes_query, form, transform = operation.parameters, operation.form, operation.transform
+    query, body, transform = operation.query, operation.body, operation.transform
     pointers = operation.pointers
 
     def call(event: Event) -> Result:
@@ -88,18 +89,17 @@ def _bind(
         if path:
             arguments.update(event["pathParameters"])
         raw = event["rawQueryString"]
-        if raw or takes_query:
-            given = requests.parameters(raw, operation.query or model("NoParameters"))
-            arguments.update(given.__dict__)
+        if raw or query is not None:
+            arguments.update(requests.parameters(raw, query or NO_PARAMETERS))
         headers = event["headers"]
         if takes_expectation and ("if-match" in headers or "if-none-match" in headers):
             arguments["expect"] = requests.expectation(headers)
         if takes_key and "idempotency-key" in headers:
             arguments["idempotency_key"] = headers["idempotency-key"]
-        if isinstance(form, Document):
-            arguments["data"] = Data.parse(requests.body_text(event, form.value))
-        elif form is not None:
-            arguments.update(requests.body_model(event, model(form)).__dict__)
+        if isinstance(body, Document):
+            arguments["data"] = Data.parse(requests.body_text(event, body.value))
+        elif body is not None:
+            arguments.update(requests.body_fields(event, body))
         if transform is not None:
             arguments = transform(arguments)
         try:

@@ -4,28 +4,21 @@ from __future__ import annotations
 
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
-from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from homeport.domain import limits
 from homeport.domain.errors import Fault, Invalid, TooLarge, Unauthenticated, VersionMismatch
-from homeport.domain.model import names, versions
-from homeport.domain.model.data import Json, parse_json
+from homeport.domain.model import versions
+from homeport.domain.model.data import parse_json
 from homeport.domain.model.identity import Kind, Principal
 from homeport.domain.model.writes import Expect, Expectation
+from homeport.entrypoints.forms import Form, Several
 from homeport.entrypoints.lambdas.problems import UnsupportedContentCoding, UnsupportedMediaType
 
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-    from pydantic.fields import FieldInfo
-
 Event = dict[str, Any]
-Place: TypeAlias = tuple[str | int, ...]
-
-_UNKNOWN: Final = "unknown"
 
 _REASONS = {
     "missing": Unauthenticated("Send an access token: Authorization: Bearer ..."),
@@ -85,11 +78,11 @@ def _check_media_type(declared: str, expected: str) -> None:
             raise UnsupportedMediaType(expected)
 
 
-def body_model(event: Event, model: type[BaseModel]) -> BaseModel:
-    """A JSON body as `model`. What it wraps a record's data in does not count as depth: there
+def body_fields(event: Event, form: Form) -> dict[str, Any]:
+    """The fields of a JSON body. What it wraps a record's data in does not count as depth: there
     is room for it, and the data is held to its own limit where it is read."""
     value = parse_json(body_text(event, "application/json"), around=limits.NESTING)
-    return _validated(model, value, as_pointer=True)
+    return form.of(value, pointers=True)
 
 
 def pointed(faults: tuple[Fault, ...], pointers: Mapping[str, str]) -> tuple[Fault, ...]:
@@ -104,130 +97,37 @@ def pointed(faults: tuple[Fault, ...], pointers: Mapping[str, str]) -> tuple[Fau
     return tuple(told)
 
 
-def parameters(raw: str, model: type[BaseModel]) -> BaseModel:
-    """The query string as `model`; a parameter stands twice only where it may.
+def parameters(raw: str, form: Form) -> Mapping[str, Any]:
+    """The parameters of a query string; one stands twice only where it may.
 
-    Clients repeat themselves: the last short ones are kept, and so the models are not to be
+    Clients repeat themselves: the last short ones are kept, and so what is read is not to be
     changed.
     """
-    return _kept_parameters(raw, model) if len(raw) <= _KEPT else _parameters(raw, model)
+    return _kept_parameters(raw, form) if len(raw) <= _KEPT else _parameters(raw, form)
 
 
-def _parameters(raw: str, model: type[BaseModel]) -> BaseModel:
+def _parameters(raw: str, form: Form) -> Mapping[str, Any]:
     try:
         pairs = parse_qsl(raw, keep_blank_values=True, errors="strict", max_num_fields=100)
     except UnicodeDecodeError:
         raise Invalid("The query string is not UTF-8.", (Fault("", "not UTF-8"),)) from None
     except ValueError:
         raise Invalid("The query string holds over 100 parameters.") from None
-    values: dict[str, Json] = {}
+    values: dict[str, Any] = {}
     for name, value in pairs:
-        field = model.model_fields.get(name)
-        if field is not None and _is_list(field.annotation):
-            several = values.setdefault(name, [])
-            if isinstance(several, list):
-                several.append(value)
+        kind = form.fields.get(name)
+        if isinstance(kind, Several):
+            values.setdefault(name, []).append(value)
         elif name in values:
             raise Invalid("A parameter stands twice.", (Fault(name, "stands twice"),))
         else:
-            values[name] = value
-    return _validated(model, values, as_pointer=False)
+            values[name] = value if kind is None else kind.of_text(value)
+    return form.of(values, pointers=False)
 
 
 _KEPT: Final = 2048
 """Characters of a query string that is kept."""
 _kept_parameters = lru_cache(1024)(_parameters)
-
-
-def _is_list(annotation: Any) -> bool:
-    return getattr(annotation, "__origin__", None) is list
-
-
-def _validated(model: type[BaseModel], value: Json, *, as_pointer: bool) -> BaseModel:
-    from pydantic import ValidationError
-
-    where = "body" if as_pointer else "query string"
-    strange = [*islice(_strange(model, value), _FAULTS + 1)]
-    if len(strange) > _FAULTS:  # to be told of each takes longer than all that is asked for
-        faults = [Fault(_place(one, as_pointer=as_pointer), _UNKNOWN) for one in strange[:_FAULTS]]
-        raise Invalid(f"The {where} is not as it should be.", tuple(faults))
-    try:
-        return model.model_validate(value)
-    except ValidationError as exc:
-        faults = []
-        for one in exc.errors(include_url=False, include_input=False)[:_FAULTS]:
-            place = _place(one["loc"], as_pointer=as_pointer)
-            field = model.model_fields.get(str(one["loc"][0])) if one["loc"] else None
-            faults.append(Fault(place, _sentence(one["type"], one.get("ctx", {}), field)))
-        raise Invalid(f"The {where} is not as it should be.", tuple(faults)) from None
-
-
-_FAULTS: Final = 20
-"""What an answer tells of at most."""
-
-
-def _strange(model: type[BaseModel], value: Json, above: Place = ()) -> Iterator[Place]:
-    """Where names stand that a model has not, those of the models in its lists included."""
-    if not isinstance(value, Mapping):
-        return
-    for name in value:
-        if name not in model.model_fields:
-            yield (*above, name)
-    for name, field in model.model_fields.items():
-        inner = next(iter(get_args(field.annotation)), None)
-        items = value.get(name)
-        if isinstance(inner, type) and hasattr(inner, "model_fields") and isinstance(items, list):
-            for place, item in enumerate(items):
-                yield from _strange(inner, item, (*above, name, place))
-
-
-def _place(parts: Sequence[str | int], *, as_pointer: bool) -> str:
-    escaped = [str(part).replace("~", "~0").replace("/", "~1") for part in parts]
-    return "".join(f"/{part}" for part in escaped) if as_pointer else ".".join(escaped)
-
-
-def _sentence(kind: str, context: Mapping[str, Any], field: FieldInfo | None) -> str:
-    """What pydantic found, in words for whoever sent it. `field` is the outermost one."""
-    match kind:
-        case "literal_error":
-            choices = str(context["expected"]).replace("'", "").replace(" or ", ", ")
-            return f"one of {choices}" if "," in choices else f"only {choices}"
-        case "string_pattern_mismatch":
-            return _ALPHABETS[context["pattern"]]
-        case "too_short":
-            return f"at least {_items(context['min_length'])}"
-        case "too_long":
-            return f"at most {_items(context['max_length'])}"
-        case "greater_than_equal" | "less_than_equal" if field is not None:
-            low, high = (_bound(field, name) for name in ("ge", "le"))
-            return f"{low} to {high}"
-        case _:
-            return _SENTENCES.get(kind, "not as it should be")
-
-
-def _items(count: int) -> str:
-    return "1 item" if count == 1 else f"{count} items"
-
-
-def _bound(field: FieldInfo, name: str) -> Any:
-    return next(getattr(one, name) for one in field.metadata if hasattr(one, name))
-
-
-_ALPHABETS: Final = {
-    names.ID_PATTERN: names.ID_ALPHABET,
-    names.COLLECTION_PATTERN: names.COLLECTION_ALPHABET,
-}
-_SENTENCES: Final = {
-    "extra_forbidden": _UNKNOWN,
-    "missing": "missing",
-    "string_type": "not a string",
-    "list_type": "not an array",
-    "dict_type": "not an object",
-    "model_type": "not an object",
-    "int_type": "not a whole number",
-    "int_parsing": "not a whole number",
-    "int_parsing_size": "not a whole number",
-}
 
 
 def expectation(headers: dict[str, str]) -> Expectation | None:

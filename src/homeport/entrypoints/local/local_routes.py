@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 from homeport.domain.errors import HomeportError, NotFound
 from homeport.domain.model.data import encode
 from homeport.domain.model.identity import Principal
+from homeport.entrypoints.inputs import NO_PARAMETERS
 from homeport.entrypoints.lambdas.problems import MethodNotAllowed, problem
 from homeport.entrypoints.lambdas.requests import parameters, principal_of
 from homeport.entrypoints.local.metrics import CONTENT_TYPE
 from homeport.entrypoints.local.pumps import Pumps
-from homeport.entrypoints.models import NoParameters
 
 if TYPE_CHECKING:
     from homeport.container import Backend
@@ -53,7 +53,7 @@ def build(
                 return {"statusCode": 200, "headers": headers, "body": metrics()}
             principal = principal_of(event, backend.clock.now() // 1_000_000)
             if event["rawQueryString"]:
-                parameters(event["rawQueryString"], NoParameters)
+                parameters(event["rawQueryString"], NO_PARAMETERS)
             found = _pushes(backend, principal) if event["routeKey"] == PUSHES else _status(pumps)
         except HomeportError as error:
             return problem(error, event["requestContext"]["requestId"], event["rawPath"])
