@@ -95,8 +95,9 @@ class Bundle:
     warnings: list[str] = field(default_factory=list)
 
 
-def make(plan: Plan, folder: Path) -> Bundle:
-    """Make the bundle at `folder`, which is new, or was a bundle: then it is replaced.
+def make(plan: Plan, folder: Path, compiled: Path) -> Bundle:
+    """Make the bundle at `folder`, which is new, or was a bundle: then it is replaced. In the
+    folder `compiled` is what plans for the same target have compiled already.
 
     Raises BundleFault where that cannot be, and leaves what was there.
     """
@@ -118,7 +119,7 @@ def make(plan: Plan, folder: Path) -> Bundle:
         for path, content in sorted(files.items()):
             _write(whole / path, content)
         modules = [path for path in files if path.suffix == ".py"]
-        bytecode.compile_all(program, whole, modules, keep_sources=plan.keep_sources)
+        bytecode.compile_all(program, whole, modules, compiled, keep_sources=plan.keep_sources)
         bundle = _measured(whole, plan.function)
         bundle.packages = packages
         bundle.warnings = too_new(packages, plan.target, wheels)

@@ -21,15 +21,21 @@ TASK: Final = "/var/task/"
 """Where Lambda unpacks a bundle, as stack traces tell it."""
 
 _COMPILE: Final = """
-import importlib.util, os, py_compile, sys
-root, prefix, keep = sys.argv[1], sys.argv[2], sys.argv[3] == "keep"
+import hashlib, importlib.util, os, py_compile, shutil, sys
+root, prefix, keep, done = sys.argv[1], sys.argv[2], sys.argv[3] == "keep", sys.argv[4]
 for path in sys.stdin.read().splitlines():
     source = os.path.join(root, path)
+    with open(source, "rb") as file:
+        text = file.read()
+    made = os.path.join(done, hashlib.sha256(path.encode() + bytes(1) + text).hexdigest())
+    if not os.path.exists(made):
+        py_compile.compile(
+            source, made, prefix + path, doraise=True,
+            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+        )
     target = importlib.util.cache_from_source(source) if keep else source + "c"
-    py_compile.compile(
-        source, target, prefix + path, doraise=True,
-        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
-    )
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    shutil.copyfile(made, target)
     if not keep:
         os.remove(source)
 """
@@ -52,15 +58,16 @@ def interpreter_of(target: Target) -> str:
 
 
 def compile_all(
-    program: str, folder: Path, paths: Iterable[PurePosixPath], *, keep_sources: bool
+    program: str, folder: Path, paths: Iterable[PurePosixPath], done: Path, *, keep_sources: bool
 ) -> None:
     """Compile these modules in `folder`, in the order of their names. Where their sources are
-    not kept, the bytecode takes their place. Raises BundleFault where one has a wrong syntax."""
+    not kept, the bytecode takes their place. What `done` has, which is a folder of this program's
+    alone, was compiled before. Raises BundleFault where one has a wrong syntax."""
     listed = "\n".join(sorted(map(str, paths)))
     keep = "keep" if keep_sources else "drop"
-    done = _run([program, "-I", "-c", _COMPILE, str(folder), TASK, keep], listed)
-    if done.returncode != 0:
-        said = done.stderr.strip().splitlines()
+    ended = _run([program, "-I", "-c", _COMPILE, str(folder), TASK, keep, str(done)], listed)
+    if ended.returncode != 0:
+        said = ended.stderr.strip().splitlines()
         raise BundleFault(f"{program} cannot compile the bundle: {said[-1] if said else ''}")
 
 

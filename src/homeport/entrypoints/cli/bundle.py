@@ -6,8 +6,11 @@ import json
 import os
 import sys
 from argparse import Namespace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+from homeport.definition import Definition
 from homeport.entrypoints.cli.app_commands import EVERY_FUNCTION
 from homeport.entrypoints.cli.exits import Exit, Failure, complain
 from homeport.entrypoints.cli.opening import definition_of, find_own_code
@@ -32,6 +35,22 @@ _SHOWN: Final = 3
 def run(arguments: Namespace) -> int:
     definition = definition_of(arguments)
     find_own_code()
+    with TemporaryDirectory(prefix="homeport-bundle-") as compiled:
+        made = _made(arguments, definition, Path(compiled))
+    for warning in dict.fromkeys(one for bundle in made for one in bundle.warnings):
+        complain(warning)
+    if arguments.json:
+        json.dump([_row(one) for one in made], sys.stdout, indent=2)
+        print()
+        return Exit.OK
+    heading = ["FUNCTION", "FILES", "MB", "LARGEST"]
+    rows = [[one.function, f"{one.files:,}", _megabytes(one.size), _largest(one)] for one in made]
+    for line in table([heading, *rows]):
+        print(line)
+    return Exit.OK
+
+
+def _made(arguments: Namespace, definition: Definition, compiled: Path) -> list[Bundle]:
     functions = PORTS if arguments.function == EVERY_FUNCTION else (arguments.function,)
     made = []
     for function in functions:
@@ -49,22 +68,12 @@ def run(arguments: Namespace) -> int:
             keep_sources=arguments.sources == "keep",
         )
         try:
-            made.append(make(plan, folder.absolute()))
+            made.append(make(plan, folder.absolute(), compiled))
         except BundleFault as error:
             raise Failure(Exit.FAILED, str(error)) from error
         except OSError as error:
             raise Failure(Exit.FAILED, f"{folder} cannot be written: {error.strerror}.") from error
-    for warning in dict.fromkeys(one for bundle in made for one in bundle.warnings):
-        complain(warning)
-    if arguments.json:
-        json.dump([_row(one) for one in made], sys.stdout, indent=2)
-        print()
-        return Exit.OK
-    heading = ["FUNCTION", "FILES", "MB", "LARGEST"]
-    rows = [[one.function, f"{one.files:,}", _megabytes(one.size), _largest(one)] for one in made]
-    for line in table([heading, *rows]):
-        print(line)
-    return Exit.OK
+    return made
 
 
 def _row(bundle: Bundle) -> dict[str, Any]:
