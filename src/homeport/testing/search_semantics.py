@@ -24,7 +24,7 @@ from homeport.domain.document_builder import build_document
 from homeport.domain.errors import Invalid
 from homeport.domain.model.collection import Access, Catalog, Collection
 from homeport.domain.model.data import Data
-from homeport.domain.model.document import Removal
+from homeport.domain.model.document import Document, Removal
 from homeport.domain.model.identity import Kind, Principal
 from homeport.domain.model.membership import Membership, Role
 from homeport.domain.model.record import Key
@@ -164,11 +164,10 @@ class SearchSemantics(SearchIndexSupport):
 
     def _filled(self, index: SearchIndex) -> MemoryRecordStore:
         """The store with the notes, which the index has too."""
-        store, keys = library()
-        records = [one for one in store.get_many(keys) if one is not None]
-        ends = (records[0], records[-1])
+        store, documents = library()
+        ends = (documents[0], documents[-1])
         if index.versions([one.key for one in ends]) != [one.version for one in ends]:
-            self.put(index, *(build_document(one, _CATALOG) for one in records))
+            self.put(index, *documents)
         return store
 
     def _pages(
@@ -235,8 +234,9 @@ class _Writer:
 
 
 @cache
-def library() -> tuple[MemoryRecordStore, list[Key]]:
-    """A store with the notes, of the same versions each time, and the notes' keys."""
+def library() -> tuple[MemoryRecordStore, list[Document]]:
+    """A store with the notes, of the same versions each time, and what an index gets of them.
+    No test changes either."""
     store = MemoryRecordStore(ManualClock(), SequentialIds())
     notes = [
         Put(
@@ -247,7 +247,8 @@ def library() -> tuple[MemoryRecordStore, list[Key]]:
     store.write(notes)
     for name, role in (("ann", Role.OWNER), ("ben", Role.READER)):
         store.put_membership(Membership(_SPACES["team"], _SPACES[name], role))
-    return store, [one.key for one in notes]
+    records = store.get_many([one.key for one in notes])
+    return store, [build_document(one, _CATALOG) for one in records if one is not None]
 
 
 def person(name: str) -> Principal:
