@@ -41,7 +41,7 @@ class Loop:
             except BaseException as exc:  # noqa: BLE001 - it goes to the caller
                 future.set_exception(exc)
 
-        self._pool.submit(job)
+        self.loop.call_soon_threadsafe(self._pool.submit, job)
         return future
 
     def together(self, functions: Sequence[Callable[[], T]]) -> list[T | BaseException]:

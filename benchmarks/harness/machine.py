@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 _PACKAGES: Final = (
-    *("homeport", "apsw", "granian", "greenlet", "pydantic", "tantivy", "uvloop", "boto3"),
+    *("homeport", "apsw", "greenlet", "httptools", "pydantic", "tantivy", "uvloop", "boto3"),
     *("dependency-injector", "opensearch-py"),
 )
 

@@ -12,7 +12,6 @@ from typing import Final
 from benchmarks.harness.process import free_port, running
 from benchmarks.harness.traffic import Request
 
-HERE: Final = Path(__file__).parent
 REQUEST: Final = Request("GET", "/", check=lambda answer: answer == {"hello": "world"})
 
 
@@ -20,10 +19,6 @@ REQUEST: Final = Request("GET", "/", check=lambda answer: answer == {"hello": "w
 def serving(folder: Path) -> Iterator[str]:
     """Gives its address."""
     port = free_port()
-    command = [
-        *(str(Path(sys.executable).with_name("granian")), "--interface", "rsgi"),
-        *("--loop", "uvloop", "--no-ws", "--host", "127.0.0.1", "--port", str(port)),
-        *("--working-dir", str(HERE), "hello:app"),
-    ]
+    command = [sys.executable, "-P", str(Path(__file__).with_name("hello.py")), str(port)]
     with running(command, port, "/", folder) as it:
         yield it.address

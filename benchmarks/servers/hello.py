@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import sys
+from typing import Final
 
-BODY = b'{"hello":"world"}'
+import uvloop
+
+from homeport.entrypoints.local.connection import Headers, Incoming
+from homeport.entrypoints.local.exchange import COMMON
+from homeport.entrypoints.local.listener import Listener, Patience, bind
+
+_HEADERS: Final[Headers] = [("content-type", "application/json")]
 
 
-async def app(scope: Any, protocol: Any) -> None:
-    protocol.response_bytes(200, [("content-type", "application/json")], BODY)
+def answer(incoming: Incoming) -> None:
+    incoming.answer(200, _HEADERS, '{"hello":"world"}')
+
+
+def refusal(status: int) -> tuple[Headers, str]:
+    return [], f"refused with {status}"
+
+
+async def serve(port: int) -> None:
+    loop = asyncio.get_running_loop()
+    listening = bind("127.0.0.1", port)
+    Listener(listening, loop, answer, refusal, 10_000, Patience(30.0, 30.0), COMMON).start()
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(int(sys.argv[1])))

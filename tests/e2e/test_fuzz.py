@@ -28,7 +28,7 @@ def test_hostile_requests_do_no_harm(tmp_path: Path, figures: Callable[[str], No
     assert report.requests == REQUESTS >= ENOUGH
     # It got behind the doors: much was done, and every kind of refusal was met.
     assert {"200", "201", "202", "204", "400", "401", "404", "405", "413"} <= set(report.statuses)
-    assert report.statuses["400 (HTTP layer)"] > REQUESTS // 20
+    assert report.statuses["400 (no HTTP)"] > REQUESTS // 20
 
 
 def test_a_request_is_made_again_from_its_number_alone() -> None:

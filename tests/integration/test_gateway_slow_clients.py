@@ -13,7 +13,7 @@ from homeport.definition import Definition
 from homeport.entrypoints.lambdas.problems import Result
 from homeport.entrypoints.local import bodies, greenlets
 from homeport.entrypoints.local.app import settings_of
-from homeport.entrypoints.local.listener import HEAD_BYTES
+from homeport.entrypoints.local.connection import HEAD_BYTES
 from homeport.entrypoints.local.settings import GatewaySettings
 from tests.gateways import PATIENCE, Handlers, Served, eventually, running
 

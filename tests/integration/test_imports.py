@@ -69,7 +69,7 @@ def test_importing_any_module_does_no_io(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-LOCAL = {"apsw", "argon2", "granian", "greenlet", "jwt", "rich", "tantivy", "uvloop"}
+LOCAL = {"apsw", "argon2", "greenlet", "httptools", "jwt", "rich", "tantivy", "uvloop"}
 TESTING = {"hypothesis", "pytest"}
 CLOUD = {"aws_cdk", "boto3", "botocore", "opensearchpy"}
 EDGES = {"dependency_injector", "pydantic"}

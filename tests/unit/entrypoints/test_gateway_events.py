@@ -134,14 +134,6 @@ def test_bodies(content_type: str, body: bytes, text: str, is_base64: bool) -> N
     assert events.body_text(body, content_type) == (text, is_base64)
 
 
-@pytest.mark.parametrize(
-    ("client", "address"),
-    [("127.0.0.1:50000", "127.0.0.1"), ("[2001:db8::1]:443", "2001:db8::1")],
-)
-def test_addresses(client: str, address: str) -> None:
-    assert events.address_of(client) == address
-
-
 def test_the_stamp_follows_the_second() -> None:
     stamp = events.SecondStamp()
     assert stamp.text(1583953438) == "11/Mar/2020:19:03:58 +0000"

@@ -42,6 +42,20 @@ class MethodNotAllowed(errors.HomeportError):
         self.allow: Final = allow
 
 
+class Malformed(errors.Invalid):
+    """What a client sent is no HTTP, or not as it should be."""
+
+    def __init__(self) -> None:
+        super().__init__("This is no HTTP request of version 1.0 or 1.1.")
+
+
+class HeadTooLarge(errors.TooLarge):
+    """The request's line and headers are more than anybody needs."""
+
+    def __init__(self) -> None:
+        super().__init__("The request's line and headers are too long, or too many.")
+
+
 class Internal(errors.HomeportError):
     """A fault of ours. What it was is in the log, under the request's id."""
 
@@ -51,6 +65,7 @@ class Internal(errors.HomeportError):
 
 _STATUS: Final[dict[type[errors.HomeportError], HTTPStatus]] = {
     errors.Invalid: HTTPStatus.BAD_REQUEST,
+    HeadTooLarge: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.Mismatched: HTTPStatus.UNPROCESSABLE_ENTITY,
     UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

@@ -4,7 +4,8 @@ It turns HTTP into the event that a Lambda function gets, does the authorizer's 
 handler and turns its result back into HTTP. Pumps stand in for the event source mappings.
 
     server.py        Gateway: wires all of this and runs it
-    listener.py      HTTP itself (granian)
+    listener.py      who may connect, for how long
+    connection.py    HTTP itself (httptools)
     greenlets.py     runs plain synchronous handlers, many at once, on one event loop
     exchange.py      one request's way through the gateway
     events.py        HTTP -> payload 2.0 event, handler's result -> HTTP

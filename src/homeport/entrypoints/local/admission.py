@@ -1,9 +1,8 @@
 """Turns requests away at the door while too many are inside.
 
-What is inside is either waiting for the loop or in its handler. A request that comes when there
-are too many is answered 503 where it arrives, in the HTTP server's thread: the loop, which is
-what all of them wait for, never hears of it. So a refusal comes at once however late the others
-are, and costs a few microseconds of what the others wait for.
+What is inside is either waiting for its turn or in its handler. A request that comes when there
+are too many is answered 503 where it arrives, and waits for nobody's turn: so a refusal comes at
+once however late the others are, and costs a few microseconds of what the others wait for.
 """
 
 from __future__ import annotations
@@ -17,9 +16,8 @@ from uuid import uuid4
 
 from homeport.domain.errors import Overloaded
 from homeport.entrypoints.lambdas.problems import problem
+from homeport.entrypoints.local.connection import Incoming
 from homeport.entrypoints.local.cors import Cors
-from homeport.entrypoints.local.exchange import COMMON
-from homeport.entrypoints.local.listener import Incoming
 from homeport.entrypoints.local.metrics import RequestCounts
 
 log: Final = logging.getLogger("homeport.gateway")
@@ -31,11 +29,7 @@ _ID, _PATH = "homeport-id", "homeport-path"
 
 
 class Admission:
-    """Hands requests on to `enter` while `inside()` is below `most`.
-
-    Everything here is called in the HTTP server's thread, but for `inside`, which looks at
-    numbers that the loop keeps: they may be a request behind.
-    """
+    """Hands requests on to `enter` while `inside()` is below `most`."""
 
     def __init__(
         self,
@@ -53,7 +47,7 @@ class Admission:
         error = Overloaded("Too many requests are waiting. Try again in a moment.")
         answer = problem(error, _ID, _PATH)
         self._status: int = answer["statusCode"]
-        self._headers = [*answer["headers"].items(), *COMMON]
+        self._headers = [*answer["headers"].items()]
         self._before_path, _, rest = answer["body"].partition(_PATH)
         self._before_id, _, self._end = rest.partition(_ID)
         self._id_prefix = uuid4().hex[:16]
@@ -70,14 +64,13 @@ class Admission:
         counts = self._counts
         counts.refused += 1
         request_id = f"{self._id_prefix}{counts.refused:08x}"
-        scope = incoming.scope
         headers = [*self._headers, ("x-request-id", request_id)]
-        origin = scope.headers.get("origin")
+        origin = dict(incoming.headers).get("origin")
         if origin is not None:
             headers += self._cors.headers(origin)
-        path = quote(scope.path)  # which leaves nothing that JSON would escape
+        path = quote(incoming.path)  # which leaves nothing that JSON would escape
         body = f"{self._before_path}{path}{self._before_id}{request_id}{self._end}"
-        incoming.proto.response_str(self._status, headers, body)
+        incoming.answer(self._status, headers, body)
         now = time.monotonic()
         if now - self._told >= TOLD_SECONDS:
             self._told = now

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
-from typing import Any, Final
+from typing import Final
 
 from homeport.domain.errors import HomeportError, Invalid, Overloaded, TooLarge
 from homeport.entrypoints.local import greenlets
-from homeport.entrypoints.local.listener import Incoming
+from homeport.entrypoints.local.connection import Body, Incoming
 
 SMALL: Final = 16 * 1024
 """Bytes of a body that is read at once, whoever sends it: connections bound how many are."""
 ROOM: Final = 64 * 1024 * 1024
 """Bytes of larger ones that are on their way at once, as they were announced."""
-_CONTEXT: Final = contextvars.Context()
 
 
 class BodyIncomplete(Invalid):
@@ -58,27 +56,18 @@ class BodyReader:
         if size == 0:
             return b""
         if size <= SMALL:
-            return self._wait(incoming.proto(), deadline)
+            return self._collect(incoming.body, deadline)
+        self._room.take(network, size)
         try:
-            self._room.take(network, size)
-        except UnreadBody:
-            self.leave(incoming)
-            raise
-        try:
-            return self._wait(incoming.proto(), deadline)
+            return self._collect(incoming.body, deadline)
         finally:
             self._room.give_back(network, size)
-
-    def leave(self, incoming: Incoming) -> None:
-        """Read nothing of the body. Otherwise the connection would wait for it after the answer."""
-        incoming.proto().cancel()
 
     def _read_chunks(self, incoming: Incoming, deadline: float, network: str) -> bytes:
         chunks: list[bytes] = []
         size = taken = 0
-        stream = incoming.proto.__aiter__()
         try:
-            while chunk := self._wait(stream.__anext__(), deadline):
+            while chunk := self._next(incoming.body, deadline):
                 size += len(chunk)
                 if size > self._most:
                     raise self._too_large()
@@ -90,30 +79,34 @@ class BodyReader:
         finally:
             self._room.give_back(network, taken)
 
-    def _wait(self, awaitable: Any, deadline: float) -> bytes:
-        """What granian's awaitable comes to. It calls back as a future does, once."""
+    def _collect(self, body: Body, deadline: float) -> bytes:
+        chunks: list[bytes] = []
+        while chunk := self._next(body, deadline):
+            chunks.append(chunk)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _next(self, body: Body, deadline: float) -> bytes:
+        """What comes next of the body; b"" at its end. Raises UnreadBody."""
+        while not (chunk := body.take()):
+            if body.ended:
+                return b""
+            if body.broken:
+                raise _incomplete("The connection ended before the body did.")
+            self._wait(body, deadline)
+        return chunk
+
+    def _wait(self, body: Body, deadline: float) -> None:
         wakeup = greenlets.Wakeup()
         self._waiting[wakeup] = deadline
         if not self._sweeping:
             self._sweeping = True
             self._loop.call_later(self._seconds / 4, self._sweep)
-        awaitable.add_done_callback(wakeup, context=_CONTEXT)
+        body.when_more(wakeup)
         wakeup.wait()
         self._waiting.pop(wakeup, None)
         if wakeup.over:
-            awaitable.cancel()  # or the connection would go on waiting for the rest
+            body.when_more(None)
             raise _incomplete("The body did not arrive in time.")
-        try:
-            next(awaitable)
-        except StopIteration as done:
-            body: bytes = done.value
-            return body
-        except Exception as exc:
-            # Granian keeps it, and its traceback would keep granian's awaitable: for ever, since
-            # Python's collector does not see through the one to the other.
-            exc.__traceback__ = None
-            raise _incomplete("The connection ended before the body did.") from exc
-        raise _incomplete("The body did not arrive.")
 
     def _too_large(self) -> UnreadBody:
         return UnreadBody(TooLarge(f"The body is over {self._most:,} bytes."))

@@ -54,7 +54,7 @@ class SecondStamp:
 def joined_headers(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
     """Headers by name; those that came more than once are joined, cookies by semicolons.
 
-    Names come in lower case from the listener.
+    Names come in lower case.
     """
     headers = dict(pairs)
     if len(headers) != len(pairs):
@@ -89,11 +89,6 @@ def body_text(body: bytes, content_type: str) -> tuple[str, bool]:
         except UnicodeDecodeError:
             pass
     return b64encode(body).decode("ascii"), True
-
-
-def address_of(client: str) -> str:
-    """The address in `127.0.0.1:50000` or `[::1]:50000`."""
-    return client.rpartition(":")[0].strip("[]")
 
 
 def build_event(

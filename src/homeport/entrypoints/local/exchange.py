@@ -13,21 +13,20 @@ from typing import Any, Final, TypeAlias
 from uuid import uuid4
 
 from homeport.domain.errors import HomeportError, Overloaded
-from homeport.entrypoints.lambdas.problems import Internal, problem
+from homeport.entrypoints.lambdas.problems import HeadTooLarge, Internal, Malformed, problem
 from homeport.entrypoints.local import compression, greenlets
 from homeport.entrypoints.local.access_log import AccessLog
 from homeport.entrypoints.local.authorizer import Authorizer
 from homeport.entrypoints.local.bodies import BodyReader, UnreadBody
+from homeport.entrypoints.local.connection import Incoming
 from homeport.entrypoints.local.cors import Cors
 from homeport.entrypoints.local.events import (
     SecondStamp,
-    address_of,
     build_event,
     joined_headers,
     parse_result,
 )
 from homeport.entrypoints.local.limits import ADDRESS, IDENTITY, RateLimiter, network_of
-from homeport.entrypoints.local.listener import Incoming
 from homeport.entrypoints.local.metrics import RequestCounts
 from homeport.entrypoints.local.proxies import Proxies
 from homeport.entrypoints.local.routes import Router
@@ -128,17 +127,13 @@ class Exchanges:
             if closing:
                 headers.append(CLOSE)
         headers.append(("x-request-id", request_id))
-        headers += COMMON
         headers += exchange.cors
         try:
             if exchange.accepted is not None and self._compress:
                 headers, body = _encoded(exchange, status, headers, body)
             elif len(body) >= compression.MINIMUM and self._compress:
                 headers.append(compression.VARY)
-            if isinstance(body, str):
-                incoming.proto.response_str(status, headers, body)
-            else:
-                incoming.proto.response_bytes(status, headers, body)
+            incoming.answer(status, headers, body)
         except Exception:
             log.exception("request %s could not be answered", request_id)
         seconds = time.perf_counter() - began
@@ -156,13 +151,25 @@ class Exchanges:
                 exchange.identity,
             )
 
+    def refusal(self, status: int) -> tuple[Headers, str]:
+        """The answer to what is no request: 431 for a head that is too large, else 400."""
+        self.served = number = self.served + 1
+        request_id, now = f"{self._id_prefix}{number:08x}", time.time()
+        error = HeadTooLarge() if status == 431 else Malformed()
+        status, headers, body = parse_result(problem(error, request_id, ""))
+        headers.append(("x-request-id", request_id))
+        self._count("", status, 0.0)
+        if self._log is not None:
+            self._log.request(now, request_id, "", "", "", status, 0.0, len(body), None)
+        return headers, str(body)
+
     def _result(self, exchange: _Exchange) -> Any:
         """What the handler returns, or the gateway in its place."""
-        scope = exchange.incoming.scope
+        incoming = exchange.incoming
         method, path = exchange.method, exchange.path
-        headers = joined_headers(scope.headers.items())
+        headers = joined_headers(incoming.headers)
         exchange.accepted = headers.get("accept-encoding")
-        address = address_of(scope.client)
+        address = incoming.address
         if self._proxies is not None:
             address = self._proxies.client(address, headers.get("x-forwarded-for"))
         if "origin" in headers:
@@ -184,7 +191,7 @@ class Exchanges:
         if length is not None or "transfer-encoding" in headers:
             if "transfer-encoding" in headers:
                 length = None
-            body = self._bodies.read(exchange.incoming, length, network_of(address))
+            body = self._bodies.read(incoming, length, network_of(address))
         # Admission has looked already, but counts nobody whose body is still on its way.
         if self.active >= self._concurrent:
             raise Overloaded("Too many requests are waiting. Try again in a moment.")
@@ -198,8 +205,8 @@ class Exchanges:
                 route_key=route.key,
                 method="GET" if method == "HEAD" else method,
                 path=path,
-                query=scope.query_string,
-                http_version=scope.http_version,
+                query=incoming.query,
+                http_version=incoming.http_version,
                 headers=headers,
                 path_parameters=parameters,
                 body=body,
@@ -232,12 +239,11 @@ class _Exchange:
     )
 
     def __init__(self, incoming: Incoming, request_id: str, now: float) -> None:
-        scope = incoming.scope
         self.incoming = incoming
         self.request_id = request_id
         self.now = now
-        self.method = scope.method
-        self.path = scope.path
+        self.method = incoming.method
+        self.path = incoming.path
         self.route_key = ""
         self.identity: str | None = None
         self.cors: Headers = []

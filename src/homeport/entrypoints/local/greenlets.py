@@ -69,11 +69,11 @@ class Pool(Generic[Job]):
         return len(self._jobs)
 
     def submit(self, job: Job) -> None:
-        """Have the job served soon. May be called in any thread."""
+        """Have the job served soon. Call it on the loop's thread."""
         self._jobs.append(job)
         if not self._awake:
             self._awake = True
-            self.loop.call_soon_threadsafe(self._turn)
+            self.loop.call_soon(self._turn)
 
     def close(self) -> None:
         """Let the threads go. Greenlets need no closing."""
@@ -83,18 +83,13 @@ class Pool(Generic[Job]):
         """Hand jobs to greenlets until none is left, or for long enough."""
         jobs = self._jobs
         self._left = 0 if len(self._joining) >= self._cohort else JOBS_A_TURN
-        while True:
-            while jobs:
-                if not self._left:
-                    self.loop.call_soon(self._turn)
-                    return
-                worker = self._idle.pop() if self._idle else _Worker(self, self._work)
-                worker.switch()
-            self._awake = False
-            # A job that came after the last look saw us awake: look once more.
-            if not jobs:
+        while jobs:
+            if not self._left:
+                self.loop.call_soon(self._turn)
                 return
-            self._awake = True
+            worker = self._idle.pop() if self._idle else _Worker(self, self._work)
+            worker.switch()
+        self._awake = False
 
     def pause(self, worker: _Worker) -> None:
         """Put `worker` aside until the others of its cohort have come as far.

@@ -1,8 +1,7 @@
-"""Listens for HTTP with granian's Rust server, in this process and on this event loop.
+"""Listens for HTTP on the gateway's event loop: who may connect, for how long, and when to stop.
 
-The only module that knows granian. Its own embeddable server starts an asyncio task for every
-request; here each request is handed over as it is, since a greenlet will run it. Granian speaks
-HTTP/1.0 and 1.1 in a thread of its own, keeps connections alive, and answers malformed requests.
+All of it runs on the loop's thread. To hand each request from a server's thread to the loop and
+its answer back costs more than to parse it here.
 """
 
 from __future__ import annotations
@@ -10,19 +9,23 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.machinery import PathFinder
-from importlib.util import find_spec, module_from_spec
-from typing import Any, Final, Protocol
+from email.utils import formatdate
+from typing import Final
 
 from homeport.domain.errors import HomeportError
+from homeport.entrypoints.local.connection import Connection, Headers, Incoming
 
 BACKLOG: Final = 1024
-HEAD_BYTES: Final = 65_536
-"""Of a request's line and headers. A little more may get through, never much."""
-_GRANIAN: Final = "granian._granian"
+ACCEPTED_A_TURN: Final = 64
+"""After so many new connections the loop gets a turn."""
+OUT_OF_FILES_SECONDS: Final = 0.1
+BURST: Final = 16
+"""Answers that are sent together. Who reads them is woken by the first and is awake for the
+others, which on a virtual machine saves as much as all else that an answer takes."""
+SHORTEST_SWEEP: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,50 +37,12 @@ class Patience:
     answer: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Http1:
-    """HTTP/1 settings by the names that granian reads; times in milliseconds."""
-
-    header_read_timeout: int
-    keep_alive: bool = True
-    max_buffer_size: int = HEAD_BYTES
-    pipeline_flush: bool = False
-
-
 class AddressInUse(HomeportError):
     """Another program listens at this address already."""
 
 
 class CannotListen(HomeportError):
     """There is no listening at this address."""
-
-
-class Scope(Protocol):
-    """What granian knows of a request. `path` is percent-decoded, header names are lower case;
-    header values that are not printable ASCII are missing."""
-
-    method: str
-    path: str
-    query_string: str
-    http_version: str
-    client: str
-    headers: Any
-
-
-class Channel(Protocol):
-    """Reads the body and sends the answer, once."""
-
-    def __call__(self) -> Any: ...
-    def __aiter__(self) -> Any: ...
-    def response_str(self, status: int, headers: list[tuple[str, str]], body: str) -> None: ...
-    def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None: ...
-
-
-class Incoming(Protocol):
-    """One request."""
-
-    scope: Scope
-    proto: Channel
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -97,66 +62,150 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 class Listener:
-    """Serves `listening` from `start` on; every request goes to `receive`, in another thread."""
+    """Serves `listening` from `start` on: every request goes to `receive`. What is no request is
+    answered as `refusal` says for its status, 400 or 431, and the connection ends.
+
+    Every answer has the headers `common`. Clients beyond `connections` wait to be accepted.
+    """
 
     def __init__(
         self,
         listening: socket.socket,
         loop: asyncio.AbstractEventLoop,
         receive: Callable[[Incoming], None],
+        refusal: Callable[[int], tuple[Headers, str]],
         connections: int,
         patience: Patience,
+        common: Headers,
     ) -> None:
+        self.receive: Final = receive
+        self.refusal: Final = refusal
+        self.now: Final = loop.time
+        self.head_seconds: Final = patience.head
+        self.stopping = False
         self._listening = listening
         self._loop = loop
-        self._receive = receive
-        self._connections = connections
-        self._patience = patience
-        self._signal: Any = None
-        self._stopped: asyncio.Future[None] = loop.create_future()
+        self._most = connections
+        self._answer_seconds = patience.answer
+        self._lines = "".join(f"{name}: {value}\r\n" for name, value in common) + "\r\n"
+        self._outgoing: list[tuple[asyncio.Transport, bytes]] = []
+        self._second = 0
+        self._dated = ""
+        self._connections: set[Connection] = set()
+        self._opening: set[asyncio.Task[object]] = set()
+        self._is_accepting = False
+        self._timers: list[asyncio.TimerHandle] = []
+        self._empty: asyncio.Future[None] = loop.create_future()
 
     def start(self) -> None:
-        granian = _load_granian()
-        _drop_who_does_not_read(self._listening, self._patience.answer)
-        descriptor = self._listening.detach()  # granian's from now on; it closes it
-        signal = granian.WorkerSignal()
-        signal.add_cb(lambda: self._loop.call_soon_threadsafe(self._end))
-        worker = granian.RSGIWorker(
-            1,
-            (None, granian.SocketHolder(descriptor, False, BACKLOG)),
-            None,  # no channel to a parent process
-            1,  # threads of its HTTP runtime
-            8,  # threads at most for its blocking work, which there is none of
-            1,  # threads that enter Python
-            30,
-            self._connections,
-            "1",
-            _Http1(max(1, int(self._patience.head * 1000))),
-            None,
-            False,  # no websockets
-            None,
-            False,  # no TLS: from here on, its settings
-            None,
-            None,
-            None,
-            "tls1.3",
-            None,
-            [],
-            False,
-            (None, None),  # no metrics
-        )
-        worker.serve_async(_scheduler(granian, self._loop, self._receive), self._loop, signal)
-        self._signal = signal
+        _drop_who_does_not_read(self._listening, self._answer_seconds)
+        self._listening.setblocking(False)
+        self._accept_again()
+        self._sweep()
 
     async def stop(self) -> None:
-        """Accept no more, let requests in flight be answered, then close every connection."""
-        if self._signal is not None:
-            self._signal.set()
-            await self._stopped
+        """Accept no more, let requests in work be answered, then close every connection."""
+        self.stopping = True
+        self._pause_accepting()
+        self._listening.close()
+        self.flush()
+        try:
+            for one in list(self._connections):
+                one.finish()
+            if self._opening:
+                await asyncio.wait(self._opening)
+            if self._connections:
+                await self._empty
+        finally:
+            for timer in self._timers:
+                timer.cancel()
+            for one in list(self._connections):
+                one.abort()
 
-    def _end(self) -> None:
-        if not self._stopped.done():
-            self._stopped.set_result(None)
+    def soon(self, act: Callable[[], None]) -> None:
+        self._loop.call_soon(act)
+
+    def common(self) -> str:
+        """The lines of headers that every answer has, the empty line after them included."""
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            self._dated = f"date: {formatdate(second, usegmt=True)}\r\n{self._lines}"
+        return self._dated
+
+    def send(self, transport: asyncio.Transport, data: bytes) -> None:
+        """Send this before long, together with what others send."""
+        if not self._outgoing:
+            self._loop.call_soon(self.flush)
+        self._outgoing.append((transport, data))
+        if len(self._outgoing) >= BURST:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what waits to be sent."""
+        outgoing, self._outgoing = self._outgoing, []
+        for transport, data in outgoing:
+            transport.write(data)
+
+    def joined(self, connection: Connection) -> None:
+        self._connections.add(connection)
+        if self.stopping:
+            connection.finish()
+
+    def left(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        if self.stopping:
+            if not self._connections and not self._empty.done():
+                self._empty.set_result(None)
+        elif not self._is_accepting:
+            self._accept_again()
+
+    def _accept(self) -> None:
+        for _ in range(ACCEPTED_A_TURN):
+            if len(self._connections) + len(self._opening) >= self._most:
+                self._pause_accepting()  # until one leaves
+                return
+            try:
+                client, _ = self._listening.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError:  # no more files or memory for now
+                self._pause_accepting()
+                self._later(OUT_OF_FILES_SECONDS, self._accept_again)
+                return
+            client.setblocking(False)
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            opening: asyncio.Task[object] = self._loop.create_task(self._open(client))
+            self._opening.add(opening)
+            opening.add_done_callback(self._opening.discard)
+
+    async def _open(self, client: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(lambda: Connection(self), client)
+        except OSError:
+            client.close()  # it has gone again
+
+    def _accept_again(self) -> None:
+        if not self._is_accepting and not self.stopping:
+            self._is_accepting = True
+            self._loop.add_reader(self._listening.fileno(), self._accept)
+
+    def _pause_accepting(self) -> None:
+        if self._is_accepting:
+            self._is_accepting = False
+            self._loop.remove_reader(self._listening.fileno())
+
+    def _sweep(self) -> None:
+        """One timer for all connections is cheaper than one for each."""
+        now = self.now()
+        for one in [one for one in self._connections if one.deadline and one.deadline <= now]:
+            one.expire()
+        self._later(max(SHORTEST_SWEEP, min(self.head_seconds / 4, 0.5)), self._sweep)
+
+    def _later(self, seconds: float, act: Callable[[], None]) -> None:
+        now = self._loop.time()
+        self._timers = [one for one in self._timers if one.when() > now and not one.cancelled()]
+        self._timers.append(self._loop.call_later(seconds, act))
 
 
 def _drop_who_does_not_read(listening: socket.socket, seconds: float) -> None:
@@ -165,36 +214,3 @@ def _drop_who_does_not_read(listening: socket.socket, seconds: float) -> None:
     option = getattr(socket, "TCP_USER_TIMEOUT", None)
     if option is not None:
         listening.setsockopt(socket.IPPROTO_TCP, option, max(1, int(seconds * 1000)))
-
-
-def _load_granian() -> Any:
-    """Granian's extension module, without the package around it: its multi-process server and
-    command line take longer to import than the rest of this gateway."""
-    loaded = sys.modules.get(_GRANIAN)
-    if loaded is not None:
-        return loaded
-    package = find_spec("granian")
-    spec = None
-    if package is not None and package.submodule_search_locations is not None:
-        spec = PathFinder.find_spec(_GRANIAN, package.submodule_search_locations)
-    if spec is None or spec.loader is None:
-        raise ImportError("The local gateway needs granian: pip install 'homeport[local]'.")
-    module = module_from_spec(spec)
-    sys.modules[_GRANIAN] = module  # it can be loaded only once
-    spec.loader.exec_module(module)
-    return module
-
-
-def _scheduler(
-    granian: Any, loop: asyncio.AbstractEventLoop, receive: Callable[[Incoming], None]
-) -> Any:
-    class Scheduler(granian.CallbackScheduler):  # type: ignore[misc]  # an extension's class
-        def __init__(self, *_: Any) -> None:
-            super().__init__()
-            self._schedule_fn = receive
-
-    return Scheduler(loop, None, None, _nothing, _nothing)
-
-
-def _nothing(*_: object) -> None:
-    """Granian would enter and leave asyncio tasks here; there are none."""

@@ -28,10 +28,11 @@ from homeport.entrypoints.local.access_log import (
 from homeport.entrypoints.local.admission import Admission
 from homeport.entrypoints.local.authorizer import Authorizer
 from homeport.entrypoints.local.bodies import BodyReader
+from homeport.entrypoints.local.connection import Incoming
 from homeport.entrypoints.local.cors import Cors
-from homeport.entrypoints.local.exchange import Exchanges, Handler
+from homeport.entrypoints.local.exchange import COMMON, Exchanges, Handler
 from homeport.entrypoints.local.limits import RateLimiter
-from homeport.entrypoints.local.listener import Incoming, Listener, Patience, bind
+from homeport.entrypoints.local.listener import Listener, Patience, bind
 from homeport.entrypoints.local.memory import QuietTrim, give_back
 from homeport.entrypoints.local.metrics import Metrics
 from homeport.entrypoints.local.proxies import Proxies
@@ -176,7 +177,15 @@ class Gateway:
             cors,
             self._metrics.requests,
         )
-        listener = Listener(listening, loop, admission.receive, settings.connections, patience)
+        listener = Listener(
+            listening,
+            loop,
+            admission.receive,
+            exchanges.refusal,
+            settings.connections,
+            patience,
+            COMMON,
+        )
         try:
             listener.start()
             self.pumps.start()

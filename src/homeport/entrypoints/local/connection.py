@@ -1,0 +1,457 @@
+"""One client's connection: HTTP/1.0 and 1.1 in, as httptools parses it, and answers out.
+
+A connection has one request in work at a time, and answers come in the order of requests. What a
+client sends ahead waits: parsed, while it is little; else where it is, with the client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Final, Protocol, TypeAlias, cast
+from urllib.parse import unquote_to_bytes
+
+from httptools import (
+    HttpParserError,
+    HttpParserInvalidMethodError,
+    HttpParserUpgrade,
+    HttpRequestParser,
+    parse_url,
+)
+
+Headers: TypeAlias = list[tuple[str, str]]
+
+HEAD_BYTES: Final = 65_536
+"""Of a request's line and headers. A little more may get through, never much."""
+HEADERS: Final = 100
+BUFFERED: Final = 65_536
+"""Bytes of a body that wait here for whoever reads it; one read of the socket more at most."""
+AHEAD: Final = 16
+"""Requests that are parsed ahead. Whoever sends more at once is cut off after these."""
+LINGERING_SECONDS: Final = 2.0
+"""How long the rest of a refused request is thrown away: closed at once, the connection would
+take with it the answer that the client has not read yet."""
+_METHOD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ").match
+_STAND_IN: Final = b"PURGE"
+"""A method that the parser takes, and nothing here has."""
+_REASONS: Final = {int(one): one.phrase for one in HTTPStatus}
+
+
+class House(Protocol):
+    """What a connection needs of the listener."""
+
+    @property
+    def head_seconds(self) -> float: ...
+    @property
+    def stopping(self) -> bool: ...
+    def now(self) -> float: ...
+    def soon(self, act: Callable[[], None]) -> None: ...
+    def send(self, transport: asyncio.Transport, data: bytes) -> None: ...
+    def flush(self) -> None: ...
+    # The lines of headers that every answer has, and the empty one after them.
+    def common(self) -> str: ...
+
+    def receive(self, incoming: Incoming, /) -> None: ...
+    # How to refuse what is no request.
+    def refusal(self, status: int, /) -> tuple[Headers, str]: ...
+
+    def joined(self, connection: Connection) -> None: ...
+    def left(self, connection: Connection) -> None: ...
+
+
+class Body:
+    """A request's body as it arrives. One reader takes it, piece by piece."""
+
+    __slots__ = ("_chunks", "_connection", "_size", "_wake", "broken", "ended")
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._wake: Callable[[], None] | None = None
+        self.ended = False
+        """All of it has arrived."""
+        self.broken = False
+        """No more will arrive, though it has not ended."""
+
+    def take(self) -> bytes:
+        """What has arrived since the last time; b"" where nothing has."""
+        if not self._chunks:
+            return b""
+        taken = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._chunks.clear()
+        self._size = 0
+        self._connection.listen()
+        return taken
+
+    def when_more(self, wake: Callable[[], None] | None) -> None:
+        """Have `wake` called once, when there is more to take or nothing more to wait for."""
+        self._wake = wake
+        self._connection.invite(self)
+
+    @property
+    def is_full(self) -> bool:
+        return self._size > BUFFERED
+
+    def add(self, data: bytes) -> None:
+        self._chunks.append(data)
+        self._size += len(data)
+        self._call()
+
+    def end(self) -> None:
+        self.ended = True
+        self._call()
+
+    def break_off(self) -> None:
+        self.broken = not self.ended
+        self._call()
+
+    def _call(self) -> None:
+        wake, self._wake = self._wake, None
+        if wake is not None:
+            self._connection.soon(wake)  # not now: this is in the middle of parsing
+
+
+class Incoming:
+    """One request. `path` is percent-decoded, header names are lower case, and values that are
+    not ASCII are missing. It is answered once."""
+
+    __slots__ = (
+        "_connection",
+        "address",
+        "body",
+        "expects",
+        "headers",
+        "http_version",
+        "keeps",
+        "method",
+        "path",
+        "query",
+    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        address: str,
+        method: str,
+        target: bytes,
+        http_version: str,
+        headers: Headers,
+        *,
+        keeps: bool,
+    ) -> None:
+        self._connection = connection
+        self.address = address
+        self.method = method
+        self.path, self.query = _path_and_query(target)
+        self.http_version = http_version
+        self.headers = headers
+        self.keeps = keeps
+        """Whether the client wants to go on with this connection."""
+        self.expects = False
+        """Whether the client waits to be asked for the body."""
+        self.body = Body(connection)
+
+    def answer(self, status: int, headers: Headers, body: str | bytes) -> None:
+        """Send the answer, to whoever is still there."""
+        self._connection.answer(self, status, headers, body)
+
+
+class Connection(asyncio.Protocol):
+    """The protocol of one client's connection."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._parser = HttpRequestParser(self)
+        self._transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self._address = ""
+        self._strange_method: str | None = None
+        self._target = b""
+        self._headers: Headers = []
+        self._head_size = 0
+        """Of what is parsed of a head."""
+        self._fed = 0
+        """Bytes since the last request ended, none while a body is on its way."""
+        self._reading: Incoming | None = None
+        """The request whose body is on its way."""
+        self._waiting: deque[Incoming] = deque()
+        self._serving: Incoming | None = None
+        self._going_on = False
+        self._is_deaf = False
+        """Whatever else comes is thrown away."""
+        self._fault = 0
+        """The status to refuse with what could not be parsed, once all before it is answered."""
+        self._is_paused = False
+        self._is_congested = False
+        self._has_ended = False
+        """The client sends no more."""
+        self.deadline: float | None = None
+        """Until when something has to happen, by the house's clock."""
+
+    # What asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        peer = transport.get_extra_info("peername")
+        self._address = peer[0] if peer else ""
+        self.deadline = self._house.now() + self._house.head_seconds
+        self._house.joined(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._is_deaf = True
+        self.deadline = None
+        self._waiting.clear()
+        self._serving = None
+        if self._reading is not None:
+            self._reading.body.break_off()
+            self._reading = None
+        self._house.left(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_deaf:
+            return
+        if self._reading is None:
+            self._fed += len(data)
+        try:
+            self._feed(data)
+        except HttpParserUpgrade:
+            # Nobody here speaks anything else: the request stands, and nothing comes after it.
+            self._is_deaf = True
+            for one in (self._serving, *self._waiting):
+                if one is not None:
+                    one.keeps = False
+        except HttpParserError:
+            self._refuse(self._fault or 400)
+        if self._reading is None and self._fed > HEAD_BYTES:
+            self._refuse(431)
+        self._go_on()
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except HttpParserInvalidMethodError:
+            # It knows the registered methods alone. Whoever invents another is to be told which
+            # ones there are.
+            found = _METHOD(data) if self._fed == len(data) else None
+            if found is None:  # or it stands behind another request, or came in pieces
+                raise
+            self._strange_method = found[1].decode("ascii")
+            self._parser = HttpRequestParser(self)
+            self._parser.feed_data(_STAND_IN + data[found.end(1) :])
+
+    def eof_received(self) -> bool:
+        self._has_ended = True
+        if self._reading is not None:
+            self._reading.body.break_off()
+        return self._serving is not None or bool(self._waiting)
+
+    def pause_writing(self) -> None:
+        self._is_congested = True
+
+    def resume_writing(self) -> None:
+        self._is_congested = False
+        self._go_on()
+
+    # What the parser calls
+
+    def on_url(self, part: bytes) -> None:
+        self._target += part
+        self._measure(len(part))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._reading is not None:
+            return  # behind a body in chunks; nobody has a use for these
+        self._measure(len(name) + len(value))
+        if len(self._headers) == HEADERS:
+            self._fault = 431
+            raise ValueError("too many headers")
+        if value.isascii():
+            self._headers.append((name.lower().decode("ascii"), value.decode("ascii").strip()))
+
+    def on_headers_complete(self) -> None:
+        parser, headers, target = self._parser, self._headers, self._target
+        self._headers, self._target, self._head_size = [], b"", 0
+        if len(self._waiting) == AHEAD:
+            self._fault = 400
+            raise ValueError("too many requests at once")
+        version = parser.get_http_version()
+        codings = [value for name, value in headers if name == "transfer-encoding"]
+        if version != "1.1" and (version != "1.0" or codings):
+            self._fault = 400
+            raise ValueError("another version of HTTP, or what that version has not")
+        if codings and [one.lower() for one in codings] != ["chunked"]:
+            self._fault = 400
+            raise ValueError("a body that ends nobody knows where")
+        strange, self._strange_method = self._strange_method, None
+        incoming = Incoming(
+            self,
+            self._address,
+            strange or parser.get_method().decode("ascii"),
+            target,
+            version,
+            headers,
+            keeps=parser.should_keep_alive(),
+        )
+        incoming.expects = version == "1.1" and ("expect", "100-continue") in headers
+        self._reading = incoming
+        self._waiting.append(incoming)
+
+    def on_body(self, data: bytes) -> None:
+        if self._reading is not None:
+            self._reading.body.add(data)
+
+    def on_message_complete(self) -> None:
+        if self._reading is not None:
+            self._reading.body.end()
+            self._reading = None
+        self._fed = 0
+
+    def _measure(self, more: int) -> None:
+        self._head_size += more
+        if self._head_size > HEAD_BYTES:
+            self._fault = 431
+            raise ValueError("too large a head")
+
+    # What requests and the listener call
+
+    def answer(self, incoming: Incoming, status: int, headers: Headers, body: str | bytes) -> None:
+        if self._serving is not incoming:
+            return  # the client is gone
+        closes = (
+            not incoming.keeps
+            or not incoming.body.ended
+            or self._house.stopping
+            or (self._has_ended and not self._waiting)
+            or ("connection", "close") in headers
+        )
+        lines = [f"HTTP/{incoming.http_version} {status} {_REASONS.get(status, '')}\r\n"]
+        lines += [f"{name}: {value}\r\n" for name, value in headers]
+        if closes and ("connection", "close") not in headers:
+            lines.append("connection: close\r\n")
+        elif incoming.http_version == "1.0":
+            lines.append("connection: keep-alive\r\n")
+        content = body.encode() if isinstance(body, str) else body
+        if status not in (204, 304):
+            lines.append(f"content-length: {len(content)}\r\n")
+        lines.append(self._house.common())
+        head = "".join(lines).encode("ascii")
+        if incoming.method == "HEAD" or status in (204, 304):
+            content = b""
+        if not closes and len(content) < BUFFERED:
+            self._house.send(self._transport, head + content)
+        else:
+            self._house.flush()
+            self._transport.writelines((head, content))
+        self._serving = None
+        if closes:
+            self._end(gently=not incoming.body.ended)
+            return
+        self.deadline = self._house.now() + self._house.head_seconds
+        self._go_on()
+
+    def soon(self, act: Callable[[], None]) -> None:
+        self._house.soon(act)
+
+    def listen(self) -> None:
+        """Read on where there is room."""
+        full = len(self._waiting) > 0 or (self._reading is not None and self._reading.body.is_full)
+        if full != self._is_paused and not self._transport.is_closing():
+            self._is_paused = full
+            if full:
+                self._transport.pause_reading()
+            else:
+                self._transport.resume_reading()
+
+    def invite(self, body: Body) -> None:
+        """Somebody waits for this body: a client that wants to be asked for it is."""
+        incoming = self._serving
+        if incoming is not None and incoming.body is body and incoming.expects:
+            incoming.expects = False
+            if not body.ended:
+                self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def finish(self) -> None:
+        """The house closes: end as soon as what is in work is answered."""
+        if self._serving is None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def expire(self) -> None:
+        """The deadline is over. A client that is still reading its answer has done nothing
+        wrong; how long it may take for that is the system's to bound."""
+        if self._transport.is_closing() or self._is_deaf:
+            self._transport.abort()
+        elif self._transport.get_write_buffer_size():
+            self.deadline = self._house.now() + self._house.head_seconds
+        else:
+            self._transport.close()
+
+    def _go_on(self) -> None:
+        """Have the next request served, unless one is. Where each is refused at once, this comes
+        back to itself: then it is the first call that goes on."""
+        if self._going_on:
+            return
+        self._going_on = True
+        try:
+            while self._waiting and self._serving is None and not self._is_congested:
+                self._serving = incoming = self._waiting.popleft()
+                self.deadline = None
+                self._house.receive(incoming)
+        finally:
+            self._going_on = False
+        if self._fault and self._serving is None and not self._waiting:
+            self._send_refusal()
+        else:
+            self.listen()
+
+    def _refuse(self, status: int) -> None:
+        self._is_deaf = True
+        self._fault = status
+        if self._reading is not None:
+            # Its head was sound, its body is not.
+            self._reading.body.break_off()
+            self._reading = None
+
+    def _send_refusal(self) -> None:
+        if self._transport.is_closing():
+            return
+        self._house.flush()
+        status = self._fault
+        headers, body = self._house.refusal(status)
+        content = body.encode()
+        lines = [
+            f"HTTP/1.1 {status} {_REASONS[status]}\r\n",
+            *(f"{name}: {value}\r\n" for name, value in headers),
+            f"connection: close\r\ncontent-length: {len(content)}\r\n{self._house.common()}",
+        ]
+        self._transport.write("".join(lines).encode("ascii") + content)
+        self._end(gently=True)
+
+    def _end(self, *, gently: bool) -> None:
+        self._is_deaf = True
+        self._fault = 0
+        self._waiting.clear()
+        if not gently or self._has_ended or not self._transport.can_write_eof():
+            self._transport.close()
+            return
+        self._transport.write_eof()
+        self.deadline = self._house.now() + LINGERING_SECONDS
+        self._is_paused = False
+        self._transport.resume_reading()
+
+
+def _path_and_query(target: bytes) -> tuple[str, str]:
+    """The path, decoded once, and the query as it was sent."""
+    if not target.startswith((b"/", b"*")):
+        parsed = parse_url(target)
+        path, query = parsed.path or b"/", parsed.query or b""
+    else:
+        path, _, query = target.partition(b"#")[0].partition(b"?")
+    if b"%" in path:
+        path = unquote_to_bytes(path)
+    return path.decode("utf-8", "replace"), query.decode("utf-8", "replace")

@@ -1,0 +1,357 @@
+"""One connection, with a transport and a house that the tests hold in their hands."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+import pytest
+
+from homeport.entrypoints.local import connection as http
+from homeport.entrypoints.local.connection import Connection, Headers, Incoming
+
+GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
+POST = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n"
+CHUNKED = b"POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+class Wire:
+    """A transport."""
+
+    def __init__(self) -> None:
+        self.sent = b""
+        self.reads = True
+        self.half_closed = self.closed = False
+        self.unsent = 0
+
+    def get_extra_info(self, name: str) -> Any:
+        return {"peername": ("10.0.0.1", 5000)}[name]
+
+    def write(self, data: bytes) -> None:
+        assert not self.closed
+        self.sent += data
+
+    def writelines(self, lines: Iterable[bytes]) -> None:
+        self.write(b"".join(lines))
+
+    def pause_reading(self) -> None:
+        assert self.reads
+        self.reads = False
+
+    def is_read(self) -> bool:
+        return self.reads
+
+    def resume_reading(self) -> None:
+        self.reads = True
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.half_closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+    abort = close
+
+
+class House:
+    """Answers nothing by itself, or each request at once."""
+
+    head_seconds = 10.0
+
+    def __init__(self, *, at_once: bool = False) -> None:
+        self.stopping = False
+        self.time = 100.0
+        self.at_once = at_once
+        self.received: list[Incoming] = []
+        self.due: list[Callable[[], None]] = []
+        self.there: set[Connection] = set()
+        self.wire = Wire()
+        self.connection = Connection(self)
+        self.connection.connection_made(cast("asyncio.BaseTransport", self.wire))
+
+    def deadline(self) -> float | None:
+        return self.connection.deadline
+
+    def now(self) -> float:
+        return self.time
+
+    def soon(self, act: Callable[[], None]) -> None:
+        self.due.append(act)
+
+    def turn(self) -> None:
+        due, self.due = self.due, []
+        for act in due:
+            act()
+
+    def common(self) -> str:
+        return "server: test\r\n\r\n"
+
+    def receive(self, incoming: Incoming) -> None:
+        self.received.append(incoming)
+        if self.at_once:
+            incoming.answer(200, [], f"{len(self.received)};")
+
+    def refusal(self, status: int) -> tuple[Headers, str]:
+        return [], f"refused {status}"
+
+    def send(self, transport: asyncio.Transport, data: bytes) -> None:
+        transport.write(data)
+
+    def flush(self) -> None:
+        """Nothing waits here."""
+
+    def joined(self, connection: Connection) -> None:
+        self.there.add(connection)
+
+    def left(self, connection: Connection) -> None:
+        self.there.remove(connection)
+
+    def statuses(self) -> list[int]:
+        return [int(one[:3]) for one in self.wire.sent.decode().split("HTTP/1.1 ")[1:]]
+
+
+def test_requests_are_served_one_after_the_other() -> None:
+    house = House()
+    house.connection.data_received(GET + GET.replace(b"/a", b"/b"))
+    assert [one.path for one in house.received] == ["/a"]
+    assert not house.wire.is_read(), "what was sent ahead is enough"
+    house.received[0].answer(200, [("x", "y")], "first")
+    assert [one.path for one in house.received] == ["/a", "/b"]
+    assert house.wire.is_read()
+    house.received[1].answer(200, [], b"second")
+    assert house.wire.sent == (
+        b"HTTP/1.1 200 OK\r\nx: y\r\ncontent-length: 5\r\nserver: test\r\n\r\nfirst"
+        b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\nserver: test\r\n\r\nsecond"
+    )
+    house.received[1].answer(200, [], "again")
+    assert house.wire.sent.endswith(b"second"), "each is answered once"
+
+
+def test_a_request_may_come_byte_by_byte() -> None:
+    house = House()
+    request = POST % 3 + b"abc" + CHUNKED + b"2\r\nde\r\n0\r\nTrailer: x\r\n\r\n" + GET
+    for place in range(len(request)):
+        house.connection.data_received(request[place : place + 1])
+    for _ in range(3):
+        house.received[-1].answer(200, [], "")
+    assert [one.method for one in house.received] == ["POST", "POST", "GET"]
+    assert [one.body.take() for one in house.received] == [b"abc", b"de", b""]
+    assert house.statuses() == [200] * 3
+
+
+def test_many_that_are_refused_at_once_go_no_deeper() -> None:
+    house = House(at_once=True)
+    house.connection.data_received(GET * http.AHEAD)
+    assert house.statuses() == [200] * http.AHEAD
+    assert not house.wire.is_closing()
+
+
+def test_whoever_sends_too_many_at_once_is_cut_off_after_those() -> None:
+    house = House()
+    house.connection.data_received(GET * 1000)
+    assert len(house.received) == 1
+    house.at_once = True
+    house.received[0].answer(200, [], "")
+    assert len(house.received) <= http.AHEAD + 1
+    assert house.statuses() == [200] * len(house.received) + [400]
+    assert house.wire.half_closed
+
+
+def test_what_is_no_request_is_refused_after_those_before_it() -> None:
+    house = House()
+    house.connection.data_received(GET + b"nonsense\r\n\r\n")
+    assert house.statuses() == []
+    house.received[0].answer(200, [], "")
+    assert house.statuses() == [200, 400]
+    assert house.wire.sent.endswith(b"refused 400")
+    assert house.wire.half_closed and not house.wire.is_closing(), "it may be sending still"
+    house.connection.data_received(b"more of it")
+    house.connection.expire()
+    assert house.wire.is_closing()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /a HTTP/0.9\r\n\r\n",
+        b"GET /a HTTP/2.0\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"POST /a HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nabc",
+        b"POST /a HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\nabc",
+        b"POST /a HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        b"POST /a HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        b"GET /a HTTP/1.1\r\nA : b\r\n\r\n",
+        b"GET /a HTTP/1.1\r\nA: b\x00c\r\n\r\n",
+        b"GET  HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00",
+    ],
+)
+def test_what_could_be_read_in_two_ways_is_read_in_none(head: bytes) -> None:
+    house = House()
+    house.connection.data_received(head)
+    assert (house.statuses(), house.received) == ([400], [])
+
+
+@pytest.mark.parametrize("method", ["BREW", "X-Y", "get", "M!"])
+def test_a_method_that_nobody_knows_is_a_request_all_the_same(method: str) -> None:
+    house = House(at_once=True)
+    house.connection.data_received(f"{method} /a HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+    house.connection.data_received(GET)
+    assert [one.method for one in house.received] == [method, "GET"]
+
+
+def test_nobody_is_upgraded() -> None:
+    house = House()
+    upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    house.connection.data_received(GET[:-2] + upgrade + b"\x81\x05hello")
+    house.received[0].answer(200, [], "no")
+    assert b"connection: close" in house.wire.sent
+    assert house.wire.is_closing()
+
+
+def test_a_body_waits_for_its_reader_and_the_rest_with_the_client() -> None:
+    house = House()
+    house.connection.data_received(POST % 1_000_000 + b"x" * http.BUFFERED)
+    body = house.received[0].body
+    assert house.wire.is_read()
+    house.connection.data_received(b"y")
+    assert not house.wire.is_read()
+    assert body.take() == b"x" * http.BUFFERED + b"y"
+    assert house.wire.is_read() and body.take() == b""
+
+
+def test_a_reader_is_woken_once_and_not_in_the_middle_of_parsing() -> None:
+    house = House()
+    house.connection.data_received(POST % 4)
+    body, woken = house.received[0].body, []
+    body.when_more(lambda: woken.append("more"))
+    house.connection.data_received(b"ab")
+    assert (woken, body.ended) == ([], False)
+    house.connection.data_received(b"cd")
+    house.turn()
+    assert (woken, body.take(), body.ended) == (["more"], b"abcd", True)
+
+
+@pytest.mark.parametrize("end", ["end of the stream", "loss", "no chunk"])
+def test_a_body_that_breaks_off_is_told_to_its_reader(end: str) -> None:
+    house = House()
+    house.connection.data_received(CHUNKED + b"2\r\nab\r\n")
+    body, woken = house.received[0].body, []
+    body.take()
+    body.when_more(lambda: woken.append(body.broken))
+    if end == "no chunk":
+        house.connection.data_received(b"zz\r\n")
+    elif end == "loss":
+        house.connection.connection_lost(None)
+        assert not house.there
+    else:
+        assert house.connection.eof_received(), "there is an answer to come"
+    house.turn()
+    assert woken == [True]
+
+
+def test_an_answer_before_the_end_of_a_body_ends_the_connection_gently() -> None:
+    house = House()
+    house.connection.data_received(POST % 9 + b"abc")
+    house.received[0].answer(413, [], "no")
+    assert b"connection: close" in house.wire.sent
+    assert house.wire.half_closed and not house.wire.is_closing()
+    house.connection.data_received(b"def" + GET)
+    assert len(house.received) == 1
+
+
+def test_whoever_waits_to_be_asked_for_a_body_is_asked_when_it_is_read() -> None:
+    house = House()
+    expects = (POST % 2)[:-2] + b"Expect: 100-continue\r\n\r\n"
+    house.connection.data_received(expects)
+    assert house.wire.sent == b""
+    house.received[0].body.when_more(lambda: None)
+    house.received[0].body.when_more(lambda: None)
+    assert house.wire.sent == b"HTTP/1.1 100 Continue\r\n\r\n"
+    house.connection.data_received(b"hi")
+    house.received[0].answer(200, [], "")
+    house.connection.data_received(expects + b"hi")
+    house.received[1].body.when_more(lambda: None)
+    assert house.statuses() == [100, 200], "it came without being asked"
+
+
+def test_the_client_has_sent_all_and_waits_for_its_answers() -> None:
+    house = House()
+    house.connection.data_received(GET * 2)
+    assert house.connection.eof_received()
+    house.received[0].answer(200, [], "")
+    house.received[1].answer(200, [], "")
+    assert house.statuses() == [200, 200]
+    assert house.wire.is_closing()
+    assert not House().connection.eof_received()
+
+
+def test_the_next_request_waits_until_the_client_reads() -> None:
+    house = House()
+    house.connection.data_received(GET * 2)
+    house.connection.pause_writing()
+    house.received[0].answer(200, [], "")
+    assert len(house.received) == 1
+    house.connection.resume_writing()
+    assert len(house.received) == 2
+
+
+def test_time_is_for_a_head_and_not_for_work_or_reading() -> None:
+    house = House()
+    assert house.deadline() == 110.0
+    house.connection.data_received(GET)
+    assert house.deadline() is None
+    house.time = 200.0
+    house.received[0].answer(200, [], "")
+    assert house.deadline() == 210.0
+    house.time, house.wire.unsent = 210.0, 5
+    house.connection.expire()
+    assert (house.deadline(), house.wire.is_closing()) == (220.0, False)
+    house.wire.unsent = 0
+    house.connection.expire()
+    assert house.wire.is_closing()
+
+
+@pytest.mark.parametrize("in_work", [False, True])
+def test_a_house_that_closes_lets_what_is_in_work_be_answered(in_work: bool) -> None:
+    house = House()
+    house.connection.data_received(GET if in_work else b"GET /a")
+    house.stopping = True
+    house.connection.finish()
+    assert house.wire.is_closing() is not in_work
+    if in_work:
+        house.received[0].answer(200, [], "")
+        assert b"connection: close" in house.wire.sent
+        assert house.wire.is_closing()
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "content"), [(204, "GET", ""), (304, "GET", ""), (200, "HEAD", "")]
+)
+def test_some_answers_have_no_content(status: int, method: str, content: str) -> None:
+    house = House()
+    house.connection.data_received(GET.replace(b"GET", method.encode()))
+    house.received[0].answer(status, [], "body")
+    head, _, sent = house.wire.sent.decode().partition("\r\n\r\n")
+    assert sent == content
+    assert ("content-length: 4" in head) is (method == "HEAD")
+
+
+def test_headers_behind_a_body_and_those_that_are_no_text_are_left_out() -> None:
+    house = House()
+    house.connection.data_received(
+        CHUNKED[:-2] + b"X: \xff\r\nY:  a \r\n\r\n" + b"0\r\nZ: 1\r\n\r\n"
+    )
+    names = dict(house.received[0].headers)
+    assert names == {"host": "h", "transfer-encoding": "chunked", "y": "a"}
