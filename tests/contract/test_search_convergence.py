@@ -23,7 +23,7 @@ _SEED: Final = int(os.environ.get("CONVERGENCE_SEED", "0"))
 
 
 class TestMemoryConvergence(SearchConvergence):
-    histories = _HISTORIES or 250
+    histories = _HISTORIES or 120
     first_seed = _SEED
 
     @pytest.fixture
@@ -32,7 +32,7 @@ class TestMemoryConvergence(SearchConvergence):
 
 
 class TestEmbeddedConvergence(SearchConvergence):
-    histories = _HISTORIES or 15
+    histories = _HISTORIES or 8
     first_seed = _SEED
 
     @pytest.fixture

@@ -19,7 +19,7 @@ from tests.servers import serving
 
 _ROOT = Path(__file__).parents[2]
 _SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
-_EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "15"))
+_EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "10"))
 _SEED = os.environ.get("SCHEMATHESIS_SEED", "1")
 _SECONDS = 150 + 30 * _EXAMPLES
 _CONFIGURATION = """\
