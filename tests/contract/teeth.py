@@ -95,6 +95,10 @@ class _Watcher:
         self.caught: dict[str, str] = {}
         self.trouble = ""
 
+    def pytest_configure(self, config: pytest.Config) -> None:
+        # Telling a failure in pytest's own way looks for its source in all that is loaded.
+        config.option.tbstyle = "native"
+
     def _suite(self, node_id: str) -> str:
         return self._names[int(node_id.split("::")[1].removeprefix("TestSuite"))]
 
