@@ -76,6 +76,7 @@ class House:
         self.due: list[Callable[[], None]] = []
         self.there: set[Connection] = set()
         self.wire = Wire()
+        self.flushes = 0
         self.connection = Connection(self)
         self.connection.connection_made(cast("asyncio.BaseTransport", self.wire))
 
@@ -108,7 +109,7 @@ class House:
         transport.write(data)
 
     def flush(self) -> None:
-        """Nothing waits here."""
+        self.flushes += 1
 
     def joined(self, connection: Connection) -> None:
         self.there.add(connection)
@@ -151,20 +152,22 @@ def test_a_request_may_come_byte_by_byte() -> None:
 
 def test_many_that_are_refused_at_once_go_no_deeper() -> None:
     house = House(at_once=True)
-    house.connection.data_received(GET * http.AHEAD)
-    assert house.statuses() == [200] * http.AHEAD
+    house.connection.data_received(GET * (http.AHEAD - 1))
+    assert house.statuses() == [200] * (http.AHEAD - 1)
     assert not house.wire.is_closing()
 
 
-def test_whoever_sends_too_many_at_once_is_cut_off_after_those() -> None:
+def test_whoever_sends_too_many_at_once_learns_which_were_not_done() -> None:
     house = House()
     house.connection.data_received(GET * 1000)
     assert len(house.received) == 1
     house.at_once = True
     house.received[0].answer(200, [], "")
-    assert len(house.received) <= http.AHEAD + 1
-    assert house.statuses() == [200] * len(house.received) + [400]
-    assert house.wire.half_closed
+    assert len(house.received) == http.AHEAD
+    assert house.statuses() == [200] * http.AHEAD
+    *_, last = house.wire.sent.split(b"HTTP/1.1 ")
+    assert b"connection: close" in last and house.wire.sent.count(b"connection: close") == 1
+    assert house.wire.is_closing()
 
 
 def test_what_is_no_request_is_refused_after_those_before_it() -> None:
@@ -175,7 +178,16 @@ def test_what_is_no_request_is_refused_after_those_before_it() -> None:
     assert house.statuses() == [200, 400]
     assert house.wire.sent.endswith(b"refused 400")
     assert house.wire.half_closed and not house.wire.is_closing(), "it may be sending still"
+    house.time += 1.5
     house.connection.data_received(b"more of it")
+    assert house.deadline() == house.time + http.LINGERING_SECONDS
+    house.time += http.LONGEST_LINGERING - 2.0
+    house.connection.data_received(b"and more")
+    assert house.deadline() == 100.0 + http.LONGEST_LINGERING
+    house.wire.unsent = 5
+    house.connection.expire()
+    assert not house.wire.is_closing(), "it is reading still"
+    house.wire.unsent = 0
     house.connection.expire()
     assert house.wire.is_closing()
 
@@ -189,9 +201,12 @@ def test_what_is_no_request_is_refused_after_those_before_it() -> None:
         b"POST /a HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nabc",
         b"POST /a HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\nabc",
+        b"POST /a HTTP/1.1\r\nTransfer-Encoding: \xff, chunked\r\n\r\n0\r\n\r\n",
         b"POST /a HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
         b"POST /a HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
         b"GET /a HTTP/1.1\r\nA : b\r\n\r\n",
+        b"GET /a HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b'PUT /a HTTP/1.1\r\nIf-Match: "\xe9"\r\n\r\n',
         b"GET /a HTTP/1.1\r\nA: b\x00c\r\n\r\n",
         b"GET  HTTP/1.1\r\n\r\n",
         b"\x16\x03\x01\x02\x00",
@@ -211,13 +226,58 @@ def test_a_method_that_nobody_knows_is_a_request_all_the_same(method: str) -> No
     assert [one.method for one in house.received] == [method, "GET"]
 
 
+def test_a_method_that_came_in_pieces_is_no_other_one() -> None:
+    """What stands in front of these bytes belongs to them."""
+    for begun in (b"PO", GET + b"PO", GET + b"\r\nX"):
+        house = House(at_once=True)
+        house.connection.data_received(begun)
+        house.connection.data_received(GET)
+        assert house.statuses() == [200] * begun.count(b"GET") + [400]
+
+
+@pytest.mark.parametrize("pieces", [1, 7, 10_000])
+@pytest.mark.parametrize("sent", [POST % 3 + b"abc", CHUNKED + b"3\r\nabc\r\n0\r\n\r\n", GET])
+def test_who_offers_another_protocol_is_served_in_this_one(sent: bytes, pieces: int) -> None:
+    offer = b"\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n"
+    house = House()
+    whole = GET + sent.replace(b"\r\n\r\n", offer, 1) + GET.replace(b"/a", b"/last")
+    for place in range(0, len(whole), pieces):
+        house.connection.data_received(whole[place : place + pieces])
+    for _ in range(3):
+        house.received[-1].answer(200, [], "")
+    assert [one.path for one in house.received] == ["/a", "/a", "/last"]
+    assert house.received[1].body.take() == (b"" if sent == GET else b"abc")
+    assert house.statuses() == [200, 200, 200]
+    assert not house.wire.is_closing()
+
+
+def test_what_stands_around_a_body_has_bounds_too() -> None:
+    house = House()
+    house.connection.data_received(CHUNKED + b"2\r\nab\r\n" * 10_000)
+    assert len(house.received[0].body.take()) == 20_000, "small chunks are no fault"
+    house.connection.data_received(b"0\r\nX: " + b"a" * http.HEAD_BYTES)
+    house.connection.data_received(b"a" * http.HEAD_BYTES)
+    assert house.received[0].body.broken
+    house.received[0].answer(400, [], "")
+    assert house.wire.half_closed
+
+
+def test_what_cannot_be_sent_is_told_and_the_connection_dropped() -> None:
+    house = House()
+    house.connection.data_received(GET)
+    with pytest.raises(UnicodeEncodeError):
+        house.received[0].answer(200, [("x", "\u2603")], "")
+    assert house.wire.sent == b""
+    house.received[0].drop()
+    assert house.wire.is_closing()
+
+
 def test_nobody_is_upgraded() -> None:
     house = House()
     upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
     house.connection.data_received(GET[:-2] + upgrade + b"\x81\x05hello")
     house.received[0].answer(200, [], "no")
-    assert b"connection: close" in house.wire.sent
-    assert house.wire.is_closing()
+    assert house.statuses() == [200, 400]
 
 
 def test_a_body_waits_for_its_reader_and_the_rest_with_the_client() -> None:
@@ -273,12 +333,13 @@ def test_an_answer_before_the_end_of_a_body_ends_the_connection_gently() -> None
 
 def test_whoever_waits_to_be_asked_for_a_body_is_asked_when_it_is_read() -> None:
     house = House()
-    expects = (POST % 2)[:-2] + b"Expect: 100-continue\r\n\r\n"
+    expects = (POST % 2)[:-2] + b"Expect: 100-Continue\r\n\r\n"
     house.connection.data_received(expects)
     assert house.wire.sent == b""
     house.received[0].body.when_more(lambda: None)
     house.received[0].body.when_more(lambda: None)
     assert house.wire.sent == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert house.flushes == 1, "what is sent later was answered before"
     house.connection.data_received(b"hi")
     house.received[0].answer(200, [], "")
     house.connection.data_received(expects + b"hi")
@@ -294,7 +355,9 @@ def test_the_client_has_sent_all_and_waits_for_its_answers() -> None:
     house.received[1].answer(200, [], "")
     assert house.statuses() == [200, 200]
     assert house.wire.is_closing()
-    assert not House().connection.eof_received()
+    idle = House()
+    assert not idle.connection.eof_received()
+    assert idle.flushes == 1, "an answer may be about to go out"
 
 
 def test_the_next_request_waits_until_the_client_reads() -> None:

@@ -174,6 +174,8 @@ def test_results(
         {"statusCode": 99},
         {"statusCode": 200, "headers": {"location": "a\r\nset-cookie: b"}},
         {"statusCode": 200, "headers": {"x": "é"}},
+        {"statusCode": 200, "headers": {"x\r\ny": "z"}},
+        {"statusCode": 200, "cookies": ["a=1\r\nx: y"]},
         {"statusCode": 200, "body": {"not": "text"}},
     ],
 )

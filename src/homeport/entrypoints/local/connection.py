@@ -29,11 +29,19 @@ HEAD_BYTES: Final = 65_536
 HEADERS: Final = 100
 BUFFERED: Final = 65_536
 """Bytes of a body that wait here for whoever reads it; one read of the socket more at most."""
+CHUNK_BYTES: Final = 32
+"""What may stand around each chunk of a body."""
 AHEAD: Final = 16
 """Requests that are parsed ahead. Whoever sends more at once is cut off after these."""
 LINGERING_SECONDS: Final = 2.0
-"""How long the rest of a refused request is thrown away: closed at once, the connection would
-take with it the answer that the client has not read yet."""
+"""How long nothing may come of the rest of a refused request, which is thrown away: closed at
+once, the connection would take with it the answer that the client has not read yet."""
+LONGEST_LINGERING: Final = 30.0
+_DECISIVE: Final = frozenset(
+    b"authorization content-encoding content-type host idempotency-key if-match if-none-match "
+    b"transfer-encoding".split()
+)
+"""Headers without which a request would be another one."""
 _METHOD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ").match
 _STAND_IN: Final = b"PURGE"
 """A method that the parser takes, and nothing here has."""
@@ -65,12 +73,11 @@ class House(Protocol):
 class Body:
     """A request's body as it arrives. One reader takes it, piece by piece."""
 
-    __slots__ = ("_chunks", "_connection", "_size", "_wake", "broken", "ended")
+    __slots__ = ("_arrived", "_connection", "_wake", "broken", "ended")
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._chunks: list[bytes] = []
-        self._size = 0
+        self._arrived = bytearray()
         self._wake: Callable[[], None] | None = None
         self.ended = False
         """All of it has arrived."""
@@ -79,11 +86,10 @@ class Body:
 
     def take(self) -> bytes:
         """What has arrived since the last time; b"" where nothing has."""
-        if not self._chunks:
+        if not self._arrived:
             return b""
-        taken = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        self._chunks.clear()
-        self._size = 0
+        taken = bytes(self._arrived)
+        self._arrived.clear()
         self._connection.listen()
         return taken
 
@@ -94,11 +100,10 @@ class Body:
 
     @property
     def is_full(self) -> bool:
-        return self._size > BUFFERED
+        return len(self._arrived) > BUFFERED
 
     def add(self, data: bytes) -> None:
-        self._chunks.append(data)
-        self._size += len(data)
+        self._arrived += data
         self._call()
 
     def end(self) -> None:
@@ -156,8 +161,13 @@ class Incoming:
         self.body = Body(connection)
 
     def answer(self, status: int, headers: Headers, body: str | bytes) -> None:
-        """Send the answer, to whoever is still there."""
+        """Send the answer, to whoever is still there. Raises UnicodeEncodeError, and sends
+        nothing, for a header that is not ASCII."""
         self._connection.answer(self, status, headers, body)
+
+    def drop(self) -> None:
+        """End the connection without an answer."""
+        self._connection.abort()
 
 
 class Connection(asyncio.Protocol):
@@ -169,17 +179,25 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._address = ""
         self._strange_method: str | None = None
+        self._is_upgrade = False
+        self._is_repeating = False
+        """What the parser tells of a head is known already."""
         self._target = b""
         self._headers: Headers = []
         self._head_size = 0
         """Of what is parsed of a head."""
         self._fed = 0
-        """Bytes since the last request ended, none while a body is on its way."""
+        """Bytes of a head, or of what stands around the chunks of a body, about."""
+        self._has_begun = False
+        """Whether something of the next request has come."""
         self._reading: Incoming | None = None
         """The request whose body is on its way."""
         self._waiting: deque[Incoming] = deque()
         self._serving: Incoming | None = None
         self._going_on = False
+        self._is_cut = False
+        """No more requests are taken."""
+        self._lingers_until = 0.0
         self._is_deaf = False
         """Whatever else comes is thrown away."""
         self._fault = 0
@@ -212,38 +230,55 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._is_deaf:
+            if self._lingers_until:
+                until = self._house.now() + LINGERING_SECONDS
+                self.deadline = min(until, self._lingers_until)
             return
-        if self._reading is None:
-            self._fed += len(data)
+        self._fed += len(data)
         try:
             self._feed(data)
-        except HttpParserUpgrade:
-            # Nobody here speaks anything else: the request stands, and nothing comes after it.
-            self._is_deaf = True
-            for one in (self._serving, *self._waiting):
-                if one is not None:
-                    one.keeps = False
         except HttpParserError:
-            self._refuse(self._fault or 400)
-        if self._reading is None and self._fed > HEAD_BYTES:
+            if self._is_cut and not self._fault and self._reading is None:
+                self._is_deaf = True
+            else:
+                self._refuse(self._fault or 400)
+        if self._fed > HEAD_BYTES:
             self._refuse(431)
         self._go_on()
 
     def _feed(self, data: bytes) -> None:
+        has_begun = self._has_begun
         try:
             self._parser.feed_data(data)
         except HttpParserInvalidMethodError:
             # It knows the registered methods alone. Whoever invents another is to be told which
             # ones there are.
-            found = _METHOD(data) if self._fed == len(data) else None
-            if found is None:  # or it stands behind another request, or came in pieces
-                raise
+            found = _METHOD(data)
+            if has_begun or self._fed != len(data) or found is None:
+                raise  # it came in pieces, or stands behind another request
             self._strange_method = found[1].decode("ascii")
             self._parser = HttpRequestParser(self)
             self._parser.feed_data(_STAND_IN + data[found.end(1) :])
+        except HttpParserUpgrade as offered:
+            self._decline(data[offered.args[0] :])
+
+    def _decline(self, rest: bytes) -> None:
+        """Nobody here speaks another protocol, and a client may offer one and go on (RFC 9110,
+        7.8). The parser takes what follows for the other's: a new one reads it, with as much of
+        a head as tells how long the body is."""
+        self._is_upgrade = False
+        lines = [
+            f"{name}: {value}\r\n"
+            for name, value in (self._reading.headers if self._reading is not None else ())
+            if name in ("content-length", "transfer-encoding")
+        ]
+        self._parser = HttpRequestParser(self)
+        self._is_repeating = True
+        self._feed(f"POST / HTTP/1.1\r\n{''.join(lines)}\r\n".encode("ascii") + rest)
 
     def eof_received(self) -> bool:
         self._has_ended = True
+        self._house.flush()
         if self._reading is not None:
             self._reading.body.break_off()
         return self._serving is not None or bool(self._waiting)
@@ -257,7 +292,12 @@ class Connection(asyncio.Protocol):
 
     # What the parser calls
 
+    def on_message_begin(self) -> None:
+        self._has_begun = True
+
     def on_url(self, part: bytes) -> None:
+        if self._is_repeating:
+            return
         self._target += part
         self._measure(len(part))
 
@@ -271,13 +311,22 @@ class Connection(asyncio.Protocol):
         if value.isascii():
             self._headers.append((name.lower().decode("ascii"), value.decode("ascii").strip()))
 
-    def on_headers_complete(self) -> None:
-        parser, headers, target = self._parser, self._headers, self._target
-        self._headers, self._target, self._head_size = [], b"", 0
-        if len(self._waiting) == AHEAD:
+        elif name.lower() in _DECISIVE:
             self._fault = 400
-            raise ValueError("too many requests at once")
+            raise ValueError("a header that must not be missed")
+
+    def on_headers_complete(self) -> None:
+        if self._is_repeating:
+            self._is_repeating = False
+            return
+        parser, headers, target = self._parser, self._headers, self._target
+        self._headers, self._target, self._head_size, self._fed = [], b"", 0, 0
+        if self._is_cut:
+            raise ValueError("more than is answered on this connection")
         version = parser.get_http_version()
+        if sum(name == "host" for name, _ in headers) > 1:
+            self._fault = 400
+            raise ValueError("several hosts")
         codings = [value for name, value in headers if name == "transfer-encoding"]
         if version != "1.1" and (version != "1.0" or codings):
             self._fault = 400
@@ -295,19 +344,29 @@ class Connection(asyncio.Protocol):
             headers,
             keeps=parser.should_keep_alive(),
         )
-        incoming.expects = version == "1.1" and ("expect", "100-continue") in headers
+        self._is_upgrade = parser.should_upgrade()
+        expected = dict(headers).get("expect", "")
+        incoming.expects = version == "1.1" and expected.lower() == "100-continue"
         self._reading = incoming
         self._waiting.append(incoming)
+        if len(self._waiting) == AHEAD:
+            # The client learns from the answer that those behind it were not done.
+            incoming.keeps = False
+            self._is_cut = True
 
     def on_body(self, data: bytes) -> None:
         if self._reading is not None:
+            self._fed = max(0, self._fed - len(data) - CHUNK_BYTES)
             self._reading.body.add(data)
 
     def on_message_complete(self) -> None:
+        if self._is_upgrade:
+            return  # its body has still to be read
         if self._reading is not None:
             self._reading.body.end()
             self._reading = None
         self._fed = 0
+        self._has_begun = False
 
     def _measure(self, more: int) -> None:
         self._head_size += more
@@ -371,6 +430,7 @@ class Connection(asyncio.Protocol):
         if incoming is not None and incoming.body is body and incoming.expects:
             incoming.expects = False
             if not body.ended:
+                self._house.flush()
                 self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def finish(self) -> None:
@@ -384,10 +444,10 @@ class Connection(asyncio.Protocol):
     def expire(self) -> None:
         """The deadline is over. A client that is still reading its answer has done nothing
         wrong; how long it may take for that is the system's to bound."""
-        if self._transport.is_closing() or self._is_deaf:
-            self._transport.abort()
-        elif self._transport.get_write_buffer_size():
+        if self._transport.get_write_buffer_size():
             self.deadline = self._house.now() + self._house.head_seconds
+        elif self._transport.is_closing() or self._is_deaf:
+            self._transport.abort()
         else:
             self._transport.close()
 
@@ -405,7 +465,8 @@ class Connection(asyncio.Protocol):
         finally:
             self._going_on = False
         if self._fault and self._serving is None and not self._waiting:
-            self._send_refusal()
+            if not self._is_congested:
+                self._send_refusal()
         else:
             self.listen()
 
@@ -441,6 +502,7 @@ class Connection(asyncio.Protocol):
             return
         self._transport.write_eof()
         self.deadline = self._house.now() + LINGERING_SECONDS
+        self._lingers_until = self._house.now() + LONGEST_LINGERING
         self._is_paused = False
         self._transport.resume_reading()
 

@@ -9,6 +9,7 @@ that is not text is base64.
 from __future__ import annotations
 
 import json
+import re
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
@@ -148,6 +149,9 @@ def build_event(
     return event
 
 
+_is_name: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
+
+
 class BadResult(Exception):
     """A handler returned what API Gateway would not take either."""
 
@@ -164,12 +168,12 @@ def parse_result(result: Any) -> tuple[int, Headers, str | bytes]:
         raise BadResult(f"not a status code: {status!r}")
     headers: Headers = []
     for name, value in (result.get("headers") or {}).items():
-        text = value if isinstance(value, str) else str(value)
-        if not text.isascii() or not text.isprintable():
-            raise BadResult(f"the header {name} cannot be sent")
-        headers.append((name, text))
+        headers.append((name, value if isinstance(value, str) else str(value)))
     for cookie in result.get("cookies") or ():
-        headers.append(("set-cookie", cookie))
+        headers.append(("set-cookie", str(cookie)))
+    for name, text in headers:
+        if not (text.isascii() and text.isprintable() and _is_name(name)):
+            raise BadResult(f"the header {name} cannot be sent")
     body = result.get("body") or ""
     if not isinstance(body, str):
         raise BadResult("the body is not text")

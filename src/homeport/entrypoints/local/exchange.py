@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from asyncio import CancelledError
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 from uuid import uuid4
@@ -117,7 +118,7 @@ class Exchanges:
         request_id = exchange.request_id
         try:
             status, headers, body = parse_result(self._result(exchange))
-        except Exception as exc:
+        except (Exception, CancelledError) as exc:
             error, closing = _as_problem(exc)
             if isinstance(error, Internal):
                 log.exception(
@@ -136,6 +137,7 @@ class Exchanges:
             incoming.answer(status, headers, body)
         except Exception:
             log.exception("request %s could not be answered", request_id)
+            incoming.drop()
         seconds = time.perf_counter() - began
         self._count(exchange.route_key, status, seconds)
         if self._log is not None:
@@ -284,7 +286,7 @@ def _encoded(
     return headers, packed
 
 
-def _as_problem(exc: Exception) -> tuple[HomeportError, bool]:
+def _as_problem(exc: BaseException) -> tuple[HomeportError, bool]:
     """The error to show, and whether the connection must end: its next bytes are the unread
     rest of this body."""
     match exc:

@@ -11,6 +11,7 @@ import errno
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Final
@@ -93,6 +94,8 @@ class Listener:
         self._dated = ""
         self._connections: set[Connection] = set()
         self._opening: set[asyncio.Task[object]] = set()
+        self._accepted = 0
+        """Connections, those included that are not opened yet."""
         self._is_accepting = False
         self._timers: list[asyncio.TimerHandle] = []
         self._empty: asyncio.Future[None] = loop.create_future()
@@ -145,7 +148,8 @@ class Listener:
         """Send what waits to be sent."""
         outgoing, self._outgoing = self._outgoing, []
         for transport, data in outgoing:
-            transport.write(data)
+            if not transport.is_closing():  # the others are to get theirs all the same
+                transport.write(data)
 
     def joined(self, connection: Connection) -> None:
         self._connections.add(connection)
@@ -154,15 +158,13 @@ class Listener:
 
     def left(self, connection: Connection) -> None:
         self._connections.discard(connection)
-        if self.stopping:
-            if not self._connections and not self._empty.done():
-                self._empty.set_result(None)
-        elif not self._is_accepting:
-            self._accept_again()
+        self._make_room()
+        if self.stopping and not self._connections and not self._empty.done():
+            self._empty.set_result(None)
 
     def _accept(self) -> None:
         for _ in range(ACCEPTED_A_TURN):
-            if len(self._connections) + len(self._opening) >= self._most:
+            if self._accepted >= self._most:
                 self._pause_accepting()  # until one leaves
                 return
             try:
@@ -173,8 +175,10 @@ class Listener:
                 self._pause_accepting()
                 self._later(OUT_OF_FILES_SECONDS, self._accept_again)
                 return
+            self._accepted += 1
             client.setblocking(False)
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with suppress(OSError):  # it has gone again, as opening it will find
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             opening: asyncio.Task[object] = self._loop.create_task(self._open(client))
             self._opening.add(opening)
             opening.add_done_callback(self._opening.discard)
@@ -182,8 +186,13 @@ class Listener:
     async def _open(self, client: socket.socket) -> None:
         try:
             await self._loop.connect_accepted_socket(lambda: Connection(self), client)
-        except OSError:
-            client.close()  # it has gone again
+        except OSError:  # it has gone again
+            client.close()
+            self._make_room()
+
+    def _make_room(self) -> None:
+        self._accepted -= 1
+        self._accept_again()
 
     def _accept_again(self) -> None:
         if not self._is_accepting and not self.stopping:

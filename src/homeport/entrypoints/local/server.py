@@ -87,6 +87,7 @@ class Gateway:
         self._stop_asked = False
         self._exchanges: Exchanges | None = None
         self._loop_clock: int | None = None
+        self._connections = settings.connections
         self.pumps: Final = Pumps(self._make_pumps())
         self._metrics = Metrics(backend, self.pumps)
         self._routes = {**routes, **local_routes.ROUTES}
@@ -108,7 +109,7 @@ class Gateway:
             listening = bind(settings.host, settings.port)
         import uvloop  # not sooner: only a served backend needs it
 
-        _allow_open_files(settings.connections)
+        self._connections = _allow_open_files(settings.connections)
         before = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_INTERVAL)
         human = is_human(settings.log, self._stream)
@@ -182,7 +183,7 @@ class Gateway:
             loop,
             admission.receive,
             exchanges.refusal,
-            settings.connections,
+            self._connections,
             patience,
             COMMON,
         )
@@ -287,14 +288,21 @@ def _address(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _allow_open_files(connections: int) -> None:
-    """Each connection is an open file, and the usual limit is 1,024 for all."""
+def _allow_open_files(connections: int) -> int:
+    """Let there be an open file for each connection, where the usual limit is 1,024 for all.
+    Returns how many connections leave the others their files."""
     try:
         import resource
     except ImportError:  # Windows has no such limit
-        return
+        return connections
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + 512
+    wanted = connections + _OTHER_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft == resource.RLIM_INFINITY:
+        return connections
+    return min(connections, max(soft // 2, soft - _OTHER_FILES))
+
+
+_OTHER_FILES: Final = 512
