@@ -110,3 +110,32 @@ def test_what_is_not_needed_is_not_loaded(
     assert modules
     _, loaded = import_in_new_process(modules, tmp_path)
     assert sorted(loaded & forbidden) == []
+
+
+OPEN = """
+import json, sys
+from homeport.definition import load
+from homeport.entrypoints.cli.opening import opened
+with opened(load(sys.argv[1], {"HOMEPORT_PROFILE": "memory"})):
+    import dependency_injector.providers as made
+    found = [name for name in sys.argv[2:] if name in sys.modules]
+    print(json.dumps([found, made.yaml is not None]))
+"""
+LOOKED_FOR = ("fastapi", "pydantic", "starlette", "werkzeug", "yaml")
+
+
+@pytest.mark.parametrize("has_own_code", [False, True])
+def test_a_command_loads_none_of_what_dependency_injector_can_work_with(
+    has_own_code: bool, tmp_path: Path
+) -> None:
+    """Unless there is code of the app's own, which may use the two together."""
+    own = '[[subscribers]]\nname = "a"\non = "notes"\ncall = "json:loads"\n'
+    definition = tmp_path / "homeport.toml"
+    definition.write_text(own if has_own_code else "")
+    done = subprocess.run(
+        [sys.executable, "-c", OPEN, definition, *LOOKED_FOR],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found, has_yaml = json.loads(done.stdout)
+    assert (found != [], has_yaml) == (has_own_code, has_own_code)

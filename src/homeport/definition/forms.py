@@ -1,19 +1,33 @@
-"""Forms: frozen dataclasses that pydantic fills in and checks, and is loaded by the first of.
+"""Forms: frozen dataclasses that pydantic's core fills in and checks.
 
-pydantic takes as long to import as half of a function's start, and a function has nothing to
-check: what it reads was checked when its bundle was made. So forms say what they want of
-pydantic in their own words, which need none of it.
+The core alone: pydantic around it, which makes schemas of types of every kind, takes as long to
+load as half of a server's start, for the ten kinds of types that a definition has. And it is
+loaded by the first form that is checked: what a function reads was checked when its bundle was
+made.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+from dataclasses import MISSING, Field, dataclass, fields
+from enum import Enum
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Final,
+    Literal,
+    Self,
+    TypeAlias,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
-if TYPE_CHECKING:
-    from pydantic import GetCoreSchemaHandler, TypeAdapter
-    from pydantic_core import CoreSchema
+Schema: TypeAlias = dict[str, Any]
 
 
 class Misfit(ValueError):
@@ -28,7 +42,6 @@ class Misfit(ValueError):
 class Form:
     """What forms are made of, each a frozen dataclass. Keys that it has not are faults."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @classmethod
@@ -47,30 +60,46 @@ class Form:
     @classmethod
     def of(cls, value: Any) -> Self:
         """The value, checked. Raises Misfit."""
-        from pydantic import TypeAdapter, ValidationError
+        from pydantic_core import SchemaValidator, ValidationError
 
-        adapter: TypeAdapter[Self] = _adapters.get(cls) or TypeAdapter(cls)
-        _adapters[cls] = adapter
+        made = _validators.get(cls)
+        if made is None:
+            whole: Any = _schema_of(cls)
+            made = _validators[cls] = SchemaValidator(whole)
         try:
-            return adapter.validate_python(value)
+            found: Self = made.validate_python(value)
         except ValidationError as error:
             raise Misfit([*error.errors(include_url=False)]) from None
+        return found
 
     @classmethod
-    def __get_pydantic_core_schema__(
-        cls, source: type[Self], handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        from pydantic_core import core_schema
+    def core_schema(cls) -> Schema:
+        """What pydantic's core reads this form by."""
 
         def checked(made: Self) -> Self:
             made.check()
             return made
 
-        # By its name pydantic finds a form again: that is to have what is around it as well.
-        bare: Any = dict(handler(source))
-        name = bare.pop("ref", None)
-        read = core_schema.no_info_after_validator_function(checked, bare)
-        return core_schema.no_info_before_validator_function(cls.prepared, read, ref=name)
+        types = get_type_hints(cls, include_extras=True)
+        whole = {
+            "type": "dataclass",
+            "cls": cls,
+            "fields": list(cls.names()),
+            "config": {"extra_fields_behavior": "forbid", "title": cls.__name__},
+            "schema": {
+                "type": "dataclass-args",
+                "dataclass_name": cls.__name__,
+                "fields": [
+                    {
+                        "type": "dataclass-field",
+                        "name": one.name,
+                        "schema": _with_default(one, _schema_of(types[one.name])),
+                    }
+                    for one in fields(cls)
+                ],
+            },
+        }
+        return _before(cls.prepared, _after(checked, whole))
 
 
 @dataclass(frozen=True)
@@ -79,12 +108,8 @@ class Prepared:
 
     function: Callable[[Any], Any]
 
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        from pydantic_core import core_schema
-
-        return core_schema.no_info_before_validator_function(self.function, handler(source))
+    def around(self, schema: Schema) -> Schema:
+        return _before(self.function, schema)
 
 
 @dataclass(frozen=True)
@@ -93,34 +118,84 @@ class Checked:
 
     function: Callable[[Any], Any]
 
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        from pydantic_core import core_schema
-
-        return core_schema.no_info_after_validator_function(self.function, handler(source))
+    def around(self, schema: Schema) -> Schema:
+        return _after(self.function, schema)
 
 
 class Held:
-    """Bounds, by pydantic's names: `ge`, `le`, `min_length`, `strict` ..."""
+    """Bounds, by the core's names: `ge`, `le`, `min_length`, `strict` ..."""
 
     def __init__(self, **bounds: Any) -> None:
         self.bounds: Final = bounds
 
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        bound: CoreSchema = self._bound(handler(source))
-        return bound
-
-    def _bound(self, schema: Any) -> Any:
+    def around(self, schema: Schema) -> Schema:
         """The bounds on what the functions around a value are given, or give."""
         if "schema" in schema:
-            return {**schema, "schema": self._bound(schema["schema"])}
+            return {**schema, "schema": self.around(schema["schema"])}
         return {**schema, **self.bounds}
 
 
-_adapters: Final[dict[type[Any], TypeAdapter[Any]]] = {}
+def _schema_of(annotation: Any) -> Schema:
+    """What pydantic's core reads a value of this type by."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        schema = _schema_of(arguments[0])
+        for mark in arguments[1:]:
+            schema = mark.around(schema)
+        return schema
+    if origin is Literal:
+        return {"type": "literal", "expected": list(arguments)}
+    if origin is UnionType or origin is Union:
+        several = [_schema_of(one) for one in arguments if one is not NoneType]
+        one = several[0] if len(several) == 1 else {"type": "union", "choices": several}
+        return {"type": "nullable", "schema": one} if NoneType in arguments else one
+    if origin is dict:
+        keys, values = (_schema_of(one) for one in arguments)
+        return {"type": "dict", "keys_schema": keys, "values_schema": values}
+    if origin is tuple:
+        items = [_schema_of(arguments[0])]
+        return {"type": "tuple", "items_schema": items, "variadic_item_index": 0}
+    if annotation is Path:
+        return _PATH
+    if annotation is Any:
+        return {"type": "any"}
+    if issubclass(annotation, Form):
+        made: Schema = annotation.core_schema()
+        return made
+    if issubclass(annotation, Enum):
+        members = list(annotation)
+        return {"type": "enum", "cls": annotation, "members": members, "sub_type": "str"}
+    return {"type": annotation.__name__}  # str, int, bool and float are called as there
+
+
+def _with_default(one: Field[Any], schema: Schema) -> Schema:
+    if one.default is not MISSING:
+        return {"type": "default", "schema": schema, "default": one.default}
+    if one.default_factory is not MISSING:
+        return {"type": "default", "schema": schema, "default_factory": one.default_factory}
+    return schema
+
+
+def _before(function: Callable[[Any], Any], schema: Schema) -> Schema:
+    called = {"type": "no-info", "function": function}
+    return {"type": "function-before", "function": called, "schema": schema}
+
+
+def _after(function: Callable[[Any], Any], schema: Schema) -> Schema:
+    called = {"type": "no-info", "function": function}
+    return {"type": "function-after", "function": called, "schema": schema}
+
+
+_PATH: Final[Schema] = {
+    "type": "union",
+    "choices": [
+        {"type": "is-instance", "cls": Path},
+        _after(Path, {"type": "str", "strict": True}),
+    ],
+    "custom_error_type": "path_type",
+    "custom_error_message": "Input is not a path",
+}
+_validators: Final[dict[type[Form], Any]] = {}
 """By form, as they are needed."""
 
 

@@ -6,7 +6,7 @@ arguments.py  runs what was typed; a command's module is loaded when it is calle
 app_commands.py, operator_commands.py   what can be typed; declaring.py what they share
 exits.py      exit codes, and errors as a sentence with its cure
 progress.py   bars on a terminal, plain lines elsewhere; lines.py reads lines of a bounded length
-opening.py    the definition and the backend that a command works on
+opening.py    the definition and the backend that a command works on; lean.py loads it quickly
 serve.py, init.py, routes.py, ...   one module for each command, by its name
 checks.py, data_checks.py   what `doctor` looks at
 demo.py       the demo's story; corpus.py its notes, client.py its HTTP, report.py its words
@@ -27,8 +27,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     # A start makes many objects and frees few: looking for garbage every 700 of them, as
     # Python does, is a tenth of its time.
     gc.set_threshold(50_000, 20, 20)
-    # Pydantic would look through every installed package for plugins: 40 ms at each start.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     typed = sys.argv[1:] if argv is None else argv
     _open_streams()
     if typed[:1] != ["serve"]:  # it stops in its own way

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from homeport.definition import Adapters, Definition, DefinitionError, load, locate
 from homeport.domain.errors import HomeportError, Unavailable
 from homeport.entrypoints.cli.exits import Exit, Failure, fail
+from homeport.entrypoints.cli.lean import builder
 
 if TYPE_CHECKING:
     from homeport.container import Backend
@@ -50,10 +51,8 @@ def source_of(place: Path) -> str:
 @contextmanager
 def opened(definition: Definition, **overrides: Any) -> Iterator[Backend]:
     """The backend, with its data folder locked for this process, and closed at the end."""
-    from homeport.container import build
-
     import_own_adapters(definition.adapters)
-    backend = build(definition, **overrides)
+    backend = builder(definition)(definition, **overrides)
     try:
         _open(backend)
         yield backend
@@ -65,8 +64,6 @@ def opened(definition: Definition, **overrides: Any) -> Iterator[Backend]:
 def viewed(definition: Definition) -> Iterator[Backend]:
     """The backend for reading records alone: those of a data folder as they are at one moment,
     also while a server runs on it."""
-    from homeport.container import build
-
     import_own_adapters(definition.adapters)
     overrides: dict[str, Any] = {}
     with ExitStack() as closing:
@@ -84,7 +81,7 @@ def viewed(definition: Definition) -> Iterator[Backend]:
                 raise Failure(_code(error), error.detail) from error
             closing.callback(snapshot.close)
             overrides["database"] = snapshot
-        backend = build(definition, **overrides)
+        backend = builder(definition)(definition, **overrides)
         closing.callback(backend.close)
         yield backend
 
@@ -97,7 +94,6 @@ def opened_anyway(definition: Definition, *ports: str) -> Iterator[Backend]:
     reads and writes beside it. What the backend refuses comes out as a Failure.
     """
     from homeport.adapters.embedded.folder import DATABASE, FolderInUse
-    from homeport.container import build
 
     used = {getattr(definition.adapters, port).use for port in ports}
     if "memory" in used:
@@ -108,6 +104,7 @@ def opened_anyway(definition: Definition, *ports: str) -> Iterator[Backend]:
         cure = "Name the data folder with --data."
         raise Failure(Exit.FOLDER, f"There is no database {place}. {cure}")
     import_own_adapters(definition.adapters)
+    build = builder(definition)
     backend = build(definition)
     try:
         try:
