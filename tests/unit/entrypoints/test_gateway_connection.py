@@ -221,9 +221,11 @@ def test_what_could_be_read_in_two_ways_is_read_in_none(head: bytes) -> None:
 @pytest.mark.parametrize("method", ["BREW", "X-Y", "get", "M!"])
 def test_a_method_that_nobody_knows_is_a_request_all_the_same(method: str) -> None:
     house = House(at_once=True)
-    house.connection.data_received(f"{method} /a HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+    request = f"{method} /a HTTP/1.1\r\nHost: h\r\n".encode()
+    house.connection.data_received(request + b"\r\n")
+    house.connection.data_received(request + b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
     house.connection.data_received(GET)
-    assert [one.method for one in house.received] == [method, "GET"]
+    assert [one.method for one in house.received] == [method, method, "GET"]
 
 
 def test_a_method_that_came_in_pieces_is_no_other_one() -> None:

@@ -31,7 +31,7 @@ BUFFERED: Final = 65_536
 """Bytes of a body that wait here for whoever reads it; one read of the socket more at most."""
 CHUNK_BYTES: Final = 32
 """What may stand around each chunk of a body."""
-AHEAD: Final = 16
+AHEAD: Final = 32
 """Requests that are parsed ahead. Whoever sends more at once is cut off after these."""
 LINGERING_SECONDS: Final = 2.0
 """How long nothing may come of the rest of a refused request, which is thrown away: closed at
@@ -258,7 +258,7 @@ class Connection(asyncio.Protocol):
                 raise  # it came in pieces, or stands behind another request
             self._strange_method = found[1].decode("ascii")
             self._parser = HttpRequestParser(self)
-            self._parser.feed_data(_STAND_IN + data[found.end(1) :])
+            self._feed(_STAND_IN + data[found.end(1) :])
         except HttpParserUpgrade as offered:
             self._decline(data[offered.args[0] :])
 
