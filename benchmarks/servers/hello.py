@@ -8,8 +8,8 @@ from typing import Final
 
 import uvloop
 
-from homeport.entrypoints.local.connection import Headers, Incoming
 from homeport.entrypoints.local.exchange import COMMON
+from homeport.entrypoints.local.incoming import Headers, Incoming
 from homeport.entrypoints.local.listener import Listener, Patience, bind
 
 _HEADERS: Final[Headers] = [("content-type", "application/json")]

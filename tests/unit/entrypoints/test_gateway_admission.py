@@ -10,8 +10,8 @@ from typing import cast
 import pytest
 
 from homeport.entrypoints.local.admission import Admission
-from homeport.entrypoints.local.connection import Incoming
 from homeport.entrypoints.local.cors import Cors
+from homeport.entrypoints.local.incoming import Incoming
 from homeport.entrypoints.local.metrics import RequestCounts
 
 

@@ -9,7 +9,8 @@ from typing import Any, cast
 import pytest
 
 from homeport.entrypoints.local import connection as http
-from homeport.entrypoints.local.connection import Connection, Headers, Incoming
+from homeport.entrypoints.local.connection import Connection
+from homeport.entrypoints.local.incoming import BUFFERED, Headers, Incoming
 
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 POST = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n"
@@ -284,12 +285,12 @@ def test_nobody_is_upgraded() -> None:
 
 def test_a_body_waits_for_its_reader_and_the_rest_with_the_client() -> None:
     house = House()
-    house.connection.data_received(POST % 1_000_000 + b"x" * http.BUFFERED)
+    house.connection.data_received(POST % 1_000_000 + b"x" * BUFFERED)
     body = house.received[0].body
     assert house.wire.is_read()
     house.connection.data_received(b"y")
     assert not house.wire.is_read()
-    assert body.take() == b"x" * http.BUFFERED + b"y"
+    assert body.take() == b"x" * BUFFERED + b"y"
     assert house.wire.is_read() and body.take() == b""
 
 

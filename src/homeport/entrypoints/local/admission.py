@@ -16,8 +16,8 @@ from uuid import uuid4
 
 from homeport.domain.errors import Overloaded
 from homeport.entrypoints.lambdas.problems import problem
-from homeport.entrypoints.local.connection import Incoming
 from homeport.entrypoints.local.cors import Cors
+from homeport.entrypoints.local.incoming import Incoming
 from homeport.entrypoints.local.metrics import RequestCounts
 
 log: Final = logging.getLogger("homeport.gateway")

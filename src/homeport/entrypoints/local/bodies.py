@@ -7,7 +7,7 @@ from typing import Final
 
 from homeport.domain.errors import HomeportError, Invalid, Overloaded, TooLarge
 from homeport.entrypoints.local import greenlets
-from homeport.entrypoints.local.connection import Body, Incoming
+from homeport.entrypoints.local.incoming import Body, Incoming
 
 SMALL: Final = 16 * 1024
 """Bytes of a body that is read at once, whoever sends it: connections bound how many are."""

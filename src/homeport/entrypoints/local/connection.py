@@ -11,24 +11,20 @@ import re
 from collections import deque
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Final, Protocol, TypeAlias, cast
-from urllib.parse import unquote_to_bytes
+from typing import Final, Protocol, cast
 
 from httptools import (
     HttpParserError,
     HttpParserInvalidMethodError,
     HttpParserUpgrade,
     HttpRequestParser,
-    parse_url,
 )
 
-Headers: TypeAlias = list[tuple[str, str]]
+from homeport.entrypoints.local.incoming import BUFFERED, Body, Headers, Incoming
 
 HEAD_BYTES: Final = 65_536
 """Of a request's line and headers. A little more may get through, never much."""
 HEADERS: Final = 100
-BUFFERED: Final = 65_536
-"""Bytes of a body that wait here for whoever reads it; one read of the socket more at most."""
 CHUNK_BYTES: Final = 32
 """What may stand around each chunk of a body."""
 AHEAD: Final = 32
@@ -70,111 +66,12 @@ class House(Protocol):
     def left(self, connection: Connection) -> None: ...
 
 
-class Body:
-    """A request's body as it arrives. One reader takes it, piece by piece."""
-
-    __slots__ = ("_arrived", "_connection", "_wake", "broken", "ended")
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._arrived = bytearray()
-        self._wake: Callable[[], None] | None = None
-        self.ended = False
-        """All of it has arrived."""
-        self.broken = False
-        """No more will arrive, though it has not ended."""
-
-    def take(self) -> bytes:
-        """What has arrived since the last time; b"" where nothing has."""
-        if not self._arrived:
-            return b""
-        taken = bytes(self._arrived)
-        self._arrived.clear()
-        self._connection.listen()
-        return taken
-
-    def when_more(self, wake: Callable[[], None] | None) -> None:
-        """Have `wake` called once, when there is more to take or nothing more to wait for."""
-        self._wake = wake
-        self._connection.invite(self)
-
-    @property
-    def is_full(self) -> bool:
-        return len(self._arrived) > BUFFERED
-
-    def add(self, data: bytes) -> None:
-        self._arrived += data
-        self._call()
-
-    def end(self) -> None:
-        self.ended = True
-        self._call()
-
-    def break_off(self) -> None:
-        self.broken = not self.ended
-        self._call()
-
-    def _call(self) -> None:
-        wake, self._wake = self._wake, None
-        if wake is not None:
-            self._connection.soon(wake)  # not now: this is in the middle of parsing
-
-
-class Incoming:
-    """One request. `path` is percent-decoded, header names are lower case, and values that are
-    not ASCII are missing. It is answered once."""
-
-    __slots__ = (
-        "_connection",
-        "address",
-        "body",
-        "expects",
-        "headers",
-        "http_version",
-        "keeps",
-        "method",
-        "path",
-        "query",
-    )
-
-    def __init__(
-        self,
-        connection: Connection,
-        address: str,
-        method: str,
-        target: bytes,
-        http_version: str,
-        headers: Headers,
-        *,
-        keeps: bool,
-    ) -> None:
-        self._connection = connection
-        self.address = address
-        self.method = method
-        self.path, self.query = _path_and_query(target)
-        self.http_version = http_version
-        self.headers = headers
-        self.keeps = keeps
-        """Whether the client wants to go on with this connection."""
-        self.expects = False
-        """Whether the client waits to be asked for the body."""
-        self.body = Body(connection)
-
-    def answer(self, status: int, headers: Headers, body: str | bytes) -> None:
-        """Send the answer, to whoever is still there. Raises UnicodeEncodeError, and sends
-        nothing, for a header that is not ASCII."""
-        self._connection.answer(self, status, headers, body)
-
-    def drop(self) -> None:
-        """End the connection without an answer."""
-        self._connection.abort()
-
-
 class Connection(asyncio.Protocol):
     """The protocol of one client's connection."""
 
     def __init__(self, house: House) -> None:
         self._house = house
+        self.soon: Final = house.soon
         self._parser = HttpRequestParser(self)
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._address = ""
@@ -310,7 +207,6 @@ class Connection(asyncio.Protocol):
             raise ValueError("too many headers")
         if value.isascii():
             self._headers.append((name.lower().decode("ascii"), value.decode("ascii").strip()))
-
         elif name.lower() in _DECISIVE:
             self._fault = 400
             raise ValueError("a header that must not be missed")
@@ -411,9 +307,6 @@ class Connection(asyncio.Protocol):
         self.deadline = self._house.now() + self._house.head_seconds
         self._go_on()
 
-    def soon(self, act: Callable[[], None]) -> None:
-        self._house.soon(act)
-
     def listen(self) -> None:
         """Read on where there is room."""
         full = len(self._waiting) > 0 or (self._reading is not None and self._reading.body.is_full)
@@ -505,15 +398,3 @@ class Connection(asyncio.Protocol):
         self._lingers_until = self._house.now() + LONGEST_LINGERING
         self._is_paused = False
         self._transport.resume_reading()
-
-
-def _path_and_query(target: bytes) -> tuple[str, str]:
-    """The path, decoded once, and the query as it was sent."""
-    if not target.startswith((b"/", b"*")):
-        parsed = parse_url(target)
-        path, query = parsed.path or b"/", parsed.query or b""
-    else:
-        path, _, query = target.partition(b"#")[0].partition(b"?")
-    if b"%" in path:
-        path = unquote_to_bytes(path)
-    return path.decode("utf-8", "replace"), query.decode("utf-8", "replace")

@@ -19,7 +19,6 @@ from homeport.entrypoints.local import compression, greenlets
 from homeport.entrypoints.local.access_log import AccessLog
 from homeport.entrypoints.local.authorizer import Authorizer
 from homeport.entrypoints.local.bodies import BodyReader, UnreadBody
-from homeport.entrypoints.local.connection import Incoming
 from homeport.entrypoints.local.cors import Cors
 from homeport.entrypoints.local.events import (
     SecondStamp,
@@ -27,6 +26,7 @@ from homeport.entrypoints.local.events import (
     joined_headers,
     parse_result,
 )
+from homeport.entrypoints.local.incoming import Incoming
 from homeport.entrypoints.local.limits import ADDRESS, IDENTITY, RateLimiter, network_of
 from homeport.entrypoints.local.metrics import RequestCounts
 from homeport.entrypoints.local.proxies import Proxies

@@ -17,7 +17,8 @@ from email.utils import formatdate
 from typing import Final
 
 from homeport.domain.errors import HomeportError
-from homeport.entrypoints.local.connection import Connection, Headers, Incoming
+from homeport.entrypoints.local.connection import Connection
+from homeport.entrypoints.local.incoming import Headers, Incoming
 
 BACKLOG: Final = 1024
 ACCEPTED_A_TURN: Final = 64

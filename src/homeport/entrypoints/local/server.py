@@ -28,9 +28,9 @@ from homeport.entrypoints.local.access_log import (
 from homeport.entrypoints.local.admission import Admission
 from homeport.entrypoints.local.authorizer import Authorizer
 from homeport.entrypoints.local.bodies import BodyReader
-from homeport.entrypoints.local.connection import Incoming
 from homeport.entrypoints.local.cors import Cors
 from homeport.entrypoints.local.exchange import COMMON, Exchanges, Handler
+from homeport.entrypoints.local.incoming import Incoming
 from homeport.entrypoints.local.limits import RateLimiter
 from homeport.entrypoints.local.listener import Listener, Patience, bind
 from homeport.entrypoints.local.memory import QuietTrim, give_back
