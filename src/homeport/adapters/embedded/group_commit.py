@@ -28,8 +28,9 @@ Work: TypeAlias = Callable[[apsw.Connection], T]
 Wait: TypeAlias = "Callable[[asyncio.Future[Any]], Any]"
 """Suspends the caller until the future is done, and gives its result or raises its error."""
 
-_BATCH = 500
-"""Writes in one transaction: their SQL holds the loop for some 15 ms at most."""
+_BATCH = 100
+"""Writes in one transaction: their SQL, and what follows for each, hold the loop for 30 ms on a
+slow machine. Of 500, whoever was to be refused meanwhile waited for 200 ms."""
 
 
 class Stopped(Exception):

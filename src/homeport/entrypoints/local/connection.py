@@ -220,16 +220,19 @@ class Connection(asyncio.Protocol):
         if self._is_cut:
             raise ValueError("more than is answered on this connection")
         version = parser.get_http_version()
-        if sum(name == "host" for name, _ in headers) > 1:
-            self._fault = 400
-            raise ValueError("several hosts")
-        codings = [value for name, value in headers if name == "transfer-encoding"]
-        if version != "1.1" and (version != "1.0" or codings):
+        known = dict(headers)
+        coding = known.get("transfer-encoding")
+        if version != "1.1" and (version != "1.0" or coding is not None):
             self._fault = 400
             raise ValueError("another version of HTTP, or what that version has not")
-        if codings and [one.lower() for one in codings] != ["chunked"]:
+        if coding is not None and coding.lower() != "chunked":
             self._fault = 400
             raise ValueError("a body that ends nobody knows where")
+        if len(known) != len(headers):
+            names = [name for name, _ in headers]
+            if names.count("host") > 1 or names.count("transfer-encoding") > 1:
+                self._fault = 400
+                raise ValueError("several hosts, or codings")
         strange, self._strange_method = self._strange_method, None
         incoming = Incoming(
             self,
@@ -241,8 +244,8 @@ class Connection(asyncio.Protocol):
             keeps=parser.should_keep_alive(),
         )
         self._is_upgrade = parser.should_upgrade()
-        expected = dict(headers).get("expect", "")
-        incoming.expects = version == "1.1" and expected.lower() == "100-continue"
+        if "expect" in known:
+            incoming.expects = version == "1.1" and known["expect"].lower() == "100-continue"
         self._reading = incoming
         self._waiting.append(incoming)
         if len(self._waiting) == AHEAD:

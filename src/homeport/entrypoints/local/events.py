@@ -13,6 +13,7 @@ import re
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote_plus
 
@@ -149,7 +150,7 @@ def build_event(
     return event
 
 
-_is_name: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
+_is_name: Final = lru_cache(256)(re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch)
 
 
 class BadResult(Exception):
@@ -167,13 +168,13 @@ def parse_result(result: Any) -> tuple[int, Headers, str | bytes]:
     if not isinstance(status, int) or not 200 <= status <= 599:
         raise BadResult(f"not a status code: {status!r}")
     headers: Headers = []
-    for name, value in (result.get("headers") or {}).items():
-        headers.append((name, value if isinstance(value, str) else str(value)))
-    for cookie in result.get("cookies") or ():
-        headers.append(("set-cookie", str(cookie)))
-    for name, text in headers:
+    pairs = [*(result.get("headers") or {}).items()]
+    pairs += [("set-cookie", cookie) for cookie in result.get("cookies") or ()]
+    for name, value in pairs:
+        text = value if isinstance(value, str) else str(value)
         if not (text.isascii() and text.isprintable() and _is_name(name)):
             raise BadResult(f"the header {name} cannot be sent")
+        headers.append((name, text))
     body = result.get("body") or ""
     if not isinstance(body, str):
         raise BadResult("the body is not text")
