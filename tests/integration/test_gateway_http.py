@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import socket
-import struct
 from collections.abc import Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -258,17 +256,3 @@ def test_whoever_has_sent_all_gets_all_answers(served: Served) -> None:
             connection.socket.shutdown(socket.SHUT_WR)
             assert [connection.answer().status for _ in range(2)] == [200, 200]
             assert connection.rest() == b""
-
-
-def test_those_who_leave_take_nobodys_answer_with_them(served: Served) -> None:
-    request = b"GET /hello HTTP/1.1\r\nHost: h\r\n\r\n"
-    reset = struct.pack("ii", 1, 0)
-    with served.connect() as staying:
-        for _ in range(50):
-            with ExitStack() as leaving:
-                for _ in range(8):
-                    one = leaving.enter_context(served.connect())
-                    one.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
-                    one.send(request)
-                staying.send(request * 4)
-            assert [staying.answer().status for _ in range(4)] == [200] * 4

@@ -55,7 +55,6 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
         "AWS_EXECUTION_ENV": f"AWS_Lambda_python{version}",
         "AWS_REGION": "eu-west-1",
         "AWS_LAMBDA_FUNCTION_NAME": "homeport",
-        "PYDANTIC_DISABLE_PLUGINS": "__all__",
         **settings,
     }
 

@@ -39,7 +39,6 @@ import gc
 import os
 {standing_in}
 gc.disable()  # starting makes many objects and frees few
-os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 for name, value in {chosen!r}.items():
     os.environ.setdefault(name, value)
 

@@ -6,7 +6,7 @@ handler and turns its result back into HTTP. Pumps stand in for the event source
     server.py        Gateway: wires all of this and runs it
     listener.py      who may connect, for how long
     connection.py    HTTP itself (httptools)
-    incoming.py      one request, and how it is answered
+    incoming.py      one request, and how it is answered; outgoing.py its answer's head
     greenlets.py     runs plain synchronous handlers, many at once, on one event loop
     exchange.py      one request's way through the gateway
     events.py        HTTP -> payload 2.0 event, handler's result -> HTTP

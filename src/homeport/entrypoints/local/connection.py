@@ -10,7 +10,6 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Final, Protocol, cast
 
 from httptools import (
@@ -20,6 +19,7 @@ from httptools import (
     HttpRequestParser,
 )
 
+from homeport.entrypoints.local import outgoing
 from homeport.entrypoints.local.incoming import BUFFERED, Body, Headers, Incoming
 
 HEAD_BYTES: Final = 65_536
@@ -41,7 +41,6 @@ _DECISIVE: Final = frozenset(
 _METHOD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ").match
 _STAND_IN: Final = b"PURGE"
 """A method that the parser takes, and nothing here has."""
-_REASONS: Final = {int(one): one.phrase for one in HTTPStatus}
 
 
 class House(Protocol):
@@ -283,20 +282,18 @@ class Connection(asyncio.Protocol):
             or not incoming.body.ended
             or self._house.stopping
             or (self._has_ended and not self._waiting)
-            or ("connection", "close") in headers
+            or outgoing.CLOSE in headers
         )
-        lines = [f"HTTP/{incoming.http_version} {status} {_REASONS.get(status, '')}\r\n"]
-        lines += [f"{name}: {value}\r\n" for name, value in headers]
-        if closes and ("connection", "close") not in headers:
-            lines.append("connection: close\r\n")
-        elif incoming.http_version == "1.0":
-            lines.append("connection: keep-alive\r\n")
         content = body.encode() if isinstance(body, str) else body
-        if status not in (204, 304):
-            lines.append(f"content-length: {len(content)}\r\n")
-        lines.append(self._house.common())
-        head = "".join(lines).encode("ascii")
-        if incoming.method == "HEAD" or status in (204, 304):
+        head = outgoing.head(
+            incoming.http_version,
+            status,
+            headers,
+            len(content),
+            self._house.common(),
+            closes=closes,
+        )
+        if incoming.method == "HEAD" or status in outgoing.WITHOUT_CONTENT:
             content = b""
         if not closes and len(content) < BUFFERED:
             self._house.send(self._transport, head + content)
@@ -378,15 +375,10 @@ class Connection(asyncio.Protocol):
         if self._transport.is_closing():
             return
         self._house.flush()
-        status = self._fault
-        headers, body = self._house.refusal(status)
-        content = body.encode()
-        lines = [
-            f"HTTP/1.1 {status} {_REASONS[status]}\r\n",
-            *(f"{name}: {value}\r\n" for name, value in headers),
-            f"connection: close\r\ncontent-length: {len(content)}\r\n{self._house.common()}",
-        ]
-        self._transport.write("".join(lines).encode("ascii") + content)
+        headers, body = self._house.refusal(self._fault)
+        content, common = body.encode(), self._house.common()
+        head = outgoing.head("1.1", self._fault, headers, len(content), common, closes=True)
+        self._transport.write(head + content)
         self._end(gently=True)
 
     def _end(self, *, gently: bool) -> None:

@@ -29,6 +29,7 @@ from homeport.entrypoints.local.events import (
 from homeport.entrypoints.local.incoming import Incoming
 from homeport.entrypoints.local.limits import ADDRESS, IDENTITY, RateLimiter, network_of
 from homeport.entrypoints.local.metrics import RequestCounts
+from homeport.entrypoints.local.outgoing import CLOSE
 from homeport.entrypoints.local.proxies import Proxies
 from homeport.entrypoints.local.routes import Router
 
@@ -37,7 +38,6 @@ Headers: TypeAlias = list[tuple[str, str]]
 
 log: Final = logging.getLogger("homeport.gateway")
 
-CLOSE: Final = ("connection", "close")
 COMMON: Final = [
     ("server", "homeport"),
     ("x-content-type-options", "nosniff"),
