@@ -14,6 +14,7 @@ from homeport.domain.model.membership import OWNERS, READERS, WRITERS, Membershi
 from homeport.domain.model.query import Scope
 from homeport.domain.model.record import Key
 from homeport.domain.model.writes import Guard, GuardFailed
+from tests.unit.domain.tables import check
 
 ANN = Principal("ann", Kind.USER)
 GUEST = Principal("guest", Kind.GUEST)
@@ -46,45 +47,45 @@ def outcome(
     return "author" if grant.by_author_only else "yes"
 
 
-@pytest.mark.parametrize(
-    ("level", "own", "public", "public_guest", "shared"),
-    [
+def test_reading_by_level() -> None:
+    def outcomes(level: str) -> tuple[object, ...]:
+        """In one's own space, in public, in public as a guest, and in a shared space."""
+        return (
+            outcome(access.reading, ANN, "ann", f"read_{level}"),
+            outcome(access.reading, ANN, "public", f"read_{level}"),
+            outcome(access.reading, GUEST, "public", f"read_{level}"),
+            outcome(access.reading, ANN, "team", f"read_{level}"),
+        )
+
+    levels: list[tuple[str, object, object, object, object]] = [
         ("owner", "yes", "NotFound", "NotFound", OWNERS),
         ("members", "yes", "NotFound", "NotFound", READERS),
         ("signed_in", "yes", "yes", "NotFound", "yes"),
         ("anyone", "yes", "yes", "yes", "yes"),
         ("admin", "NotFound", "NotFound", "NotFound", "NotFound"),
-    ],
-)
-def test_reading_by_level(
-    level: str, own: str, public: str, public_guest: str, shared: object
-) -> None:
-    name = f"read_{level}"
-    assert outcome(access.reading, ANN, "ann", name) == own
-    assert outcome(access.reading, ANN, "public", name) == public
-    assert outcome(access.reading, GUEST, "public", name) == public_guest
-    assert outcome(access.reading, ANN, "team", name) == shared
+    ]
+    check(outcomes, [(level, tuple(expected)) for level, *expected in levels])
 
 
-@pytest.mark.parametrize(
-    ("level", "own", "public", "public_guest", "shared"),
-    [
+def test_writing_by_level() -> None:
+    def outcomes(level: str) -> tuple[object, ...]:
+        """In one's own space, in public, in public as a guest, and in a shared space."""
+        return (
+            outcome(access.changing, ANN, "ann", f"write_{level}"),
+            outcome(access.changing, ANN, "public", f"write_{level}"),
+            outcome(access.changing, GUEST, "public", f"write_{level}"),
+            outcome(access.changing, ANN, "team", f"write_{level}"),
+        )
+
+    levels: list[tuple[str, object, object, object, object]] = [
         ("owner", "yes", "Forbidden", "Forbidden", OWNERS),
         ("members", "yes", "Forbidden", "Forbidden", WRITERS),
         ("author", "author", "author", "Forbidden", WRITERS),
         ("signed_in", "yes", "yes", "Forbidden", "yes"),
         ("anyone", "yes", "yes", "yes", "yes"),
         ("admin", "Forbidden", "Forbidden", "Forbidden", "Forbidden"),
-    ],
-)
-def test_writing_by_level(
-    level: str, own: str, public: str, public_guest: str, shared: object
-) -> None:
-    name = f"write_{level}"
-    assert outcome(access.changing, ANN, "ann", name) == own
-    assert outcome(access.changing, ANN, "public", name) == public
-    assert outcome(access.changing, GUEST, "public", name) == public_guest
-    assert outcome(access.changing, ANN, "team", name) == shared
+    ]
+    check(outcomes, [(level, tuple(expected)) for level, *expected in levels])
 
 
 def test_author_access_in_a_shared_space_asks_for_both_the_role_and_the_author() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from homeport.domain.errors import Fault, Invalid
 from homeport.domain.model.data import Data, encode, parse_json, stored_size
+from tests.unit.domain.tables import check, check_each, faults
 
 ROUND_TRIPS = [
     "{}",
@@ -75,11 +76,12 @@ MALFORMED = [
 
 
 class TestParsing:
-    @pytest.mark.parametrize("text", ROUND_TRIPS)
-    def test_what_went_in_comes_out(self, text: str) -> None:
-        data = Data.parse(text)
-        assert data.text == text
-        assert encode(data.value) == text
+    def test_what_went_in_comes_out(self) -> None:
+        def through(text: str) -> tuple[str, str]:
+            data = Data.parse(text)
+            return data.text, encode(data.value)
+
+        check(through, [(text, (text, text)) for text in ROUND_TRIPS])
 
     def test_what_stands_around_is_not_counted(self) -> None:
         text = '{"a": ' * 33 + "1" + "}" * 33
@@ -95,19 +97,21 @@ class TestParsing:
             Data.of(endless)
         assert refused.value.faults == (Fault("", "nested deeper than 32 levels"),)
 
-    @pytest.mark.parametrize(("text", "pointer", "detail"), REFUSED)
-    def test_what_cannot_be_kept_is_refused(self, text: str, pointer: str, detail: str) -> None:
-        with pytest.raises(Invalid) as refused:
-            Data.parse(text)
-        assert refused.value.faults == (Fault(pointer, detail),)
+    def test_what_cannot_be_kept_is_refused(self) -> None:
+        check(
+            faults(Data.parse),
+            [(text, [Fault(pointer, detail)]) for text, pointer, detail in REFUSED],
+        )
 
-    @pytest.mark.parametrize("text", MALFORMED)
-    def test_malformed_text_is_refused_with_its_place(self, text: str) -> None:
-        with pytest.raises(Invalid) as refused:
-            Data.parse(text)
-        assert refused.value.detail == "The body is not well-formed JSON."
-        (fault,) = refused.value.faults
-        assert "at line" in fault.detail and "column" in fault.detail
+    def test_malformed_text_is_refused_with_its_place(self) -> None:
+        def refused(text: str) -> None:
+            with pytest.raises(Invalid) as caught:
+                Data.parse(text)
+            assert caught.value.detail == "The body is not well-formed JSON."
+            (fault,) = caught.value.faults
+            assert "at line" in fault.detail and "column" in fault.detail
+
+        check_each(refused, MALFORMED)
 
     def test_every_fault_is_named(self) -> None:
         with pytest.raises(Invalid) as refused:
@@ -136,31 +140,33 @@ class TestParsing:
     def test_a_surrogate_pair_is_text(self) -> None:
         assert Data.parse('{"a": "\\ud83d\\ude00"}') == {"a": "\U0001f600"}
 
-    @pytest.mark.parametrize(
-        ("literal", "value"),
-        [
-            ("1", 1),
-            ("-0", 0),
-            ("1.0", 1.0),
-            ("0.1", 0.1),
-            ("1e2", 100.0),
-            ("1E+2", 100.0),
-            ("2.5e-3", 0.0025),
-            ("123456789.123456789", Decimal("123456789.123456789")),
-            (
-                "0.1000000000000000055511151231257827",
-                Decimal("0.1000000000000000055511151231257827"),
-            ),
-            ("9.9999999999999999999999999999999999999e125", Decimal("9." + "9" * 37 + "e125")),
-            ("1e-130", 1e-130),
-            ("0e999", 0.0),
-            ("1" + "0" * 100, 10**100),
-        ],
-    )
-    def test_numbers_keep_their_value_and_kind(self, literal: str, value: object) -> None:
-        parsed = parse_json(f"[{literal}]")
-        assert parsed == [value]
-        assert isinstance(parsed, list) and type(parsed[0]) is type(value)
+    def test_numbers_keep_their_value_and_kind(self) -> None:
+        def number(literal: str) -> object:
+            parsed = parse_json(f"[{literal}]")
+            assert isinstance(parsed, list) and len(parsed) == 1
+            return parsed[0]
+
+        check(
+            number,
+            [
+                ("1", 1),
+                ("-0", 0),
+                ("1.0", 1.0),
+                ("0.1", 0.1),
+                ("1e2", 100.0),
+                ("1E+2", 100.0),
+                ("2.5e-3", 0.0025),
+                ("123456789.123456789", Decimal("123456789.123456789")),
+                (
+                    "0.1000000000000000055511151231257827",
+                    Decimal("0.1000000000000000055511151231257827"),
+                ),
+                ("9.9999999999999999999999999999999999999e125", Decimal("9." + "9" * 37 + "e125")),
+                ("1e-130", 1e-130),
+                ("0e999", 0.0),
+                ("1" + "0" * 100, 10**100),
+            ],
+        )
 
 
 class TestFromPython:
@@ -177,9 +183,8 @@ class TestFromPython:
     def test_any_mapping_will_do(self) -> None:
         assert Data.of(UserDict({"a": Decimal("1.50"), "b": 2})) == {"a": 1.5, "b": 2}
 
-    @pytest.mark.parametrize(
-        "value",
-        [
+    def test_what_json_cannot_say_is_refused(self) -> None:
+        values: list[dict[str, Any]] = [
             {"a": float("nan")},
             {"a": float("inf")},
             {"a": Decimal("NaN")},
@@ -190,12 +195,13 @@ class TestFromPython:
             {"a": b"bytes"},
             {"a": "\ud800"},
             {"a": Decimal("1." + "1" * 40)},
-        ],
-        ids=str,
-    )
-    def test_what_json_cannot_say_is_refused(self, value: dict[str, Any]) -> None:
-        with pytest.raises(Invalid):
-            Data.of(value)
+        ]
+
+        def refused(value: dict[str, Any]) -> None:
+            with pytest.raises(Invalid):
+                Data.of(value)
+
+        check_each(refused, values)
 
 
 class TestData:
@@ -213,51 +219,51 @@ class TestData:
         assert Data.of({"a": 1}) != 1
         assert hash(Data.parse('{"a": 1, "b": 2}')) == hash(Data.parse('{"b":2,"a":1}'))
 
-    @pytest.mark.parametrize(
-        ("one", "other"),
-        [
-            ("1", "1.0"),
-            ("1", "true"),
-            ("0", "false"),
-            ("1.0", "true"),
-            ("0", "null"),
-            ("[1]", "[true]"),
-            ("[1]", "[1, 1]"),
-            ('{"b": 1}', '{"b": 1.0}'),
-            ('{"b": 1}', '{"c": 1}'),
-            ("[]", "{}"),
-            ("{}", "[]"),
-            ("0.1", '"0.1"'),
-            ("1234567890123456789.5", '"1234567890123456789.5"'),
-            ("1234567890123456789.5", "1234567890123456789.6"),
-            ("[1234567890123456789.5]", '["1234567890123456789.5"]'),
-        ],
-    )
-    def test_what_json_tells_apart_is_neither_equal_nor_of_one_digest(
-        self, one: str, other: str
-    ) -> None:
-        first, second = Data.parse(f'{{"a": {one}}}'), Data.parse(f'{{"a": {other}}}')
-        assert first != second
-        assert second != first
-        assert first != second.value
-        assert first.digest() != second.digest()
+    def test_what_json_tells_apart_is_neither_equal_nor_of_one_digest(self) -> None:
+        def told_apart(pair: tuple[str, str]) -> None:
+            first, second = (Data.parse(f'{{"a": {text}}}') for text in pair)
+            assert first != second
+            assert second != first
+            assert first != second.value
+            assert first.digest() != second.digest()
 
-    @pytest.mark.parametrize(
-        ("one", "other"),
-        [
-            ("1.5", "1.50"),
-            ("100.0", "1e2"),
-            ("1234567890123456789.5", "1234567890123456789.50"),
-            ('[{"b": 1234567890123456789.5, "c": 1}]', '[{"c":1,"b":1234567890123456789.5}]'),
-            ('"\\u00e4"', '"ä"'),
-        ],
-    )
-    def test_however_it_is_written_it_is_equal_and_of_one_digest(
-        self, one: str, other: str
-    ) -> None:
-        first, second = Data.parse(f'{{"a": {one}}}'), Data.parse(f'{{"a": {other}}}')
-        assert first == second
-        assert first.digest() == second.digest()
+        check_each(
+            told_apart,
+            [
+                ("1", "1.0"),
+                ("1", "true"),
+                ("0", "false"),
+                ("1.0", "true"),
+                ("0", "null"),
+                ("[1]", "[true]"),
+                ("[1]", "[1, 1]"),
+                ('{"b": 1}', '{"b": 1.0}'),
+                ('{"b": 1}', '{"c": 1}'),
+                ("[]", "{}"),
+                ("{}", "[]"),
+                ("0.1", '"0.1"'),
+                ("1234567890123456789.5", '"1234567890123456789.5"'),
+                ("1234567890123456789.5", "1234567890123456789.6"),
+                ("[1234567890123456789.5]", '["1234567890123456789.5"]'),
+            ],
+        )
+
+    def test_however_it_is_written_it_is_equal_and_of_one_digest(self) -> None:
+        def the_same(pair: tuple[str, str]) -> None:
+            first, second = (Data.parse(f'{{"a": {text}}}') for text in pair)
+            assert first == second
+            assert first.digest() == second.digest()
+
+        check_each(
+            the_same,
+            [
+                ("1.5", "1.50"),
+                ("100.0", "1e2"),
+                ("1234567890123456789.5", "1234567890123456789.50"),
+                ('[{"b": 1234567890123456789.5, "c": 1}]', '[{"c":1,"b":1234567890123456789.5}]'),
+                ('"\\u00e4"', '"ä"'),
+            ],
+        )
 
     def test_a_digest_stays_what_stores_have_kept(self) -> None:
         data = Data.parse('{"b": [1, 1.5, true, null], "a": "ä"}')
@@ -269,9 +275,8 @@ class TestData:
         assert data.value == {"a": 1}
 
 
-@pytest.mark.parametrize(
-    ("value", "size"),
-    [
+def test_the_size_is_what_dynamodb_counts() -> None:
+    sizes: list[tuple[Any, int]] = [
         ("abc", 3),
         ("äö", 4),
         (None, 1),
@@ -283,10 +288,8 @@ class TestData:
         (7, 3),
         (1234, 4),
         (10**37, 21),
-    ],
-)
-def test_the_size_is_what_dynamodb_counts(value: Any, size: int) -> None:
-    assert stored_size(value) == size
+    ]
+    check(stored_size, sizes)
 
 
 def test_levels_are_counted_not_brackets() -> None:

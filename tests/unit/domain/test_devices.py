@@ -20,6 +20,7 @@ from homeport.domain.model.record import Position, Record
 from homeport.domain.model.writes import Guard, Write
 from homeport.domain.ports.push_gateway import Push
 from homeport.domain.ports.record_store import Order, RecordPage
+from tests.unit.domain.tables import check, pointers
 
 ANN, BOB = Principal("ann", Kind.USER), Principal("bob", Kind.USER)
 
@@ -343,21 +344,17 @@ class TestDevices:
         with pytest.raises(Unavailable):
             world.devices.delete(ANN, "phone")
 
-    @pytest.mark.parametrize(
-        ("id", "target", "pointer"),
-        [
+    def test_bad_devices_are_refused(self, world: World) -> None:
+        def put(device: tuple[str, PushTarget]) -> object:
+            return world.devices.put(ANN, *device)
+
+        table = [
             ("no/id", phone(1), "device"),
             ("phone", PushTarget(Platform.APNS, Environment.PRODUCTION, "xyz"), "/token"),
             ("phone", PushTarget(Platform.FCM, Environment.PRODUCTION, ""), "/token"),
             ("phone", PushTarget(Platform.FCM, Environment.SANDBOX, "token"), "/environment"),
-        ],
-    )
-    def test_bad_devices_are_refused(
-        self, world: World, id: str, target: PushTarget, pointer: str
-    ) -> None:
-        with pytest.raises(Invalid) as caught:
-            world.devices.put(ANN, id, target)
-        assert [one.pointer for one in caught.value.faults] == [pointer]
+        ]
+        check(pointers(put), [((id, target), [pointer]) for id, target, pointer in table])
         assert world.devices.list(ANN) == ()
 
 

@@ -12,6 +12,7 @@ from homeport.domain.model.collection import Catalog, Collection, FieldDeclarati
 from homeport.domain.model.data import Data
 from homeport.domain.model.document import Document
 from homeport.domain.model.record import Key, Record
+from tests.unit.domain.tables import check
 
 CATALOG = Catalog(
     [
@@ -162,9 +163,11 @@ def test_the_first_places_of_a_field_count() -> None:
     assert dict(document.number) == {"place": (12.0,)}
 
 
-@pytest.mark.parametrize(
-    ("place", "point"),
-    [
+def test_a_place_is_a_latitude_and_a_longitude() -> None:
+    def points(place: object) -> object:
+        return build({"place": place}, "books").geo.get("place")
+
+    table: list[tuple[object, object]] = [
         ({"lat": 90, "lon": 180}, (90, 180)),
         ({"lat": -90, "lon": -180}, (-90, -180)),
         ({"lat": 90.1, "lon": 0}, None),
@@ -174,8 +177,5 @@ def test_the_first_places_of_a_field_count() -> None:
         ({"lat": "1", "lon": 2}, None),
         ({"lat": 1, "lon": 2, "height": 3}, None),
         ([1, 2], None),
-    ],
-)
-def test_a_place_is_a_latitude_and_a_longitude(place: object, point: object) -> None:
-    found = build({"place": place}, "books").geo.get("place")
-    assert found == (None if point is None else (point,))
+    ]
+    check(points, [(place, None if point is None else (point,)) for place, point in table])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -11,6 +12,7 @@ from homeport.domain.errors import Invalid
 from homeport.domain.filter_parser import Condition, FieldRoles, parse_condition, to_filters
 from homeport.domain.model.collection import Catalog, Collection, FieldDeclaration, FieldRole
 from homeport.domain.model.query import AnyOf, Filter, Range, Term, Words
+from tests.unit.domain.tables import check, check_each, faults, pointers
 
 CATALOG = Catalog(
     [
@@ -34,9 +36,8 @@ def filters(text: str, collection: str | None = "books") -> tuple[Filter, ...]:
     return to_filters(parse_condition(text), FieldRoles(CATALOG, collection))
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
+def test_declared_fields_take_their_own_type() -> None:
+    table: list[tuple[str, Filter]] = [
         ("kind:novel", Term(KEYWORD, "kind", "novel")),
         ("kind:a:b", Term(KEYWORD, "kind", "a:b")),
         ("kind:7", Term(KEYWORD, "kind", "7")),
@@ -69,15 +70,12 @@ def filters(text: str, collection: str | None = "books") -> tuple[Filter, ...]:
         ),
         ("title~fox", Words("fox", "title")),
         ("title:fox", Words("fox", "title")),
-    ],
-)
-def test_declared_fields_take_their_own_type(text: str, expected: Filter) -> None:
-    assert filters(text) == (expected,)
+    ]
+    check(filters, [(text, (expected,)) for text, expected in table])
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
+def test_undeclared_fields_match_whatever_was_inferred() -> None:
+    table: list[tuple[str, Filter]] = [
         ("tag:x", Term(KEYWORD, "tag", "x")),
         ("a.b:7", AnyOf((Term(KEYWORD, "a.b", "7"), Term(NUMBER, "a.b", 7.0)))),
         (
@@ -93,11 +91,9 @@ def test_declared_fields_take_their_own_type(text: str, expected: Filter) -> Non
         ("at:>=2025-01-31", Range(DATE, "at", START, None, include_high=False)),
         ("tag:a..b", Term(KEYWORD, "tag", "a..b")),
         ("body~fox", Words("fox", "body")),
-    ],
-)
-def test_undeclared_fields_match_whatever_was_inferred(text: str, expected: Filter) -> None:
-    assert filters(text) == (expected,)
-    assert filters(text, "undeclared") == (expected,)
+    ]
+    for collection in ("books", "undeclared"):
+        check(partial(filters, collection=collection), [(text, (one,)) for text, one in table])
 
 
 def test_without_a_collection_a_declared_field_may_also_be_inferred() -> None:
@@ -118,70 +114,70 @@ def test_json_values_are_typed_too() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "kind",
-        ":novel",
-        "kind:",
-        "kind:>7",
-        "pages:many",
-        "pages:>many",
-        "pages:>",
-        "pages:1e999",
-        "pages:nan",
-        "pages~fox",
-        "seen:soon",
-        "seen:7..8",
-        "seen:2025-02-30",
-        "title~!!!",
-        "title:>7",
-        "tag:>x",
-        f"{'x' * 257}:1",
-        "a\x00b:1",
-        "title~" + "é " * 512,
-    ],
-)
-def test_a_fault_names_the_parameter(text: str) -> None:
-    with pytest.raises(Invalid) as refused:
-        filters(text)
-    assert [fault.pointer for fault in refused.value.faults] == ["filter"]
+def test_a_fault_names_the_parameter() -> None:
+    check_each(
+        pointers(filters),
+        [
+            "",
+            "kind",
+            ":novel",
+            "kind:",
+            "kind:>7",
+            "pages:many",
+            "pages:>many",
+            "pages:>",
+            "pages:1e999",
+            "pages:nan",
+            "pages~fox",
+            "seen:soon",
+            "seen:7..8",
+            "seen:2025-02-30",
+            "title~!!!",
+            "title:>7",
+            "tag:>x",
+            f"{'x' * 257}:1",
+            "a\x00b:1",
+            "title~" + "é " * 512,
+        ],
+        ["filter"],
+    )
 
 
-@pytest.mark.parametrize(
-    ("text", "hint"),
-    [
-        ("kind", "field:value"),
-        ("pages:many", "takes a number"),
-        ("pages:>many", "takes a number"),
-        ("seen:soon", "takes a date"),
-        ("kind:>7", "no order: it is declared as keyword"),
-        ("tag:>x", "takes a number or a date"),
-    ],
-)
-def test_a_fault_says_what_would_do(text: str, hint: str) -> None:
-    with pytest.raises(Invalid) as refused:
-        filters(text)
-    assert hint in refused.value.faults[0].detail
+def test_a_fault_says_what_would_do() -> None:
+    def says(case: tuple[str, str]) -> None:
+        text, hint = case
+        assert hint in faults(filters)(text)[0].detail
+
+    check_each(
+        says,
+        [
+            ("kind", "field:value"),
+            ("pages:many", "takes a number"),
+            ("pages:>many", "takes a number"),
+            ("seen:soon", "takes a date"),
+            ("kind:>7", "no order: it is declared as keyword"),
+            ("tag:>x", "takes a number or a date"),
+        ],
+    )
 
 
-@pytest.mark.parametrize(
-    "condition",
-    [
-        Condition("kind"),
-        Condition("", value="a"),
-        Condition("title", value="!!!"),
-        Condition("title", words="!!!"),
-        Condition("kind", words="a"),
-        Condition("pages", value="many"),
-        Condition("kind", low=7),
-    ],
-)
-def test_a_condition_in_json_names_its_own_parameter(condition: Condition) -> None:
-    with pytest.raises(Invalid) as refused:
-        to_filters(condition, FieldRoles(CATALOG, "books"), "/filter/0")
-    assert [fault.pointer for fault in refused.value.faults] == ["/filter/0"]
+def test_a_condition_in_json_names_its_own_parameter() -> None:
+    def read(condition: Condition) -> object:
+        return to_filters(condition, FieldRoles(CATALOG, "books"), "/filter/0")
+
+    check_each(
+        pointers(read),
+        [
+            Condition("kind"),
+            Condition("", value="a"),
+            Condition("title", value="!!!"),
+            Condition("title", words="!!!"),
+            Condition("kind", words="a"),
+            Condition("pages", value="many"),
+            Condition("kind", low=7),
+        ],
+        ["/filter/0"],
+    )
 
 
 def test_the_longest_field_and_the_longest_filter() -> None:
@@ -193,31 +189,33 @@ def test_the_longest_field_and_the_longest_filter() -> None:
         filters(longest + "x")
 
 
-@pytest.mark.parametrize(
-    ("text", "start"),
-    [
-        ("1970-01-01", 0),
-        ("1970-01-01T00:00:00.000001Z", 1),
-        ("1970-01-01t00:00:00z", 0),
-        ("1970-01-01T01:00:00+01:00", 0),
-        ("1969-12-31T23:59:59.123456789Z", -876_544),
-    ],
-)
-def test_dates_are_read(text: str, start: int) -> None:
+def start_of(text: str) -> int:
     moment = parse_date(text)
     assert moment is not None
-    assert moment.start == start
+    return moment.start
 
 
-@pytest.mark.parametrize(
-    "text", ["", "1970", "1970-1-1", "1970-01-01T00:00:00", "1970-01-01 00:00:00Z", "19700101"]
-)
-def test_what_is_no_date(text: str) -> None:
-    assert parse_date(text) is None
+def test_dates_are_read() -> None:
+    check(
+        start_of,
+        [
+            ("1970-01-01", 0),
+            ("1970-01-01T00:00:00.000001Z", 1),
+            ("1970-01-01t00:00:00z", 0),
+            ("1970-01-01T01:00:00+01:00", 0),
+            ("1969-12-31T23:59:59.123456789Z", -876_544),
+        ],
+    )
 
 
-@pytest.mark.parametrize("moment", [0, 1, -1, START, START + 500_000])
-def test_dates_are_written_as_they_are_read(moment: int) -> None:
-    again = parse_date(format_date(moment))
-    assert again is not None
-    assert again.start == moment
+def test_what_is_no_date() -> None:
+    check_each(
+        parse_date,
+        ["", "1970", "1970-1-1", "1970-01-01T00:00:00", "1970-01-01 00:00:00Z", "19700101"],
+        None,
+    )
+
+
+def test_dates_are_written_as_they_are_read() -> None:
+    moments = [0, 1, -1, START, START + 500_000]
+    check(lambda moment: start_of(format_date(moment)), [(moment, moment) for moment in moments])

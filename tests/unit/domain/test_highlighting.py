@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
-
 from homeport.domain.highlighting import Phrases, fragments
+from tests.unit.domain.tables import check
 
 
-@pytest.mark.parametrize(
-    ("phrases", "text", "places"),
-    [
+def test_every_word_of_a_match_is_found_once() -> None:
+    def places(case: tuple[list[str], str]) -> list[int]:
+        phrases, text = case
+        return Phrases(one.split() for one in phrases).places(text.split())
+
+    table: list[tuple[list[str], str, list[int]]] = [
         (["b"], "a b c b", [1, 3]),
         (["a b", "c"], "a b a c b", [0, 1, 3]),
         (["a a"], "a a a b a", [0, 1, 2]),
@@ -18,12 +20,8 @@ from homeport.domain.highlighting import Phrases, fragments
         (["a b"], "b a", []),
         ([""], "a b", []),
         ([], "a b", []),
-    ],
-)
-def test_every_word_of_a_match_is_found_once(
-    phrases: list[str], text: str, places: list[int]
-) -> None:
-    assert Phrases(one.split() for one in phrases).places(text.split()) == places
+    ]
+    check(places, [((phrases, text), found) for phrases, text, found in table])
 
 
 def test_many_phrases_are_looked_for_in_one_go() -> None:

@@ -7,7 +7,7 @@ import pytest
 from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.memory.identity_provider import MemoryIdentityProvider
 from homeport.adapters.memory.ids import SequentialIds
-from homeport.domain.errors import Invalid, Unauthenticated
+from homeport.domain.errors import Unauthenticated
 from homeport.domain.identity import (
     Identities,
     credentials,
@@ -15,6 +15,7 @@ from homeport.domain.identity import (
     normalize_password,
 )
 from homeport.domain.model.identity import Kind, Principal
+from tests.unit.domain.tables import check, check_each, pointers
 
 
 @pytest.fixture
@@ -46,36 +47,29 @@ def test_who_is_gone_or_disabled_is_unauthenticated(
             identities.get(principal)
 
 
-@pytest.mark.parametrize(
-    ("login", "normal"),
-    [
+def test_logins_are_compared_in_one_form() -> None:
+    table = [
         ("Ann", "ann"),
         ("STRASSE", "strasse"),
         ("Stra\u00dfe", "strasse"),
         ("\uff21\uff4e\uff4e", "ann"),
         ("cafe\u0301", "caf\u00e9"),
         ("\u1e9e\u1e9e", "ssss"),
-    ],
-)
-def test_logins_are_compared_in_one_form(login: str, normal: str) -> None:
-    assert normalize_login(login) == normal
-    assert normalize_login(normal) == normal
+    ]
+    check(normalize_login, table)
+    check(normalize_login, [(normal, normal) for _, normal in table])
 
 
-@pytest.mark.parametrize("login", ["", "ab", "x" * 129, "a b", "a\u3000b", "a\nb", "a\ud800b"])
-def test_what_is_no_login(login: str) -> None:
-    with pytest.raises(Invalid) as caught:
-        normalize_login(login)
-    assert [one.pointer for one in caught.value.faults] == ["/login"]
-    assert credentials(login, "long enough") is None
+def test_what_is_no_login() -> None:
+    logins = ["", "ab", "x" * 129, "a b", "a\u3000b", "a\nb", "a\ud800b"]
+    check_each(pointers(normalize_login), logins, ["/login"])
+    check_each(lambda login: credentials(login, "long enough"), logins, None)
 
 
-@pytest.mark.parametrize("password", ["", "1234567", "x" * 1025, "surrogate\ud800"])
-def test_what_is_no_password(password: str) -> None:
-    with pytest.raises(Invalid) as caught:
-        normalize_password(password)
-    assert [one.pointer for one in caught.value.faults] == ["/password"]
-    assert credentials("somebody", password) is None
+def test_what_is_no_password() -> None:
+    passwords = ["", "1234567", "x" * 1025, "surrogate\ud800"]
+    check_each(pointers(normalize_password), passwords, ["/password"])
+    check_each(lambda password: credentials("somebody", password), passwords, None)
 
 
 def test_a_long_text_is_refused_before_it_is_normalized() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -13,21 +14,17 @@ from homeport.domain import identity
 from homeport.domain.errors import Invalid, Unauthenticated
 from homeport.domain.model.identity import Kind, Principal
 from homeport.domain.model.opaque import digest, seal
+from tests.unit.domain.tables import check, check_each, pointers
 
 
-@pytest.mark.parametrize(
-    ("error", "code"),
-    [
+def test_each_refusal_has_the_code_of_oauth() -> None:
+    table: list[tuple[Callable[[], Unauthenticated], str]] = [
         (identity.wrong_credentials, "invalid_grant"),
         (identity.bad_refresh_token, "invalid_grant"),
         (identity.bad_access_token, "invalid_token"),
         (identity.expired_access_token, "invalid_token"),
-    ],
-)
-def test_each_refusal_has_the_code_of_oauth(
-    error: Callable[[], Unauthenticated], code: str
-) -> None:
-    assert error().reason == code
+    ]
+    check(lambda error: error().reason, table)
 
 
 def test_so_has_an_identity_that_is_gone() -> None:
@@ -68,8 +65,9 @@ class TestPagesOfIdentities:
             identity.start_of_page(limit, None)
         assert [one.pointer for one in caught.value.faults] == ["limit"]
 
-    @pytest.mark.parametrize("cursor", ["", "ann", seal(digest("page", "ann"), ["ann"])])
-    def test_take_no_other_cursor(self, cursor: str) -> None:
-        with pytest.raises(Invalid) as caught:
-            identity.start_of_page(1, cursor)
-        assert [one.pointer for one in caught.value.faults] == ["cursor"]
+    def test_take_no_other_cursor(self) -> None:
+        check_each(
+            pointers(partial(identity.start_of_page, 1)),
+            ["", "ann", seal(digest("page", "ann"), ["ann"])],
+            ["cursor"],
+        )

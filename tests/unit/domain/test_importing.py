@@ -32,6 +32,7 @@ from tests.unit.domain.interchange import (
     put,
     unstamped,
 )
+from tests.unit.domain.tables import check_each
 
 
 def line_of(**changes: Any) -> str:
@@ -51,15 +52,19 @@ def test_the_deepest_data_passes() -> None:
     assert unstamped(exported(target)) == unstamped(exported(source))
 
 
-@pytest.mark.parametrize("text", ["\x01", "\U0001f600", "ä", "0"])
-def test_no_record_takes_a_longer_line_than_is_read(text: str) -> None:
+def test_no_record_takes_a_longer_line_than_is_read() -> None:
     room = limits.RECORD_BYTES - 1_200
-    source = empty()
-    source.write([put("ann", "big", {"text": text * (room // len(text.encode()))})])
-    (line,) = exported(source)
-    assert len(line.encode()) <= LINE_BYTES
-    if text.isprintable():
-        assert len(json.dumps(json.loads(line))) <= LINE_BYTES  # as other programs may write it
+
+    def fits(text: str) -> None:
+        source = empty()
+        source.write([put("ann", "big", {"text": text * (room // len(text.encode()))})])
+        (line,) = exported(source)
+        assert len(line.encode()) <= LINE_BYTES
+        if text.isprintable():
+            # As other programs may write it.
+            assert len(json.dumps(json.loads(line))) <= LINE_BYTES
+
+    check_each(fits, ["\x01", "\U0001f600", "ä", "0"])
 
 
 def test_what_is_hidden_or_deleted_stays_out_and_blocks_do_not() -> None:
@@ -121,11 +126,13 @@ class TestConflicts:
         assert [key.id for key in done.conflicting] == ["other", "gone"]
         assert list(store.scan(0, 1, 10)) == before
 
-    @pytest.mark.parametrize("other", [1.0, "1", True, None, [1], {"n": 1}, 2])
-    def test_json_tells_apart_what_python_takes_for_the_same(self, other: Any) -> None:
-        store = empty()
-        store.write([put("ann", "a", {"n": 1})])
-        assert imported(store, [line_of(data={"n": other})]).done.records == Tally(conflicts=1)
+    def test_json_tells_apart_what_python_takes_for_the_same(self) -> None:
+        def tally(other: Any) -> Tally:
+            store = empty()
+            store.write([put("ann", "a", {"n": 1})])
+            return imported(store, [line_of(data={"n": other})]).done.records
+
+        check_each(tally, [1.0, "1", True, None, [1], {"n": 1}, 2], Tally(conflicts=1))
 
     def test_it_is_replaced_where_that_is_wanted(self) -> None:
         store = empty()
@@ -214,55 +221,58 @@ SENT = {"to": ["ben"], "title": "", "text": "", "data": {}, "state": "accepted"}
 INBOX = {"from": "ben", "message": "m", "title": "", "text": "", "data": {}, "read": False}
 
 
-@pytest.mark.parametrize(
-    ("line", "pointer"),
-    [
-        ("", ""),
-        ("{", ""),
-        ("[]", ""),
-        ("{}", "/type"),
-        ('{"type":["record"]}', "/type"),
-        ('{"type":"record","type":"record"}', "/type"),
-        (line_of(data=None), "/data"),
-        (line_of(data=[]), "/data"),
-        (line_of(data="x"), "/data"),
-        (line_of(data={"x": [10**40 + 1]}), "/data/x/0"),
-        (line_of().replace("{}", '{"a":1,"a":2}'), "/data/a"),
-        (line_of().replace("{}", '{"a":NaN}'), "/data/a"),
-        (line_of(data={"x": "\ud800"}), ""),
-        (line_of(space=7), "/space"),
-        (line_of(space="."), "/space"),
-        (line_of(space="..ann"), "/space"),
-        (line_of(space="me"), "/space"),
-        (line_of(space=".ann", collection="devices"), "/space"),
-        (line_of(collection="Notes"), "/collection"),
-        (line_of(collection="spaces"), "/collection"),
-        (line_of(collection="sent"), "/data/to"),
-        (line_of(collection="inbox", data={**INBOX, "read": 1}), "/data/read"),
-        (line_of(collection="sent", data={**SENT, "state": "lost"}), "/data/state"),
-        (line_of(collection="sent", data={**SENT, "to": [{}]}), "/data/to"),
-        (line_of(space="public", collection="odd"), "/collection"),
-        (line_of(id="a/b"), "/id"),
-        (line_of(author=""), "/author"),
-        (line_of(first="x" * 33), "/first"),
-        (line_of(version=1), "/version"),
-        (line_of(extra=1), "/extra"),
-        (line_of(**RECIPE), "/data/title"),
-        ('{"type":"membership","space":"team","identity":"ann","role":"king"}', "/role"),
-        ('{"type":"membership","space":"public","identity":"ann","role":"owner"}', "/space"),
-        ('{"type":"membership","space":"ann","identity":"ann","role":"owner"}', "/space"),
-        ('{"type":"membership","space":".a","identity":"ann","role":"owner"}', "/space"),
-        ('{"type":"end","records":true,"memberships":0}', "/records"),
-        ('{"type":"homeport-export","format":0,"homeport":"","made":"2026-01-01"}', "/format"),
-        ('{"type":"homeport-export","format":1,"homeport":"","made":"today"}', "/made"),
-    ],
-)
-def test_what_is_refused(line: str, pointer: str) -> None:
-    store = empty()
-    with pytest.raises(Invalid) as refused:
-        imported(store, [line])
-    assert pointer in [fault.pointer for fault in refused.value.faults]
-    assert store.scan(0, 1, 10) == []
+def test_what_is_refused() -> None:
+    def refused(case: tuple[str, str]) -> None:
+        line, pointer = case
+        store = empty()
+        with pytest.raises(Invalid) as caught:
+            imported(store, [line])
+        assert pointer in [fault.pointer for fault in caught.value.faults]
+        assert store.scan(0, 1, 10) == []
+
+    check_each(
+        refused,
+        [
+            ("", ""),
+            ("{", ""),
+            ("[]", ""),
+            ("{}", "/type"),
+            ('{"type":["record"]}', "/type"),
+            ('{"type":"record","type":"record"}', "/type"),
+            (line_of(data=None), "/data"),
+            (line_of(data=[]), "/data"),
+            (line_of(data="x"), "/data"),
+            (line_of(data={"x": [10**40 + 1]}), "/data/x/0"),
+            (line_of().replace("{}", '{"a":1,"a":2}'), "/data/a"),
+            (line_of().replace("{}", '{"a":NaN}'), "/data/a"),
+            (line_of(data={"x": "\ud800"}), ""),
+            (line_of(space=7), "/space"),
+            (line_of(space="."), "/space"),
+            (line_of(space="..ann"), "/space"),
+            (line_of(space="me"), "/space"),
+            (line_of(space=".ann", collection="devices"), "/space"),
+            (line_of(collection="Notes"), "/collection"),
+            (line_of(collection="spaces"), "/collection"),
+            (line_of(collection="sent"), "/data/to"),
+            (line_of(collection="inbox", data={**INBOX, "read": 1}), "/data/read"),
+            (line_of(collection="sent", data={**SENT, "state": "lost"}), "/data/state"),
+            (line_of(collection="sent", data={**SENT, "to": [{}]}), "/data/to"),
+            (line_of(space="public", collection="odd"), "/collection"),
+            (line_of(id="a/b"), "/id"),
+            (line_of(author=""), "/author"),
+            (line_of(first="x" * 33), "/first"),
+            (line_of(version=1), "/version"),
+            (line_of(extra=1), "/extra"),
+            (line_of(**RECIPE), "/data/title"),
+            ('{"type":"membership","space":"team","identity":"ann","role":"king"}', "/role"),
+            ('{"type":"membership","space":"public","identity":"ann","role":"owner"}', "/space"),
+            ('{"type":"membership","space":"ann","identity":"ann","role":"owner"}', "/space"),
+            ('{"type":"membership","space":".a","identity":"ann","role":"owner"}', "/space"),
+            ('{"type":"end","records":true,"memberships":0}', "/records"),
+            ('{"type":"homeport-export","format":0,"homeport":"","made":"2026-01-01"}', "/format"),
+            ('{"type":"homeport-export","format":1,"homeport":"","made":"today"}', "/made"),
+        ],
+    )
 
 
 class TestPrivateSpaces:

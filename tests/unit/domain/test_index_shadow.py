@@ -24,6 +24,7 @@ from homeport.domain.model.query import (
     Words,
 )
 from homeport.domain.model.record import Key
+from tests.unit.domain.tables import check_each
 
 QUERY = SearchQuery(Words("fox"), (Scope("anna"),))
 
@@ -75,9 +76,21 @@ def page(*hits: tuple[str, int], total: int = 2, red: int = 1) -> SearchPage:
 ANSWER = page(("a", 1), ("b", 2))
 
 
-@pytest.mark.parametrize(
-    ("answer", "differs"),
-    [
+def test_how_answers_differ() -> None:
+    def compared(case: tuple[SearchPage | Exception, list[Differs]]) -> None:
+        answer, differs = case
+        comparison = Comparison(Ticking())
+        sample = comparison.compare(QUERY, ANSWER, 0.5, Answering(answer))
+        assert ([] if sample is None else list(sample.differs)) == differs
+        found = comparison.report()
+        assert (found.asked, found.equal) == (1, int(not differs))
+        assert dict(found.differing) == dict.fromkeys(differs, 1)
+        answered = Differs.FAILED not in differs
+        assert found.answered == int(answered)
+        assert (found.first_seconds, found.second_seconds) == ((0.5, 1.0) if answered else (0, 0))
+        assert found.samples == (() if sample is None else (sample,))
+
+    cases: list[tuple[SearchPage | Exception, list[Differs]]] = [
         (ANSWER, []),
         (page(("b", 2), ("a", 1)), [Differs.ORDER]),
         (page(("a", 1), ("c", 2)), [Differs.HITS]),
@@ -88,19 +101,8 @@ ANSWER = page(("a", 1), ("b", 2))
         (page(total=0, red=0), [Differs.HITS, Differs.TOTAL, Differs.FACETS]),
         (Unavailable("It is down."), [Differs.FAILED]),
         (ValueError("a bug"), [Differs.FAILED]),
-    ],
-)
-def test_how_answers_differ(answer: SearchPage | Exception, differs: list[Differs]) -> None:
-    comparison = Comparison(Ticking())
-    sample = comparison.compare(QUERY, ANSWER, 0.5, Answering(answer))
-    assert ([] if sample is None else list(sample.differs)) == differs
-    found = comparison.report()
-    assert (found.asked, found.equal) == (1, int(not differs))
-    assert dict(found.differing) == dict.fromkeys(differs, 1)
-    answered = Differs.FAILED not in differs
-    assert found.answered == int(answered)
-    assert (found.first_seconds, found.second_seconds) == ((0.5, 1.0) if answered else (0, 0))
-    assert found.samples == (() if sample is None else (sample,))
+    ]
+    check_each(compared, cases)
 
 
 def test_hits_that_one_of_both_calls_alike_may_come_in_any_order() -> None:

@@ -16,6 +16,7 @@ from homeport.domain.model.record import Key
 from homeport.domain.model.writes import Delete, Patch, Write
 from homeport.domain.ports.record_store import Order
 from tests.unit.domain.messaging_world import PHONE, TABLET, World
+from tests.unit.domain.tables import check, pointers
 
 
 @pytest.fixture
@@ -115,23 +116,16 @@ class TestSending:
 
 
 class TestBadMessages:
-    @pytest.mark.parametrize(
-        ("message", "pointers"),
-        [
+    def test_are_refused_with_their_places(self, world: World) -> None:
+        table: list[tuple[dict[str, Any], list[str]]] = [
             ({"to": [], "text": "x"}, ["/to"]),
             ({"to": [f"u{n}" for n in range(101)], "text": "x"}, ["/to"]),
             ({"to": ["a", "b/c", "a"], "text": "x"}, ["/to/1", "/to/2"]),
             ({"to": ["a"], "title": "t" * 257, "text": "x"}, ["/title"]),
             ({"to": ["a"], "title": "only a title"}, ["/text"]),
             ({"to": ["a"], "text": "x", "idempotency_key": "soon"}, ["Idempotency-Key"]),
-        ],
-    )
-    def test_are_refused_with_their_places(
-        self, world: World, message: dict[str, Any], pointers: list[str]
-    ) -> None:
-        with pytest.raises(Invalid) as caught:
-            world.messages.send(world.ann, **message)
-        assert [one.pointer for one in caught.value.faults] == pointers
+        ]
+        check(pointers(lambda message: world.messages.send(world.ann, **message)), table)
         assert world.store.page(world.ann.id, "sent", Order.ID, 10).records == ()
 
     def test_one_that_would_not_fit_an_inbox_is_refused(self, world: World) -> None:

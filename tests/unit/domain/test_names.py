@@ -2,54 +2,54 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from homeport.domain.errors import Invalid
 from homeport.domain.model import names
+from tests.unit.domain.tables import check, check_each, pointers
 
 
-@pytest.mark.parametrize("value", ["a", "A-z_0.9", "-", "_", "9" * 128, "a..b", "a.", "me"])
-def test_ids(value: str) -> None:
-    assert names.check_id("id", value) == value
+def test_ids() -> None:
+    values = ["a", "A-z_0.9", "-", "_", "9" * 128, "a..b", "a.", "me"]
+    check(partial(names.check_id, "id"), [(value, value) for value in values])
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        "",
-        ".",
-        ".a",
-        "..",
-        "a" * 129,
-        "a b",
-        "a/b",
-        "a#b",
-        "ä",
-        "a\n",
-        "\n",
-        "a\x00",
-        "a%20",
-        "\uff41",
-    ],
-)
-def test_what_is_no_id(value: str) -> None:
-    with pytest.raises(Invalid) as refused:
-        names.check_id("space", value)
-    assert [fault.pointer for fault in refused.value.faults] == ["space"]
+def test_what_is_no_id() -> None:
+    check_each(
+        pointers(partial(names.check_id, "space")),
+        [
+            "",
+            ".",
+            ".a",
+            "..",
+            "a" * 129,
+            "a b",
+            "a/b",
+            "a#b",
+            "ä",
+            "a\n",
+            "\n",
+            "a\x00",
+            "a%20",
+            "\uff41",
+        ],
+        ["space"],
+    )
 
 
-@pytest.mark.parametrize("value", ["notes", "a", "9", "_", "a_b", "c" * 64])
-def test_collections(value: str) -> None:
-    assert names.check_collection(value) == value
+def test_collections() -> None:
+    values = ["notes", "a", "9", "_", "a_b", "c" * 64]
+    check(names.check_collection, [(value, value) for value in values])
 
 
-@pytest.mark.parametrize(
-    "value", ["", "Notes", "a-b", "a.b", "c" * 65, "a b", "a\n", "é", "\u0663"]
-)
-def test_what_is_no_collection(value: str) -> None:
-    with pytest.raises(Invalid) as refused:
-        names.check_collection(value)
-    assert [fault.pointer for fault in refused.value.faults] == ["collection"]
+def test_what_is_no_collection() -> None:
+    check_each(
+        pointers(names.check_collection),
+        ["", "Notes", "a-b", "a.b", "c" * 65, "a b", "a\n", "é", "\u0663"],
+        ["collection"],
+    )
 
 
 def test_no_route_leads_to_a_hidden_space() -> None:

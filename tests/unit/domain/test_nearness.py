@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from homeport.domain.errors import Invalid
+from homeport.domain.errors import Fault, Invalid
 from homeport.domain.filter_parser import FieldRoles, parse_condition, to_filters
 from homeport.domain.model.place import Place, distance
 from homeport.domain.model.query import AnyOf, Filter, Fuzzy, Near, Words
@@ -15,6 +15,7 @@ from homeport.domain.ports.search_index import Capability
 from homeport.domain.query_parser import parse_query
 from homeport.domain.spelling import resembles
 from tests.unit.domain.nearby import CATALOG, Shops
+from tests.unit.domain.tables import check, faults
 
 VIENNA = {"lat": 48.2082, "lon": 16.3738}
 GRAZ = {"lat": 47.0707, "lon": 15.4395}
@@ -29,19 +30,21 @@ def filters(text: str, collection: str | None = "shops") -> tuple[Filter, ...]:
     return to_filters(parse_condition(text), FieldRoles(CATALOG, collection))
 
 
-@pytest.mark.parametrize(
-    ("text", "place", "metres"),
-    [
+def test_near_a_place() -> None:
+    def everywhere(text: str) -> list[tuple[Filter, ...]]:
+        return [filters(f"home:{text}", collection) for collection in ("shops", None)]
+
+    table: list[tuple[str, tuple[float, float], float]] = [
         ("48.2,16.4,5km", (48.2, 16.4), 5000),
         ("48.2,16.4,0.5km", (48.2, 16.4), 500),
         ("-90,180,300m", (-90, 180), 300),
         ("90,-180,300", (90, -180), 300),
         (".5,+1e1,1e3", (0.5, 10), 1000),
-    ],
-)
-def test_near_a_place(text: str, place: tuple[float, float], metres: float) -> None:
-    assert filters(f"home:{text}") == (Near("home", Place(*place), metres),)
-    assert filters(f"home:{text}", None) == (Near("home", Place(*place), metres),)
+    ]
+    check(
+        everywhere,
+        [(text, [(Near("home", Place(*place), metres),)] * 2) for text, place, metres in table],
+    )
 
 
 def test_in_several_collections_a_field_may_hold_something_else() -> None:
@@ -53,9 +56,9 @@ def test_in_several_collections_a_field_may_hold_something_else() -> None:
 _SHAPE = "what is near is written latitude,longitude,distance: 48.21,16.37,5km"
 
 
-@pytest.mark.parametrize(
-    ("text", "detail"),
-    [
+def test_what_is_no_place_is_told(shops: Shops) -> None:
+    refused = faults(lambda text: shops.search(filters=("kind:x", f"home:{text}")))
+    table = [
         ("91,0,1km", "a latitude is from -90 to 90 degrees"),
         ("-90.001,0,1km", "a latitude is from -90 to 90 degrees"),
         ("0,181,1km", "a longitude is from -180 to 180 degrees"),
@@ -73,12 +76,8 @@ _SHAPE = "what is near is written latitude,longitude,distance: 48.21,16.37,5km"
         ("0,0,0,5", "a longitude is a number of degrees"),
         ("\u0661,0,5", "a latitude is a number of degrees"),
         (">5", "home has no order: it is declared as geo"),
-    ],
-)
-def test_what_is_no_place_is_told(shops: Shops, text: str, detail: str) -> None:
-    with pytest.raises(Invalid) as caught:
-        shops.search(filters=("kind:x", f"home:{text}"))
-    assert [(one.pointer, one.detail) for one in caught.value.faults] == [("filter/1", detail)]
+    ]
+    check(refused, [(text, [Fault("filter/1", detail)]) for text, detail in table])
 
 
 @pytest.mark.parametrize("text", ["91,0,1km", "0,-181,1km", "0,0,-1km"])
@@ -116,9 +115,9 @@ def test_a_cursor_belongs_to_its_place(shops: Shops) -> None:
         assert [one.pointer for one in caught.value.faults] == ["cursor"]
 
 
-@pytest.mark.parametrize(
-    ("sort", "detail"),
-    [
+def test_what_cannot_be_sorted_by_is_told(shops: Shops) -> None:
+    refused = faults(lambda sort: shops.search(sort=sort))
+    table = [
         ("home", "write home:latitude,longitude: what is nearest there comes first"),
         ("-home:1,2", "what is nearest comes first: leave out the -"),
         ("home:1", "a place is written latitude,longitude"),
@@ -126,12 +125,8 @@ def test_a_cursor_belongs_to_its_place(shops: Shops) -> None:
         ("home:1,2,3", "a longitude is a number of degrees"),
         ("home:nan,2", "a latitude is a number of degrees"),
         ("pages:1,2", "pages:1,2 is not declared as a keyword, number or date field"),
-    ],
-)
-def test_what_cannot_be_sorted_by_is_told(shops: Shops, sort: str, detail: str) -> None:
-    with pytest.raises(Invalid) as caught:
-        shops.search(sort=sort)
-    assert [(one.pointer, one.detail) for one in caught.value.faults] == [("sort", detail)]
+    ]
+    check(refused, [(sort, [Fault("sort", detail)]) for sort, detail in table])
 
 
 def test_what_the_index_cannot_is_told(shops: Shops) -> None:
@@ -150,19 +145,18 @@ def test_what_the_index_cannot_is_told(shops: Shops) -> None:
     assert shops.index.asked == []
 
 
-@pytest.mark.parametrize(
-    ("text", "node"),
-    [
-        ("shose~", Fuzzy("shose")),
-        ("a~b", parse_query("a b")),
-        ("~shose", Words("shose")),
-        ("~", parse_query("...")),
-        ("shose~2", parse_query("shose 2")),
-        ('"running shose"~', parse_query('"running shose"')),
-    ],
-)
-def test_a_tilde_at_the_end_of_a_word(text: str, node: object) -> None:
-    assert parse_query(text) == node
+def test_a_tilde_at_the_end_of_a_word() -> None:
+    check(
+        parse_query,
+        [
+            ("shose~", Fuzzy("shose")),
+            ("a~b", parse_query("a b")),
+            ("~shose", Words("shose")),
+            ("~", parse_query("...")),
+            ("shose~2", parse_query("shose 2")),
+            ('"running shose"~', parse_query('"running shose"')),
+        ],
+    )
 
 
 def test_words_that_are_nearly_so(shops: Shops) -> None:
@@ -182,16 +176,19 @@ def test_a_filter_of_words_may_hold_both() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("word", "edits"), [("a", 0), ("ab", 0), ("abc", 1), ("abcde", 1), ("abcdef", 2), ("a" * 99, 2)]
-)
-def test_longer_words_may_differ_more(word: str, edits: int) -> None:
-    assert Fuzzy(word).edits == edits
+def test_longer_words_may_differ_more() -> None:
+    check(
+        lambda word: Fuzzy(word).edits,
+        [("a", 0), ("ab", 0), ("abc", 1), ("abcde", 1), ("abcdef", 2), ("a" * 99, 2)],
+    )
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "edits"),
-    [
+def test_edits_are_counted() -> None:
+    def resembling(pair: tuple[str, str]) -> list[list[bool]]:
+        one, other = pair
+        return [[resembles(*words, n) for n in range(4)] for words in (pair, (other, one))]
+
+    table = [
         ("", "", 0),
         ("bread", "bread", 0),
         ("bread", "bred", 1),
@@ -204,11 +201,11 @@ def test_longer_words_may_differ_more(word: str, edits: int) -> None:
         ("abcd", "badc", 2),
         ("abc", "", 3),
         ("\u00fcber", "uber", 1),
-    ],
-)
-def test_edits_are_counted(one: str, other: str, edits: int) -> None:
-    for left, right in ((one, other), (other, one)):
-        assert [resembles(left, right, n) for n in range(4)] == [n >= edits for n in range(4)]
+    ]
+    check(
+        resembling,
+        [((one, other), [[n >= edits for n in range(4)]] * 2) for one, other, edits in table],
+    )
 
 
 def test_a_degree_of_the_equator_is_111_km() -> None:

@@ -7,13 +7,13 @@ import pytest
 from homeport.domain.errors import Fault, Invalid
 from homeport.domain.model.query import All, Node, Not, Nothing, Phrase, Prefix, Words
 from homeport.domain.query_parser import cut_words, parse_query, split_words
+from tests.unit.domain.tables import check, check_each
 
 LUCENE = '+ - && || ! ( ) { } [ ] ^ " ~ * ? : \\ /'
 
 
-@pytest.mark.parametrize(
-    ("text", "tree"),
-    [
+def test_text_becomes_a_tree() -> None:
+    trees: list[tuple[str | None, Node]] = [
         (None, All()),
         ("", All()),
         (" \t\n ", All()),
@@ -37,33 +37,31 @@ LUCENE = '+ - && || ! ( ) { } [ ] ^ " ~ * ? : \\ /'
         ("हिन्दी 日本", All((Words("हिन्दी"), Words("日本")))),
         ("(run)(fast)", All((Words("run"), Words("fast")))),
         ("run&&fast", All((Words("run"), Words("fast")))),
-    ],
-)
-def test_text_becomes_a_tree(text: str | None, tree: Node) -> None:
-    assert parse_query(text) == tree
+    ]
+    check(parse_query, trees)
 
 
-@pytest.mark.parametrize(
-    "text", ["-", "*", '"', '""', '-""', "?", "!!! ~ ^", "\x00", "\ud800", "*" * 1024, LUCENE, "🦊"]
-)
-def test_without_a_word_nothing_is_found(text: str) -> None:
-    assert parse_query(text) == Nothing()
+def test_without_a_word_nothing_is_found() -> None:
+    check_each(
+        parse_query,
+        ["-", "*", '"', '""', '-""', "?", "!!! ~ ^", "\x00", "\ud800", "*" * 1024, LUCENE, "🦊"],
+        Nothing(),
+    )
 
 
-@pytest.mark.parametrize(
-    ("text", "tree"),
-    [
-        ('"run fast', All((Words("run"), Words("fast")))),
-        ('run" fast', All((Words("run"), Words("fast")))),
-        ("run - fast", All((Words("run"), Words("fast")))),
-        ("--run", All((Not(Words("run")),))),
-        ("run**", Prefix("run")),
-        ("*run", Words("run")),
-        ('run "" fast', All((Words("run"), Words("fast")))),
-    ],
-)
-def test_slips_are_forgiven(text: str, tree: Node) -> None:
-    assert parse_query(text) == tree
+def test_slips_are_forgiven() -> None:
+    check(
+        parse_query,
+        [
+            ('"run fast', All((Words("run"), Words("fast")))),
+            ('run" fast', All((Words("run"), Words("fast")))),
+            ("run - fast", All((Words("run"), Words("fast")))),
+            ("--run", All((Not(Words("run")),))),
+            ("run**", Prefix("run")),
+            ("*run", Words("run")),
+            ('run "" fast', All((Words("run"), Words("fast")))),
+        ],
+    )
 
 
 def test_a_query_of_over_a_kilobyte_is_refused() -> None:

@@ -21,6 +21,7 @@ from homeport.domain.model.record import Key
 from homeport.domain.model.writes import Expect, Put
 from homeport.domain.records import BatchWrite, Op, Records
 from homeport.domain.schemas import Schemas
+from tests.unit.domain.tables import check, pointers
 
 ANN = Principal("ann", Kind.USER)
 BOB = Principal("bob", Kind.USER)
@@ -143,21 +144,17 @@ class TestRefusals:
             records.batch(ANN, "me", writes)
         assert len(records.batch(ANN, "me", writes[:90])) == 90
 
-    @pytest.mark.parametrize(
-        ("write", "pointer"),
-        [
+    def test_where_a_write_of_a_batch_is_wrong(self, records: Records) -> None:
+        def batch(write: BatchWrite) -> object:
+            return records.batch(ANN, "me", [write])
+
+        table = [
             (BatchWrite(Op.DELETE, "notes", "a", DATA), "/writes/0/data"),
             (BatchWrite(Op.CREATE, "notes", "a", DATA, Expect.PRESENT), "/writes/0/if_match"),
             (BatchWrite(Op.PUT, "notes", ".a", DATA), "/writes/0/id"),
             (BatchWrite(Op.PATCH, "inbox", "a", Data.of({"read": "yes"})), "/writes/0/read"),
-        ],
-    )
-    def test_where_a_write_of_a_batch_is_wrong(
-        self, records: Records, write: BatchWrite, pointer: str
-    ) -> None:
-        with pytest.raises(errors.Invalid) as caught:
-            records.batch(ANN, "me", [write])
-        assert [one.pointer for one in caught.value.faults] == [pointer]
+        ]
+        check(pointers(batch), [(write, [pointer]) for write, pointer in table])
 
     def test_where_a_call_is_wrong(self, records: Records) -> None:
         records.put(ANN, "me", "notes", "a", {})

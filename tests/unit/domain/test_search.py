@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ from homeport.domain.model.query import FacetCount, Hit, SearchPage, SearchQuery
 from homeport.domain.model.record import Key
 from homeport.domain.model.writes import Delete, Put
 from homeport.domain.search import Search, SearchRequest, SearchResult, Suggestion
+from tests.unit.domain.tables import check, check_each, pointers
 
 ANNA, BEN = Principal("anna", Kind.USER), Principal("ben", Kind.USER)
 GUEST = Principal("guest", Kind.GUEST)
@@ -239,27 +241,30 @@ def test_suggestions_come_from_half_a_megabyte_of_text(backend: Backend) -> None
 # Pages
 
 
-@pytest.mark.parametrize("sort", [None, "pages", "-pages", "kind", "-seen"])
-@pytest.mark.parametrize("limit", [1, 2, 100])
-def test_cursors_lead_through_all_pages(backend: Backend, sort: str | None, limit: int) -> None:
+def test_cursors_lead_through_all_pages(backend: Backend) -> None:
     for number in range(5):
         data: dict[str, Any] = {"title": "fox"}
         if number % 2:
             data |= {"pages": 1.5, "kind": "x", "seen": "2025-01-01"}
         backend.put(f"anna/books/n{number}", **data)
-    found: list[str] = []
-    cursor = None
-    for _ in range(6):
-        result = backend.search(collection="books", sort=sort, limit=limit, cursor=cursor)
-        assert result.total == 5
-        found += ids(result)
-        cursor = result.cursor
-        if cursor is None:
-            break
-    assert cursor is None
-    whole = ids(backend.search(collection="books", sort=sort))
-    assert found == whole
-    assert len(set(found)) == 5
+
+    def leads_through(case: tuple[str | None, int]) -> None:
+        sort, limit = case
+        found: list[str] = []
+        cursor = None
+        for _ in range(6):
+            result = backend.search(collection="books", sort=sort, limit=limit, cursor=cursor)
+            assert result.total == 5
+            found += ids(result)
+            cursor = result.cursor
+            if cursor is None:
+                break
+        assert cursor is None
+        whole = ids(backend.search(collection="books", sort=sort))
+        assert found == whole
+        assert len(set(found)) == 5
+
+    check_each(leads_through, product([None, "pages", "-pages", "kind", "-seen"], [1, 2, 100]))
 
 
 def test_paging_by_relevance_ends_at_ten_thousand(backend: Backend) -> None:
@@ -302,9 +307,8 @@ def test_a_foreign_or_broken_cursor_is_refused(backend: Backend) -> None:
         assert faults(backend, q="fox", cursor=cursor) == ["cursor"]
 
 
-@pytest.mark.parametrize(
-    "place",
-    [
+def test_a_forged_offset_is_refused() -> None:
+    places: list[list[Any]] = [
         ["1"],
         [-1],
         [0],
@@ -312,15 +316,12 @@ def test_a_foreign_or_broken_cursor_is_refused(backend: Backend) -> None:
         [10_000],
         [1e3],
         [],
-    ],
-)
-def test_a_forged_offset_is_refused(backend: Backend, place: list[Any]) -> None:
-    assert _forged(backend, place, q="fox", cursor=None) == ["cursor"]
+    ]
+    check_each(lambda place: _forged(place, q="fox"), places, ["cursor"])
 
 
-@pytest.mark.parametrize(
-    "after",
-    [
+def test_a_forged_place_is_refused() -> None:
+    places: list[list[Any]] = [
         [1],
         ["x", "anna", "books", "a"],
         [True, "anna", "books", "a"],
@@ -332,16 +333,14 @@ def test_a_forged_offset_is_refused(backend: Backend, place: list[Any]) -> None:
         [1, "anna", "books", None],
         [None],
         [],
-    ],
-)
-def test_a_forged_place_is_refused(backend: Backend, after: list[Any]) -> None:
-    assert _forged(backend, after, collection="books", sort="pages") == ["cursor"]
+    ]
+    check_each(lambda after: _forged(after, collection="books", sort="pages"), places, ["cursor"])
 
 
-def _forged(backend: Backend, place: list[Any], **request: Any) -> list[str]:
+def _forged(place: list[Any], **request: Any) -> list[str]:
+    backend = Backend()
     for number in range(2):
         backend.put(f"anna/books/n{number}", title="fox", pages=number)
-    request["cursor"] = None
     cursor = backend.search(**request, limit=1).cursor
     assert cursor is not None
     real = json.loads(base64.urlsafe_b64decode(cursor + "=="))
@@ -353,9 +352,8 @@ def _forged(backend: Backend, place: list[Any], **request: Any) -> list[str]:
 # Bad requests
 
 
-@pytest.mark.parametrize(
-    ("request_", "parameter"),
-    [
+def test_a_fault_names_its_parameter(backend: Backend) -> None:
+    requests: list[tuple[dict[str, Any], str]] = [
         ({"q": "x" * 1025}, "q"),
         ({"space": "a/b"}, "space"),
         ({"collection": "A"}, "collection"),
@@ -375,30 +373,25 @@ def _forged(backend: Backend, place: list[Any], **request: Any) -> list[str]:
         ({"highlight": ("title", "kind"), "collection": "books"}, "highlight/1"),
         ({"highlight": ("unknown",)}, "highlight/0"),
         ({"cursor": "nonsense"}, "cursor"),
-    ],
-)
-def test_a_fault_names_its_parameter(
-    backend: Backend, request_: dict[str, Any], parameter: str
-) -> None:
-    assert faults(backend, **request_) == [parameter]
+    ]
+    check(
+        lambda request: faults(backend, **request),
+        [(request, [parameter]) for request, parameter in requests],
+    )
 
 
-@pytest.mark.parametrize(
-    ("arguments", "parameter"),
-    [
+def test_so_does_one_of_a_suggestion(backend: Backend) -> None:
+    def suggest(arguments: dict[str, Any]) -> list[Suggestion]:
+        return backend.service.suggest(ANNA, **arguments)
+
+    requests: list[tuple[dict[str, Any], str]] = [
         ({"prefix": "x" * 1025}, "prefix"),
         ({"prefix": "x", "limit": 0}, "limit"),
         ({"prefix": "x", "field": "kind", "collection": "books"}, "field"),
         ({"prefix": "x", "field": ""}, "field"),
         ({"prefix": "x", "space": "a/b"}, "space"),
-    ],
-)
-def test_so_does_one_of_a_suggestion(
-    backend: Backend, arguments: dict[str, Any], parameter: str
-) -> None:
-    with pytest.raises(Invalid) as refused:
-        backend.service.suggest(ANNA, **arguments)
-    assert [fault.pointer for fault in refused.value.faults] == [parameter]
+    ]
+    check(pointers(suggest), [(arguments, [parameter]) for arguments, parameter in requests])
 
 
 def test_what_is_written_after_somebody_had_to_leave_is_not_shown() -> None:

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from homeport.domain.errors import Fault, Invalid
+from homeport.domain.errors import Fault
 from homeport.domain.model.query import All, Fuzzy, Not, Phrase, Prefix, Words
 from homeport.domain.query_parser import parse_query
+from homeport.domain.search import SearchResult
 from tests.unit.domain.nearby import Shops
+from tests.unit.domain.tables import check, check_each, faults
 
 MANY = [f"w{number}" for number in range(40)]
 
@@ -63,24 +65,27 @@ MORE_WORDS = "text~" + " ".join(MANY[:16])
 HERE, THERE, ELSEWHERE = (f"home:{latitude},16.4,5km" for latitude in (48.2, 47.1, 46.6))
 
 
-@pytest.mark.parametrize(
-    "request_",
-    [
+def test_what_is_within_the_limits_is_looked_for() -> None:
+    def asked(request: dict[str, Any]) -> int:
+        shops = Shops()
+        shops.search(**request)
+        return len(shops.index.asked)
+
+    requests: list[dict[str, Any]] = [
         {"q": EIGHT},
         {"q": f"{EIGHT} w0* w1 -w0~"},
         {"q": "a* b~", "filters": ("kind:x", "title~a~ b~ c~", "text~a~ b~ c~", "title~a~")},
         {"q": " ".join(MANY), "filters": (WORDS, MORE_WORDS, WORDS)},
         {"filters": (HERE, THERE, "kind:x", HERE), "sort": "home:46.6,16.4"},
-    ],
-)
-def test_what_is_within_the_limits_is_looked_for(shops: Shops, request_: dict[str, Any]) -> None:
-    shops.search(**request_)
-    assert len(shops.index.asked) == 1
+    ]
+    check_each(asked, requests, 1)
 
 
-@pytest.mark.parametrize(
-    ("request_", "fault"),
-    [
+def test_what_is_beyond_is_refused_unasked(shops: Shops) -> None:
+    def search(request: dict[str, Any]) -> SearchResult:
+        return shops.search(**request)
+
+    requests: list[tuple[dict[str, Any], Fault]] = [
         ({"q": f"{EIGHT} x*"}, Fault("q", "at most 8 words that end in * or ~")),
         ({"q": f"{EIGHT} -x~"}, Fault("q", "at most 8 words that end in * or ~")),
         ({"q": f"{EIGHT} -a(x*)"}, Fault("q", "at most 8 words that end in * or ~")),
@@ -104,12 +109,6 @@ def test_what_is_within_the_limits_is_looked_for(shops: Shops, request_: dict[st
             {"filters": (HERE, "kind:x", THERE, HERE, ELSEWHERE)},
             Fault("filter/4", "at most 2 filters by distance"),
         ),
-    ],
-)
-def test_what_is_beyond_is_refused_unasked(
-    shops: Shops, request_: dict[str, Any], fault: Fault
-) -> None:
-    with pytest.raises(Invalid) as refused:
-        shops.search(**request_)
-    assert refused.value.faults == (fault,)
+    ]
+    check(faults(search), [(request, [fault]) for request, fault in requests])
     assert shops.index.asked == []

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from homeport.domain.model import versions
+from tests.unit.domain.tables import check, check_each
 
 
 def test_a_stamp_holds_the_time_and_the_tail() -> None:
@@ -26,11 +25,13 @@ def test_stamps_last_until_2096() -> None:
     assert versions.stamp(end_of_2095, 0xFFF) < 1 << 63
 
 
-@pytest.mark.parametrize("version", [0, 1, 255, 1 << 40, (1 << 63) - 1])
-def test_text_leads_back(version: int) -> None:
-    text = versions.to_text(version)
-    assert len(text) == versions.TEXT_LENGTH
-    assert versions.from_text(text) == version
+def test_text_leads_back() -> None:
+    def there_and_back(version: int) -> int | None:
+        text = versions.to_text(version)
+        assert len(text) == versions.TEXT_LENGTH
+        return versions.from_text(text)
+
+    check(there_and_back, [(version, version) for version in [0, 1, 255, 1 << 40, (1 << 63) - 1]])
 
 
 def test_texts_sort_as_versions_do() -> None:
@@ -38,26 +39,26 @@ def test_texts_sort_as_versions_do() -> None:
     assert sorted(map(versions.to_text, numbers)) == [versions.to_text(one) for one in numbers]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "0",
-        "0" * 15,
-        "0" * 17,
-        "00000000000000ZZ",
-        "00000000000000AB",
-        "8" + "0" * 15,
-        "f" * 16,
-        " " * 16,
-        "-000000000000001",
-        "0x00000000000001",
-        "000000000_000001",
-        "\u0660" * 16,
-    ],
-)
-def test_what_is_none_of_ours_leads_nowhere(text: str) -> None:
-    assert versions.from_text(text) is None
+def test_what_is_none_of_ours_leads_nowhere() -> None:
+    check_each(
+        versions.from_text,
+        [
+            "",
+            "0",
+            "0" * 15,
+            "0" * 17,
+            "00000000000000ZZ",
+            "00000000000000AB",
+            "8" + "0" * 15,
+            "f" * 16,
+            " " * 16,
+            "-000000000000001",
+            "0x00000000000001",
+            "000000000_000001",
+            "\u0660" * 16,
+        ],
+        None,
+    )
 
 
 def test_the_earliest_stamp_of_a_moment_has_an_empty_tail() -> None:
