@@ -19,7 +19,7 @@ from homeport.adapters.aws.clients import Clients
 from homeport.adapters.aws.search_fields import scheme_name
 from homeport.container import build
 from homeport.definition import Definition
-from homeport.entrypoints.local import greenlets
+from homeport.entrypoints.local import greenlets, pauses
 from homeport.entrypoints.local.app import gateway_for, settings_of
 from homeport.entrypoints.local.server import Gateway
 from homeport.testing.cloudsearch import AnalysisScheme, CloudSearchEmulator
@@ -68,7 +68,7 @@ def address(definition: Definition, moto_session: boto3.Session) -> Iterator[str
     backend = build(
         definition,
         offload=greenlets.offload,
-        pause=greenlets.pause,
+        pause=pauses.pause,
         clients=Clients(session=moto_session),
     )
     backend.check()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -13,6 +15,7 @@ import pytest
 
 from homeport.adapters.embedded import engine
 from homeport.adapters.embedded.database import Database
+from homeport.adapters.embedded.group_commit import _SETTLED
 from homeport.domain.errors import OutcomeUnknown, Overloaded, Unavailable
 from tests.loops import Loop, running
 
@@ -77,6 +80,24 @@ def test_writes_of_one_turn_share_a_commit(
     assert loop.together([write(database, Note(name)) for name in names]) == names
     assert len(commits) == 1
     assert stored(database) == names
+
+
+def test_callers_of_a_commit_go_on_a_few_at_a_turn(database: Database, loop: Loop) -> None:
+    """Whoever comes meanwhile is looked at between them."""
+    turn, turns = 0, []
+
+    def begin_turn() -> None:
+        nonlocal turn
+        turn += 1
+        asyncio.get_running_loop().call_soon(begin_turn)
+
+    def write(name: str) -> None:
+        database.write(Note(name))
+        turns.append(turn)
+
+    loop.plainly(begin_turn)
+    loop.together([partial(write, f"n{number:02}") for number in range(40)])
+    assert sorted(Counter(turns).values()) == [40 - _SETTLED, _SETTLED]
 
 
 def test_writes_gather_while_a_commit_is_in_flight(

@@ -22,7 +22,7 @@ from homeport.definition import Adapters, Definition
 from homeport.domain.errors import Unavailable
 from homeport.domain.model.query import SearchPage, SearchQuery
 from homeport.domain.model.record import Key
-from homeport.entrypoints.local import greenlets
+from homeport.entrypoints.local import greenlets, pauses
 from homeport.entrypoints.local.app import gateway_for, settings_of
 from homeport.entrypoints.local.server import Gateway
 from homeport.entrypoints.local.settings import LogFormat
@@ -52,7 +52,7 @@ class Caller:
 @contextmanager
 def running_backend(definition: Definition, **overrides: Any) -> Iterator[Served]:
     backend = container.build(
-        definition, offload=greenlets.offload, pause=greenlets.pause, **overrides
+        definition, offload=greenlets.offload, pause=pauses.pause, **overrides
     )
     settings = replace(settings_of(definition), port=0, log=LogFormat.JSON)
     log = io.StringIO()

@@ -21,7 +21,7 @@ from homeport.domain.events import RecordChanged
 from homeport.domain.model.data import Data
 from homeport.domain.model.record import Key
 from homeport.domain.model.writes import Put
-from homeport.entrypoints.local import greenlets
+from homeport.entrypoints.local import greenlets, pauses
 from homeport.entrypoints.local.app import gateway_for, settings_of
 from homeport.entrypoints.local.metrics import Metrics
 from homeport.entrypoints.local.pumps import Pumps
@@ -58,7 +58,7 @@ def serving_backend(
 ) -> Iterator[tuple[Backend, Client, io.StringIO]]:
     """A backend, somebody who asks it, and its log, which is whole in the end."""
     definition = Definition(data_folder=folder / "data")
-    backend = build(definition, offload=greenlets.offload, pause=greenlets.pause)
+    backend = build(definition, offload=greenlets.offload, pause=pauses.pause)
     log = io.StringIO()
     settings = replace(settings_of(definition), port=0, log=log_format, rates={})
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
+from itertools import count
 
 import pytest
 
-from homeport.entrypoints.local.pumps import Pump, Pumps
+from homeport.entrypoints.local.pauses import pause
+from homeport.entrypoints.local.pumps import BUSY, BUSY_DUTY, SHORTEST_SPAN, SLICE, Pump, Pumps
 
 PATIENCE = 10.0
 
@@ -130,3 +133,66 @@ def test_a_stop_waits_for_the_batch_at_hand() -> None:
 
 def test_pumps_that_never_started_stop_too(work: Work) -> None:
     assert Pumps([Pump("test", work.deliver, work.next_due, lambda: 0)]).stop(0.0)
+
+
+class Batch:
+    """One batch of work that takes `seconds`, a step at a time, and how long it rested."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.rests: list[float] = []
+        self.begun = threading.Event()
+
+    def deliver(self) -> int:
+        worked = 0.0
+        while worked < self.seconds:
+            worked += _work()
+            self.begun.set()
+            began = time.monotonic()
+            pause()
+            rest = time.monotonic() - began
+            if rest >= SLICE:
+                self.rests.append(rest)
+        self.seconds = 0.0
+        return 0
+
+    def next_due(self) -> float | None:
+        return 0.0 if self.seconds else None
+
+
+def _work() -> float:
+    began = time.monotonic()
+    while (now := time.monotonic()) - began < SLICE / 5:
+        pass
+    return now - began
+
+
+def test_a_batch_is_taken_in_slices_where_many_requests_come() -> None:
+    batch = Batch(10 * SLICE + SHORTEST_SPAN)
+    flood = count(BUSY * 3600, BUSY * 3600)
+    pumps = Pumps([Pump("test", batch.deliver, batch.next_due, lambda: next(flood))])
+    pumps.start()
+    assert pumps.wait_until_idle(PATIENCE)
+    assert pumps.stop(PATIENCE)
+    assert len(batch.rests) >= 3
+    assert min(batch.rests) >= SLICE * (1 / BUSY_DUTY - 1) * 0.9
+
+
+def test_a_batch_goes_on_where_few_requests_come() -> None:
+    batch = Batch(10 * SLICE + SHORTEST_SPAN)
+    pumps = Pumps([Pump("test", batch.deliver, batch.next_due, lambda: 0)])
+    pumps.start()
+    assert pumps.wait_until_idle(PATIENCE)
+    assert pumps.stop(PATIENCE)
+    assert batch.rests == []
+
+
+def test_a_stop_ends_the_rests_of_a_batch() -> None:
+    batch = Batch(60 * SLICE)
+    flood = count(BUSY * 3600, BUSY * 3600)
+    pumps = Pumps([Pump("test", batch.deliver, batch.next_due, lambda: next(flood))])
+    pumps.start()
+    assert batch.begun.wait(PATIENCE)
+    assert pumps.stop(PATIENCE)
+    assert len(batch.rests) < 60 - 1
+    assert pumps.lag()[0].failures == 0

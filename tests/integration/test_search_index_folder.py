@@ -60,6 +60,17 @@ def test_what_was_applied_is_there_after_a_restart(folder: Path) -> None:
     index.close()
 
 
+def test_it_pauses_after_each_change_before_they_are_found(tmp_path: Path) -> None:
+    pauses: list[list[str]] = []
+    index = EmbeddedSearchIndex(
+        tmp_path / "search", Catalog(), pause=lambda: pauses.append(ids(index))
+    )
+    index.apply([note("a"), note("b")])
+    assert pauses == [[], []]
+    assert ids(index) == ["a", "b"]
+    index.close()
+
+
 def test_what_stays_of_a_removal_goes_when_its_time_is_over(tmp_path: Path) -> None:
     clock = ManualClock()
     index = EmbeddedSearchIndex(tmp_path / "search", Catalog(), clock=clock)

@@ -106,11 +106,11 @@ def port_of(
     )
 
 
-def embedded_index(beside: bool, clock: Clock, *parts: Any) -> Any:
+def embedded_index(beside: bool, clock: Clock, pause: Callable[[], None], *parts: Any) -> Any:
     """The index of a data folder; where another process has that, to look at alone."""
     if beside:
         return load_object(f"{EMBEDDED}.search_beside:EmbeddedIndexBeside")(*parts)
-    return load_object(f"{EMBEDDED}.search_index:EmbeddedSearchIndex")(*parts, clock)
+    return load_object(f"{EMBEDDED}.search_index:EmbeddedSearchIndex")(*parts, clock, pause)
 
 
 def shadowed(first: SearchIndex, second: SearchIndex) -> Any:

@@ -141,6 +141,7 @@ class Container(containers.DeclarativeContainer):
             embedded_index,
             beside,
             clock,
+            pause,
             providers.Callable(lambda one: one.data_folder / "index", definition),
             catalog,
             language,
@@ -268,6 +269,7 @@ class Container(containers.DeclarativeContainer):
         search_index,
         catalog,
         pace=once(pace, definition, clock, change_feed.provider, beside=beside),
+        pause=pause,
     )
     shadow_indexing: providers.Provider[Indexing] = once(
         service("indexing:Indexing"),

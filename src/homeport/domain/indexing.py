@@ -7,7 +7,7 @@ carries its record's version.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from homeport.domain.events import RecordChanged
@@ -20,9 +20,16 @@ from homeport.domain.ports.record_store import RecordStore
 from homeport.domain.ports.search_index import SearchIndex
 
 
+def _go_on() -> None:
+    """Between two records of a batch that is done in one go."""
+
+
 class Indexing:
     """`segments` is how many parts of the store a rebuild reads side by side; `pace` says what
-    time it is and how far the index is behind. Without one nothing changes beside a rebuild."""
+    time it is and how far the index is behind. Without one nothing changes beside a rebuild.
+
+    `pause` is called after each record of a batch: a batch may be large, and whoever shares its
+    processor with requests can let these go first meanwhile."""
 
     def __init__(
         self,
@@ -31,10 +38,12 @@ class Indexing:
         catalog: Catalog,
         segments: int = 4,
         pace: Pace | None = None,
+        pause: Callable[[], None] = _go_on,
     ) -> None:
         self._records: Final = IndexRecords(store, catalog, segments)
         self._index: Final = index
         self._pace: Final = pace or Pace()
+        self._pause: Final = pause
 
     def consume(self, events: Sequence[RecordChanged]) -> Mapping[int, str]:
         """Bring the index up to date with the records that changed.
@@ -47,10 +56,10 @@ class Indexing:
             for place, event in enumerate(events)
             if not names.is_hidden(event.key.space)
         }
-        changes = [
-            self._records.change(key, record, events[places[key]].version)
-            for key, record in self._records.read(list(places))
-        ]
+        changes = []
+        for key, record in self._records.read(list(places)):
+            changes.append(self._records.change(key, record, events[places[key]].version))
+            self._pause()
         if not changes:
             return {}
         return {places[one.key]: one.cause for one in self._index.apply(changes)}

@@ -74,6 +74,19 @@ def entries(index: MemorySearchIndex | MemoryRebuild) -> dict[str, int]:
     return {one.key.id: one.version for one in index.entries(10_000)}
 
 
+def test_it_pauses_after_each_record_of_a_batch(
+    store: MemoryRecordStore, index: PickyIndex
+) -> None:
+    pauses: list[int] = []
+    indexing = Indexing(store, index, Catalog(), pause=lambda: pauses.append(len(index.batches)))
+    events = [
+        RecordChanged(one.key, one.version, None, "anna", False)
+        for one in (put(store, "a"), put(store, "b"))
+    ]
+    assert indexing.consume(events) == {}
+    assert pauses == [0, 0]
+
+
 def test_the_record_is_indexed_as_it_is_by_then(
     store: MemoryRecordStore, index: PickyIndex, indexing: Indexing
 ) -> None:

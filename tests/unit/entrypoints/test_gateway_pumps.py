@@ -8,10 +8,11 @@ from homeport.entrypoints.local import pumps
 from homeport.entrypoints.local.pumps import (
     BUSY,
     BUSY_DUTY,
-    BUSY_SHARE,
     CALM,
     DUTY,
     LONGEST_REST,
+    SHARED,
+    duty_at,
     rest_after,
 )
 
@@ -21,18 +22,20 @@ from homeport.entrypoints.local.pumps import (
     [
         (CALM, 1.0, 1.0),
         (CALM + 1, 0.0, DUTY),
-        (BUSY, BUSY_SHARE, DUTY),
+        (BUSY, SHARED - DUTY, DUTY),
+        (BUSY, SHARED - 0.3, 0.3),
+        (CALM + 1, 1.0, BUSY_DUTY),
         (BUSY + 1, 0.0, BUSY_DUTY),
-        (CALM + 1, BUSY_SHARE + 0.01, BUSY_DUTY),
     ],
-    ids=["few requests", "some", "as many as it keeps up with", "a flood", "a slow machine"],
+    ids=["few requests", "some", "many", "a slow machine", "a slower one", "a flood"],
 )
 def test_a_pump_works_for_its_share_of_the_time(rate: float, share: float, duty: float) -> None:
-    rest = rest_after(0.3, rate, share, 0.0)
+    assert duty_at(rate, share) == pytest.approx(duty)
+    rest = rest_after(0.3, duty_at(rate, share), 0.0)
     assert 0.3 / (0.3 + rest) == pytest.approx(duty)
 
 
 def test_a_rest_has_bounds() -> None:
-    assert rest_after(1000.0, BUSY + 1, 1.0, 0.0) == LONGEST_REST
-    assert rest_after(0.0, CALM + 1, 0.0, pumps.IDLE_REST) == pumps.IDLE_REST
-    assert rest_after(0.0, CALM, 0.0, pumps.IDLE_REST) == 0.0
+    assert rest_after(1000.0, BUSY_DUTY, 0.0) == LONGEST_REST
+    assert rest_after(0.0, DUTY, pumps.IDLE_REST) == pumps.IDLE_REST
+    assert rest_after(0.0, 1.0, pumps.IDLE_REST) == 0.0

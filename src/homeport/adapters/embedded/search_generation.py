@@ -62,8 +62,15 @@ class Generation:
             self._translator = QueryTranslator(schema, self._index)
             self._reader = self._read()
 
-    def apply(self, changes: Sequence[IndexChange], *, commit: bool = True) -> list[Rejection]:
-        """Without `commit` the changes are kept in memory, for a while or until `commit`."""
+    def apply(
+        self,
+        changes: Sequence[IndexChange],
+        *,
+        commit: bool = True,
+        pause: Callable[[], None] | None = None,
+    ) -> list[Rejection]:
+        """Without `commit` the changes are kept in memory, for a while or until `commit`. `pause`
+        is called after each."""
         rejections = []
         newest: dict[str, IndexChange] = {}
         for change in changes:
@@ -86,6 +93,8 @@ class Generation:
                 else:
                     # No more of it than its key and version is looked at.
                     self._pending[name] = _bare(change)
+                if pause is not None:
+                    pause()
             if commit or len(self._pending) >= _PENDING:
                 self._commit()
         return rejections

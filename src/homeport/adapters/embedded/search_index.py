@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -28,13 +28,19 @@ class EmbeddedSearchIndex:
     `language` is a code of `search_schema.LANGUAGES`. One process uses the folder at a time.
     Where what is in it is missing, damaged, unfinished or made for another catalog, language
     or format, the index begins empty and `needs_rebuild` says why; it is to be rebuilt from
-    the records then. Without a `clock`, time is the system's. Raises Unavailable where the folder
-    cannot be used at all.
+    the records then. Without a `clock`, time is the system's. `pause` is called after each change
+    that was taken. Raises Unavailable where the folder cannot be used at all.
     """
 
     def __init__(
-        self, folder: Path, catalog: Catalog, language: str = "en", clock: Clock | None = None
+        self,
+        folder: Path,
+        catalog: Catalog,
+        language: str = "en",
+        clock: Clock | None = None,
+        pause: Callable[[], None] | None = None,
     ) -> None:
+        self._pause: Final = pause
         self._now: Final = _system_now if clock is None else clock.now
         self._schema: Final = SearchSchema(catalog, language)
         self._folder: Final = IndexFolder(folder)
@@ -61,7 +67,7 @@ class EmbeddedSearchIndex:
 
     def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
         with self._applying:
-            rejections = self._live.apply(changes)
+            rejections = self._live.apply(changes, pause=self._pause)
             if self._fresh is not None:
                 self._fresh.apply(changes, commit=False)
         return rejections

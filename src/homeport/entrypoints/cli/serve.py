@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 def run(arguments: Namespace) -> int:
     definition = definition_of(arguments)
-    from homeport.entrypoints.local.greenlets import offload, pause
+    from homeport.entrypoints.local.greenlets import offload
     from homeport.entrypoints.local.memory import share_arena
+    from homeport.entrypoints.local.pauses import pause
 
     share_arena()  # before there are threads
     # The address comes first: where it cannot be had, nothing is to be written.

@@ -29,7 +29,7 @@ def gateway_for(
     """A gateway that serves every operation of `backend`.
 
     Build the backend with `container.build(definition, offload=greenlets.offload,
-    pause=greenlets.pause)`, so that slow work leaves the loop free, and searches that come
+    pause=pauses.pause)`, so that slow work leaves the loop free, and searches that come
     together are served together. It stays the caller's to close, after `run`.
     """
     backend.health.needs(backend.index)

@@ -1,7 +1,8 @@
 """Stand in for AWS's event source mappings: hand changes and queued work to their consumers.
 
 Each pump is a plain thread. It is woken when something was committed or falls due. The more
-requests come in, the longer it rests after each batch: what it computes, requests cannot.
+requests come in, the longer it rests between the slices of its work: what it computes, requests
+cannot, and while it computes each of them waits for the interpreter at every statement of SQL.
 """
 
 from __future__ import annotations
@@ -19,14 +20,17 @@ CALM: Final = 500
 """Up to so many requests a second, a pump never rests."""
 BUSY: Final = 3000
 """Up to so many it keeps up with a write in each of them; beyond, it falls behind for a while."""
-BUSY_SHARE: Final = 0.35
-"""... or while the loop computes for up to so much of the time: a slow machine is busy sooner."""
+SHARED: Final = 0.85
+"""What the loop and a pump compute together, as a share of the time, where the loop leaves the pump
+more than BUSY_DUTY: they have one interpreter. A slow machine is busy sooner."""
 DUTY: Final = 0.6
-"""The share of its time that a pump works between CALM and BUSY."""
+"""The share of its time that a pump works between CALM and BUSY, at most."""
 BUSY_DUTY: Final = 0.1
 """... and beyond BUSY: requests come first then, and the index catches up after the flood."""
 SHORTEST_SPAN: Final = 0.05
 """Rates are taken over no less than these seconds: two requests at once are no rush."""
+SLICE: Final = 0.005
+"""Seconds of work between two rests within a batch: those who came meanwhile wait no longer."""
 SHORTEST_REST: Final = 0.02
 IDLE_REST: Final = 0.1
 """... after it was woken for nothing: commits wake every pump, and under load few are its own."""
@@ -80,7 +84,8 @@ class Pump:
         self._working = False
         self._delivered = 0
         self._failures = 0
-        self._rested = time.monotonic()
+        self._began = self._measured = time.monotonic()
+        self._duty = 1.0
         self._served_then = 0
         self._computed = computed
         self._computed_then = 0.0
@@ -93,6 +98,13 @@ class Pump:
         """Something may be due. Cheap, and callable from any thread."""
         if not self._woken.is_set():
             self._woken.set()
+
+    def pause(self) -> None:
+        """Between two steps of a batch: rest, if it is time to."""
+        worked = time.monotonic() - self._began
+        if worked >= SLICE:
+            self._rest(worked, 0.0)
+            self._began = time.monotonic()
 
     def ask_to_stop(self) -> None:
         self._stopping.set()
@@ -110,9 +122,10 @@ class Pump:
         return Lag(self.name, idle, self._delivered, self._failures)
 
     def _run(self) -> None:
+        _running.pump = self
         failures = 0
         while not self._stopping.is_set():
-            began = time.monotonic()
+            self._began = time.monotonic()
             self._working = True
             self._woken.clear()
             try:
@@ -131,19 +144,22 @@ class Pump:
                 self._stopping.wait(backoff)
                 continue
             self._working = False
-            self._rest(time.monotonic() - began, SHORTEST_REST if count else IDLE_REST)
+            self._rest(time.monotonic() - self._began, SHORTEST_REST if count else IDLE_REST)
             if count == 0:
                 self._woken.wait(sleep)
 
     def _rest(self, worked: float, shortest: float) -> None:
         """Leave the processor to requests, in proportion to the seconds just `worked`, but for
         no less than `shortest`."""
-        now, served, computed = time.monotonic(), self._served(), self._computed()
-        span = max(SHORTEST_SPAN, now - self._rested)
-        rate = (served - self._served_then) / span
-        share = (computed - self._computed_then) / span
-        self._rested, self._served_then, self._computed_then = now, served, computed
-        rest = rest_after(worked, rate, share, shortest)
+        span = time.monotonic() - self._measured
+        if span >= SHORTEST_SPAN:
+            served, computed = self._served(), self._computed()
+            self._duty = duty_at(
+                (served - self._served_then) / span, (computed - self._computed_then) / span
+            )
+            self._measured += span
+            self._served_then, self._computed_then = served, computed
+        rest = rest_after(worked, self._duty, shortest)
         if rest:
             self._stopping.wait(rest)
 
@@ -153,13 +169,31 @@ class Pump:
         return max(SHORTEST_WAIT, min(waits)) if waits else None
 
 
-def rest_after(worked: float, rate: float, share: float, shortest: float) -> float:
-    """Seconds to rest after so many of work, where `rate` requests a second come in and the
+def duty_at(rate: float, share: float) -> float:
+    """The share of its time that a pump works, where `rate` requests a second come in and the
     loop computes for a `share` of the time."""
     if rate <= CALM:
+        return 1.0
+    return BUSY_DUTY if rate > BUSY else min(DUTY, max(BUSY_DUTY, SHARED - share))
+
+
+def rest_after(worked: float, duty: float, shortest: float) -> float:
+    """Seconds to rest after so many of work, to work for the `duty` of the time."""
+    if duty >= 1.0:
         return 0.0
-    duty = DUTY if rate <= BUSY and share <= BUSY_SHARE else BUSY_DUTY
     return min(LONGEST_REST, max(shortest, worked * (1.0 / duty - 1.0)))
+
+
+def pause() -> None:
+    """Within a pump's batch, between two steps: let requests go first where there are many.
+    Elsewhere, nothing."""
+    pump: Pump | None = getattr(_running, "pump", None)
+    if pump is not None:
+        pump.pause()
+
+
+_running: Final = threading.local()
+"""The pump whose thread this is."""
 
 
 class Pumps:
