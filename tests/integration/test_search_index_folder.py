@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -69,6 +71,21 @@ def test_it_pauses_after_each_change_before_they_are_found(tmp_path: Path) -> No
     assert pauses == [[], []]
     assert ids(index) == ["a", "b"]
     index.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="LEFT OUT: only Linux has it of threads")
+def test_what_cuts_texts_and_merges_gives_way(tmp_path: Path) -> None:
+    index = EmbeddedSearchIndex(tmp_path / "search", Catalog())
+    index.apply([note("a")])
+    index.apply([note("b")])
+    priorities = {
+        (one / "comm").read_text().strip(): os.getpriority(os.PRIO_PROCESS, int(one.name))
+        for one in Path("/proc/self/task").iterdir()
+    }
+    index.close()
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    for name in ("thrd-tantivy-in", "merge_thread_0", "segment_updater"):
+        assert priorities[name] == min(own + 10, 19)
 
 
 def test_what_stays_of_a_removal_goes_when_its_time_is_over(tmp_path: Path) -> None:
