@@ -297,5 +297,6 @@ class Container(containers.DeclarativeContainer):
         devices,
         ids,
         clock,
+        pause,
     )
     health: providers.Provider[Health] = once(service("health:Health"), record_store, __version__)

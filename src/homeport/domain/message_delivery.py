@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,7 +35,8 @@ class MessageDelivery:
     """Makes a message's copies and pushes, and takes the copies back.
 
     Every step can be done again without harm: a copy has one place in an inbox, and a push
-    that comes twice replaces itself on the device.
+    that comes twice replaces itself on the device. `pause` is called before each
+    recipient.
     """
 
     def __init__(
@@ -45,12 +46,14 @@ class MessageDelivery:
         identities: IdentityProvider,
         devices: Devices,
         clock: Clock,
+        pause: Callable[[], None],
     ) -> None:
         self._store = store
         self._push = push
         self._identities = identities
         self._devices = devices
         self._clock = clock
+        self._pause = pause
 
     def work(self, deliveries: Sequence[Delivery]) -> Mapping[str, str]:
         """The queue's worker: does each job on its own, and may do it again without harm."""
@@ -99,6 +102,7 @@ class MessageDelivery:
         time_to_live = min(PUSH_SECONDS, PUSH_SECONDS - age)
         trouble: HomeportError | None = None
         for recipient, block in zip(recipients, blocks, strict=True):
+            self._pause()
             blocked = block is not None and not block.deleted
             if blocked or self._identities.find(recipient) is None:
                 continue
@@ -166,6 +170,7 @@ class MessageDelivery:
     def _withdraw(self, key: Key, recipients: Sequence[str] | set[str]) -> None:
         """Delete the recipients' copies that are still there."""
         for recipient in recipients:
+            self._pause()
             copy = _copy_key(recipient, key.space, key.id)
             try:
                 self._store.write([Delete(copy, key.space)])

@@ -6,7 +6,7 @@ each recipient's inbox and devices; should the job be lost, the change feed make
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from homeport.domain import limits
@@ -43,8 +43,13 @@ _ATTEMPTS = 5
 _LONGEST_ID = "x" * 128
 
 
+def _go_on() -> None:
+    """Between two recipients of a message that is handed over in one go."""
+
+
 class Messages:
-    """What a sender does with messages, and what the worker does for them.
+    """What a sender does with messages, and what the worker does for them. `pause` is called before
+    each recipient: whoever shares the worker's processor with requests can let these go first.
 
     A message's record holds `to`, `title`, `text`, `data`, `state`, and `edited` (true) once it
     was changed after it had been accepted. An inbox record holds `from`, `message`, `title`,
@@ -60,11 +65,12 @@ class Messages:
         devices: Devices,
         ids: IdFactory,
         clock: Clock,
+        pause: Callable[[], None] = _go_on,
     ) -> None:
         self._store = store
         self._queue = queue
         self._ids = ids
-        self._delivery = MessageDelivery(store, push, identities, devices, clock)
+        self._delivery = MessageDelivery(store, push, identities, devices, clock, pause)
 
     def send(
         self,

@@ -60,8 +60,17 @@ class World:
         self.identities = MemoryIdentityProvider(self.clock, ids)
         self.devices = Devices(self.store, self.push, self.clock)
         self.blocks = Blocks(self.store)
+        self.pauses: list[int] = []
+        """How many copies Bob had at each."""
         self.messages = Messages(
-            self.store, self.queue, self.push, self.identities, self.devices, ids, self.clock
+            self.store,
+            self.queue,
+            self.push,
+            self.identities,
+            self.devices,
+            ids,
+            self.clock,
+            lambda: self.pauses.append(len(self.inbox(self.bob))),
         )
         self.ann, self.bob = self.somebody(), self.somebody()
 

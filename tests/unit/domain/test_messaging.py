@@ -60,6 +60,14 @@ class TestSending:
         world.run()
         assert [one["text"] for one in world.inbox(world.ann)] == ["Remember the milk"]
 
+    def test_the_worker_pauses_before_each_recipient(self, world: World) -> None:
+        message = world.send(world.bob, world.somebody(), text="hi")
+        world.run()
+        assert world.pauses == [0, 1]
+        world.messages.delete(world.ann, message.key.id)
+        world.run()
+        assert world.pauses == [0, 1, 1, 0]
+
     def test_who_is_unknown_or_blocks_gets_nothing_and_nobody_learns_it(self, world: World) -> None:
         world.devices.put(world.bob, "phone", PHONE)
         world.blocks.put(world.bob, world.ann.id)
