@@ -53,17 +53,18 @@ def exported(store: MemoryRecordStore, header: Header = ALL) -> list[str]:
 
 def imported(
     store: MemoryRecordStore,
-    lines: Sequence[str],
+    lines: Sequence[str | Put],
     catalog: Catalog = CATALOG,
     *,
     replace: bool = False,
     identities: IdentityProvider | None = None,
 ) -> Importing:
+    """What an import of `lines` comes to; a Put is one that was read already."""
     schemas = Schemas(catalog, JsonSchemaValidator)
     known = identities or MemoryIdentityProvider(ManualClock(), SequentialIds())
     importing = Importing(store, catalog, schemas, known, replace=replace)
     for line in lines:
-        one = parse(line)
+        one = parse(line) if isinstance(line, str) else line
         assert isinstance(one, (Put, Membership))
         importing.check(one)
         importing.add(one)

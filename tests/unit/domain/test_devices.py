@@ -234,12 +234,12 @@ class TestDevices:
         world.devices.put(BOB, "phone", phone(20))
         assert len(world.devices.list(ANN)) == 20
 
-    def test_20_are_the_most_also_of_60_that_come_at_once(self, world: World) -> None:
+    def test_20_are_the_most_also_of_30_that_come_at_once(self, world: World) -> None:
         refused: list[str] = []
 
         def put(number: int) -> None:
             """All of them have counted before the first one is written."""
-            if number < 60:
+            if number < 30:
                 world.store.meanwhile = lambda: put(number + 1)
                 try:
                     world.devices.put(ANN, f"phone-{number}", phone(number))
@@ -248,9 +248,9 @@ class TestDevices:
 
         put(0)
         assert len(world.devices.list(ANN)) == 20
-        assert refused == ["An identity has at most 20 devices."] * 40
+        assert refused == ["An identity has at most 20 devices."] * 10
         world.devices.delete(ANN, world.ids(ANN)[0])
-        world.devices.put(ANN, "one-more", phone(61))
+        world.devices.put(ANN, "one-more", phone(31))
         assert len(world.devices.list(ANN)) == 20
 
     def test_a_known_device_does_not_stand_in_the_way_of_a_new_one(self, world: World) -> None:

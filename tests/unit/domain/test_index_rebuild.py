@@ -21,6 +21,7 @@ from homeport.domain.model.data import Data
 from homeport.domain.model.document import IndexChange, Rejection
 from homeport.domain.model.record import Key, Record
 from homeport.domain.model.writes import Delete, Put
+from tests.unit.domain.many import write_all
 
 
 class Watched(MemorySearchIndex):
@@ -83,11 +84,9 @@ def index(clock: ManualClock) -> Watched:
 
 
 def fill(store: MemoryRecordStore, count: int) -> list[Record]:
-    writes = [
-        Put(Key("anna", "notes", f"r{number:05}"), "anna", Data.of({"text": "fox"}))
-        for number in range(count)
-    ]
-    return [one for start in range(0, count, 90) for one in store.write(writes[start : start + 90])]
+    data = Data.of({"text": "fox"})
+    keys = [Key("anna", "notes", f"r{number:05}") for number in range(count)]
+    return write_all(store, [Put(key, "anna", data) for key in keys])
 
 
 def indexing(

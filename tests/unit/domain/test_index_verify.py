@@ -19,6 +19,7 @@ from homeport.domain.model.data import Data
 from homeport.domain.model.document import Document, IndexChange, Rejection, Removal
 from homeport.domain.model.record import Key, Record
 from homeport.domain.model.writes import Delete, Put
+from tests.unit.domain.many import write_all
 
 
 class World:
@@ -204,15 +205,15 @@ def test_samples_end_at_a_hundred_and_counts_do_not(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(index_verify, "_ENTRIES", 60)
     monkeypatch.setattr(index_verify, "_SUSPECTS", 100)
     world = World()
-    for number in range(134):
-        world.put(f"r{number:04}")
+    keys = [key(f"r{number:04}") for number in range(134)]
+    data = Data.of({"text": "fox"})
+    write_all(world.store, [Put(one, "anna", data) for one in keys])
     world.old()
     drift = world.indexing.verify()
     assert (drift.missing_count, len(set(drift.missing)), len(drift.missing)) == (134, 100, 100)
     repaired = world.indexing.verify(repair=True)
     assert (repaired.missing_count, repaired.mended) == (134, 134)
-    for number in range(134):
-        world.delete(f"r{number:04}")
+    write_all(world.store, [Delete(one, "anna") for one in keys])
     world.old()
     assert world.indexing.verify().stray_count == 134
 

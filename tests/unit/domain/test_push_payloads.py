@@ -86,7 +86,7 @@ def test_what_just_fits_is_not_cut() -> None:
 def test_what_a_reader_sees_as_one_character_is_not_cut() -> None:
     def whole(together: str) -> None:
         for padding in range(len(together.encode())):
-            long = notice(text="x" * padding + together * 2000)
+            long = notice(text="x" * padding + together * (5000 // len(together.encode())))
             body: str = render_apns(long)["aps"]["alert"]["body"]
             rest = body.removeprefix("x" * padding).removesuffix("…")
             assert rest == together * (len(rest) // len(together))

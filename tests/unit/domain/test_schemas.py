@@ -10,6 +10,7 @@ from homeport.adapters.jsonschema.schema_validator import JsonSchemaValidator
 from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.memory.ids import SequentialIds
 from homeport.adapters.memory.record_store import MemoryRecordStore
+from homeport.domain import schemas
 from homeport.domain.errors import (
     Fault,
     Forbidden,
@@ -29,6 +30,7 @@ from homeport.domain.model.writes import Expect, Guard, Put, Write
 from homeport.domain.ports.schema_validator import SchemaValidator
 from homeport.domain.records import BatchWrite, Op, Records
 from homeport.domain.schemas import Checked, Schemas, Unfit, check_stored
+from tests.unit.domain.many import write_all
 
 ANN = Principal("ann", Kind.USER)
 BEN = Principal("ben", Kind.USER)
@@ -193,26 +195,27 @@ def test_without_a_schema_no_validator_is_made() -> None:
     def never() -> SchemaValidator:
         raise AssertionError("nobody needs it")
 
-    schemas = Schemas(Catalog([Collection("plain")]), never)
-    assert schemas.declared() == ()
-    assert schemas.of("plain") is None
+    made = Schemas(Catalog([Collection("plain")]), never)
+    assert made.declared() == ()
+    assert made.of("plain") is None
 
 
-def test_stored_records_are_checked_page_by_page() -> None:
+def test_stored_records_are_checked_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Made(Catalog())
-    keys = [Key("ann", "notes", f"{n:04}") for n in range(1100)]
-    for key in keys:
-        n = int(key.id)
-        made.store.write([Put(key, "ann", Data.of({"title": "x" if n % 500 else n}))])
-    made.store.write([Put(Key("ann", "plain", "a"), "ann", Data.of({}))])
-    made.store.write([Put(Key(".ann", "notes", "a"), "ann", Data.of({}))])
+    monkeypatch.setattr(schemas, "_PAGE", 50)
+    fit, unfit, other = Data.of({"title": "x"}), Data.of({"title": 0}), Data.of({})
+    keys = [Key("ann", "notes", f"{n:04}") for n in range(110)]
+    puts = [Put(key, "ann", fit if n % 50 else unfit) for n, key in enumerate(keys)]
+    puts += [
+        Put(Key(*one), "ann", other) for one in (("ann", "plain", "a"), (".ann", "notes", "a"))
+    ]
+    write_all(made.store, puts)
     schema = made.schemas.compile(SCHEMA)
     seen: list[int] = []
     checked = check_stored(made.store, {"notes": schema}, 2, seen.append)
     wrong = (Fault("/title", NOT_TEXT),)
-    assert checked == {"notes": Checked(1100, 3, (Unfit(keys[0], wrong), Unfit(keys[500], wrong)))}
-    assert sum(seen) == 1102
-    assert len(seen) > 1
+    assert checked == {"notes": Checked(110, 3, (Unfit(keys[0], wrong), Unfit(keys[50], wrong)))}
+    assert seen == [50, 50, 12]
 
 
 def test_roles_are_checked_by_the_write_itself(made: Made) -> None:

@@ -234,7 +234,7 @@ def test_suggestions_are_words_of_ones_own_by_frequency(backend: Backend) -> Non
 
 def test_suggestions_come_from_half_a_megabyte_of_text(backend: Backend) -> None:
     for number in range(5):
-        backend.put(f"anna/notes/{number}", text="fox " + "x" * 200_000)
+        backend.put(f"anna/books/{number}", **{"title": "fox", "x" * 200_000: None})
     assert backend.service.suggest(ANNA, "fo") == [Suggestion("fox", 2)]
 
 
