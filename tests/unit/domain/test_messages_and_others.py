@@ -14,6 +14,7 @@ from homeport.domain.model.record import Key, Record
 from homeport.domain.model.writes import Delete, Patch, Put
 from homeport.domain.ports.record_store import Order
 from tests.unit.domain.messaging_world import PHONE, TABLET, World
+from tests.unit.domain.tables import check, pointers
 
 
 @pytest.fixture
@@ -191,20 +192,16 @@ class TestContent:
         with pytest.raises(errors.Invalid):
             world.send(world.bob, title="x" * 257, text="Hi")
 
-    @pytest.mark.parametrize(
-        ("message", "pointers"),
-        [
+    def test_every_wrong_place_is_told(self, world: World) -> None:
+        def send(message: dict[str, Any]) -> Record:
+            return world.send(world.bob, **message)
+
+        table: list[tuple[dict[str, Any], list[str]]] = [
             ({"text": 7}, ["/text"]),
             ({"text": "Hi", "data": [1]}, ["/data"]),
             ({"title": 7, "text": "Hi", "data": {"a": int("1" * 50)}}, ["/title", "/data/a"]),
-        ],
-    )
-    def test_every_wrong_place_is_told(
-        self, world: World, message: dict[str, Any], pointers: list[str]
-    ) -> None:
-        with pytest.raises(errors.Invalid) as caught:
-            world.send(world.bob, **message)
-        assert [one.pointer for one in caught.value.faults] == pointers
+        ]
+        check(pointers(send), table)
 
     def test_what_a_patch_removes_becomes_empty(self, world: World) -> None:
         sent = world.send(world.bob, title="Hi", text="Ho", data={"a": 1})

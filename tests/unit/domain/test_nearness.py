@@ -80,10 +80,10 @@ def test_what_is_no_place_is_told(shops: Shops) -> None:
     check(refused, [(text, [Fault("filter/1", detail)]) for text, detail in table])
 
 
-@pytest.mark.parametrize("text", ["91,0,1km", "0,-181,1km", "0,0,-1km"])
-def test_a_wrong_place_is_told_in_all_collections_too(text: str) -> None:
-    with pytest.raises(Invalid):
-        filters(f"home:{text}", None)
+def test_a_wrong_place_is_told_in_all_collections_too() -> None:
+    for text in ("91,0,1km", "0,-181,1km", "0,0,-1km"):
+        with pytest.raises(Invalid):
+            filters(f"home:{text}", None)
 
 
 def test_the_nearest_first_with_distances(shops: Shops) -> None:
