@@ -20,7 +20,7 @@ class Request:
     """Takes one answer."""
 
     path: str = "/v1/health"
-    headers: list[tuple[str, str]] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
     status: int = 0
     sent: dict[str, str] = field(default_factory=dict)
     body: str = ""
@@ -78,7 +78,7 @@ def test_a_refusal_is_a_problem_document_that_says_when_to_come_back() -> None:
 def test_a_page_of_another_origin_may_read_it() -> None:
     house = House(("https://app.example",))
     house.inside = 3
-    answer = house.receive(Request(headers=[("origin", "https://app.example")]))
+    answer = house.receive(Request(headers={"origin": "https://app.example"}))
     assert answer.sent["access-control-allow-origin"] == "https://app.example"
     assert "access-control-allow-origin" not in house.receive(Request()).sent
 

@@ -65,7 +65,7 @@ class Admission:
         counts.refused += 1
         request_id = f"{self._id_prefix}{counts.refused:08x}"
         headers = [*self._headers, ("x-request-id", request_id)]
-        origin = dict(incoming.headers).get("origin")
+        origin = incoming.headers.get("origin")
         if origin is not None:
             headers += self._cors.headers(origin)
         path = quote(incoming.path)  # which leaves nothing that JSON would escape

@@ -20,6 +20,7 @@ from httptools import (
 )
 
 from homeport.entrypoints.local import outgoing
+from homeport.entrypoints.local.events import joined_headers
 from homeport.entrypoints.local.incoming import BUFFERED, Body, Headers, Incoming
 
 HEAD_BYTES: Final = 65_536
@@ -165,7 +166,7 @@ class Connection(asyncio.Protocol):
         self._is_upgrade = False
         lines = [
             f"{name}: {value}\r\n"
-            for name, value in (self._reading.headers if self._reading is not None else ())
+            for name, value in (self._reading.headers if self._reading is not None else {}).items()
             if name in ("content-length", "transfer-encoding")
         ]
         self._parser = HttpRequestParser(self)
@@ -219,7 +220,7 @@ class Connection(asyncio.Protocol):
         if self._is_cut:
             raise ValueError("more than is answered on this connection")
         version = parser.get_http_version()
-        known = dict(headers)
+        known = joined_headers(headers)
         coding = known.get("transfer-encoding")
         if version != "1.1" and (version != "1.0" or coding is not None):
             self._fault = 400
@@ -239,7 +240,7 @@ class Connection(asyncio.Protocol):
             strange or parser.get_method().decode("ascii"),
             target,
             version,
-            headers,
+            known,
             keeps=parser.should_keep_alive(),
         )
         self._is_upgrade = parser.should_upgrade()

@@ -23,7 +23,6 @@ from homeport.entrypoints.local.cors import Cors
 from homeport.entrypoints.local.events import (
     SecondStamp,
     build_event,
-    joined_headers,
     parse_result,
 )
 from homeport.entrypoints.local.incoming import Incoming
@@ -169,7 +168,7 @@ class Exchanges:
         """What the handler returns, or the gateway in its place."""
         incoming = exchange.incoming
         method, path = exchange.method, exchange.path
-        headers = joined_headers(incoming.headers)
+        headers = incoming.headers
         exchange.accepted = headers.get("accept-encoding")
         address = incoming.address
         if self._proxies is not None:

@@ -68,8 +68,8 @@ class Body:
 
 
 class Incoming:
-    """One request. `path` is percent-decoded, header names are lower case, and values that are
-    not ASCII are missing. It is answered once."""
+    """One request. `path` is percent-decoded; header names are lower case, values that are not
+    ASCII are missing, and those of one name are joined. It is answered once."""
 
     __slots__ = (
         "_connection",
@@ -91,7 +91,7 @@ class Incoming:
         method: str,
         target: bytes,
         http_version: str,
-        headers: Headers,
+        headers: dict[str, str],
         *,
         keeps: bool,
     ) -> None:
