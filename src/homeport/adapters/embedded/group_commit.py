@@ -32,7 +32,8 @@ _BATCH = 100
 """Writes in one transaction: their SQL holds the loop for 10 ms on a slow machine. Of 500,
 whoever was to be refused meanwhile waited for 200 ms."""
 _SETTLED = 32
-"""Callers that go on in one turn of the loop: each has an answer to write."""
+"""Callers that go on in one turn of the loop, each of which has an answer to write; or half of
+all, since in a flood a turn may be long whatever they do."""
 
 
 class Stopped(Exception):
@@ -260,7 +261,7 @@ class GroupCommit:
             self._loop.call_soon(self._go_on)
 
     def _settle_some(self) -> None:
-        for _ in range(min(len(self._done), _SETTLED)):
+        for _ in range(min(len(self._done), max(_SETTLED, len(self._done) // 2))):
             self._done.popleft().settle()
 
 

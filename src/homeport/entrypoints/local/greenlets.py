@@ -27,7 +27,8 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 JOBS_A_TURN: Final = 64
-"""After so many jobs the loop gets a turn, so that what jobs wait for can happen."""
+"""After so many jobs, or half of all, the loop gets a turn, so that what jobs wait for can
+happen."""
 COHORT: Final = 32
 """Jobs that go through their steps side by side, at most."""
 IDLE: Final = 64
@@ -82,7 +83,8 @@ class Pool(Generic[Job]):
     def _turn(self) -> None:
         """Hand jobs to greenlets until none is left, or for long enough."""
         jobs = self._jobs
-        self._left = 0 if len(self._joining) >= self._cohort else JOBS_A_TURN
+        is_full = len(self._joining) >= self._cohort
+        self._left = 0 if is_full else max(JOBS_A_TURN, len(jobs) // 2)
         while jobs:
             if not self._left:
                 self.loop.call_soon(self._turn)
