@@ -49,9 +49,10 @@ def pytest_collection_finish() -> None:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Hypothesis's plugin loads all of it for its part of the summary: a tenth of a second, for
-    nothing where no test has used it."""
+    nothing where no test has used it. With `-n`, tests are in other processes."""
     plugins = session.config.pluginmanager
-    if "hypothesis" not in sys.modules and plugins.has_plugin("hypothesispytest"):
+    unused = "hypothesis" not in sys.modules and not plugins.has_plugin("dsession")
+    if unused and plugins.has_plugin("hypothesispytest"):
         plugins.unregister(name="hypothesispytest")
 
 
