@@ -53,6 +53,7 @@ def test_declared_fields_take_their_own_type() -> None:
         ("pages:<300", Range(NUMBER, "pages", None, 300.0, include_high=False)),
         ("pages:<=300", Range(NUMBER, "pages", None, 300.0)),
         ("pages:10..20", Range(NUMBER, "pages", 10.0, 20.0)),
+        ("pages:10..10", Range(NUMBER, "pages", 10.0, 10.0)),
         ("pages:-5..", Range(NUMBER, "pages", -5.0)),
         ("pages:..-5", Range(NUMBER, "pages", None, -5.0)),
         ("seen:2025-01-31", Range(DATE, "seen", START, START + DAY, include_high=False)),
@@ -67,6 +68,10 @@ def test_declared_fields_take_their_own_type() -> None:
         (
             "seen:2025-01-31T01:00:00+01:00..2025-01-31",
             Range(DATE, "seen", START, START + DAY, include_high=False),
+        ),
+        (
+            "seen:2025-01-31T00:00:00Z..2025-01-31T00:00:00Z",
+            Range(DATE, "seen", START, START + 1, include_high=False),
         ),
         ("title~fox", Words("fox", "title")),
         ("title:fox", Words("fox", "title")),
