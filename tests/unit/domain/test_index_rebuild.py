@@ -65,7 +65,7 @@ class Watched(MemorySearchIndex):
 @pytest.fixture(autouse=True)
 def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fraction of what a page is: the same in less time."""
-    monkeypatch.setattr(index_rebuild, "_PAGE", 20)
+    monkeypatch.setattr(index_rebuild, "_PAGE", 10)
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def indexing(
 
 
 def test_one_that_failed_is_gone_on_with(store: MemoryRecordStore, index: Watched) -> None:
-    fill(store, 88)
+    fill(store, 44)
     index.fails_after = 2
     with pytest.raises(Unavailable, match="disk is full"):
         indexing(store, index).rebuild()
@@ -105,20 +105,20 @@ def test_one_that_failed_is_gone_on_with(store: MemoryRecordStore, index: Watche
     assert index.entries(1) == []
     index.fails_after = None
     rebuilt = indexing(store, index).rebuild()
-    assert (rebuilt.records, rebuilt.resumed) == (88, 40)
-    assert [count for _, count in index.applied] == [20, 20, 20, 20, 8]
+    assert (rebuilt.records, rebuilt.resumed) == (44, 20)
+    assert [count for _, count in index.applied] == [10, 10, 10, 10, 4]
     assert indexing(store, index).verify().clean
 
 
 def test_the_parts_are_those_that_it_began_with(store: MemoryRecordStore, index: Watched) -> None:
-    fill(store, 88)
+    fill(store, 44)
     index.fails_after = 3
     with pytest.raises(Unavailable):
         indexing(store, index, segments=2).rebuild()
     assert len(json.loads(index.kept[-1])["after"]) == 2
     index.fails_after = None
     rebuilt = indexing(store, index, segments=5).rebuild()
-    assert (rebuilt.records, rebuilt.resumed) == (88, sum(n for _, n in index.applied[:3]))
+    assert (rebuilt.records, rebuilt.resumed) == (44, sum(n for _, n in index.applied[:3]))
     assert indexing(store, index).verify().clean
 
 
@@ -137,19 +137,19 @@ def test_a_place_that_another_version_wrote_begins_anew(
 
 
 def test_what_was_left_can_be_thrown_away(store: MemoryRecordStore, index: Watched) -> None:
-    fill(store, 60)
+    fill(store, 30)
     index.fails_after = 1
     with pytest.raises(Unavailable):
         indexing(store, index).rebuild()
     index.fails_after = None
     rebuilt = indexing(store, index).rebuild(fresh=True)
-    assert (rebuilt.records, rebuilt.resumed) == (60, 0)
+    assert (rebuilt.records, rebuilt.resumed) == (30, 0)
 
 
 def test_what_changed_while_nobody_was_at_it_is_found(
     store: MemoryRecordStore, index: Watched
 ) -> None:
-    fill(store, 120)
+    fill(store, 60)
     index.fails_after = 2
     with pytest.raises(Unavailable):
         indexing(store, index).rebuild()
@@ -160,11 +160,11 @@ def test_what_changed_while_nobody_was_at_it_is_found(
     indexing(store, index).rebuild()
     drift = indexing(store, index).verify()
     assert drift.clean
-    assert drift.records == 120
+    assert drift.records == 60
 
 
 def test_an_interruption_keeps_what_was_done(store: MemoryRecordStore, index: Watched) -> None:
-    fill(store, 48)
+    fill(store, 24)
 
     def interrupt(stage: Stage, count: int) -> None:
         raise KeyboardInterrupt
@@ -172,14 +172,14 @@ def test_an_interruption_keeps_what_was_done(store: MemoryRecordStore, index: Wa
     with pytest.raises(KeyboardInterrupt):
         indexing(store, index).rebuild(interrupt)
     rebuilt = indexing(store, index).rebuild()
-    assert (rebuilt.records, rebuilt.resumed) == (48, 20)
+    assert (rebuilt.records, rebuilt.resumed) == (24, 10)
 
 
-@pytest.mark.parametrize("rate", [1, 20, 100])
+@pytest.mark.parametrize("rate", [1, 10, 50])
 def test_a_rate_bounds_what_is_read_in_a_second(
     store: MemoryRecordStore, index: Watched, rate: int
 ) -> None:
-    fill(store, 40 if rate < 100 else 130)
+    fill(store, 20 if rate < 50 else 65)
     indexing(store, index).rebuild(rate=rate)
     times = [time for time, _ in index.applied]
     counts = [count for _, count in index.applied]
