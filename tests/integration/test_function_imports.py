@@ -93,6 +93,7 @@ def test_a_function_loads_what_it_needs_and_no_more(function: str, bundles: Path
     loaded = {name.partition(".")[0] for name in told["modules"]}
     third = {name for name in loaded - sys.stdlib_module_names if not name.startswith("_")}
     assert third - {"cython_runtime"} == LOADED[function]
+    assert "asyncio" not in loaded
     adapters = [one.split(".")[2:] for one in told["modules"] if one.startswith("homeport.adapt")]
     assert {path[0] for path in adapters if path} <= {"aws", "credentials", "system"}
     words = {path[1].partition("_")[0] for path in adapters if len(path) == 2 and path[0] == "aws"}

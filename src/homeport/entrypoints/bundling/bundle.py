@@ -48,15 +48,10 @@ handler.start()
 gc.enable()
 gc.freeze()
 '''
-_STANDING_IN: Final = """import sys
-from types import ModuleType
+_LEAN: Final = """
+from homeport.entrypoints import lean
 
-# dependency-injector asks pydantic for its version, and would load all of it for that.
-sys.modules["pydantic"] = asked = ModuleType("pydantic")
-asked.VERSION = "2"
-import dependency_injector.providers  # noqa: E402
-
-del sys.modules["pydantic"]
+lean.load()
 """
 _CHOOSING: Final = ("HOMEPORT_PROFILE", "HOMEPORT_ADAPTERS__")
 _OPTIONS: Final = "__OPTIONS"
@@ -263,7 +258,7 @@ def _has_password(plan: Plan) -> bool:
 
 def _entry(plan: Plan) -> str:
     # An app's own code may use the two together.
-    standing_in = "" if any(own_code(plan.definition, plan.function)) else _STANDING_IN
+    standing_in = "" if any(own_code(plan.definition, plan.function)) else _LEAN
     return _ENTRY.format(function=plan.function, chosen=_chosen(plan), standing_in=standing_in)
 
 
