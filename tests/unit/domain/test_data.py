@@ -123,6 +123,11 @@ class TestParsing:
             "/b/1/c",
         ]
 
+    def test_of_many_faults_the_first_20_are_told(self) -> None:
+        with pytest.raises(Invalid) as refused:
+            Data.parse(f'{{"a": [{",".join(["NaN"] * 21)}]}}')
+        assert [fault.pointer for fault in refused.value.faults] == [f"/a/{n}" for n in range(20)]
+
     def test_a_fault_after_many_values_under_a_long_name_is_found_in_time(self) -> None:
         # A pointer to each of the values would be 400 MB of text.
         name = "n" * 200_000
@@ -130,6 +135,11 @@ class TestParsing:
         with pytest.raises(Invalid) as refused:
             Data.parse(f'{{"{name}": [{values}], "a": NaN}}')
         assert [fault.pointer for fault in refused.value.faults] == ["/a"]
+
+    def test_any_value_has_32_levels(self) -> None:
+        assert encode(parse_json("[" * 32 + "]" * 32)) == "[" * 32 + "]" * 32
+        with pytest.raises(Invalid):
+            parse_json("[" * 33 + "]" * 33)
 
     def test_32_levels_are_allowed(self) -> None:
         text = '{"a":' * 31 + "{}" + "}" * 31
