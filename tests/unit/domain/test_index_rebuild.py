@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from itertools import pairwise
+from threading import Lock
 
 import pytest
 
@@ -35,6 +36,7 @@ class Watched(MemorySearchIndex):
         self.grace: list[float] = []
         self.head_start = 0.0
         self.fails_after: int | None = None
+        self.counting = Lock()
 
     def rebuild(self) -> MemoryRebuild:
         sound = super().rebuild()
@@ -46,9 +48,10 @@ class Watched(MemorySearchIndex):
                 return index.head_start
 
             def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
-                if index.fails_after is not None and len(index.applied) >= index.fails_after:
-                    raise Unavailable("The disk is full.")
-                index.applied.append((index.clock.now() / 1e6, len(changes)))
+                with index.counting:
+                    if index.fails_after is not None and len(index.applied) >= index.fails_after:
+                        raise Unavailable("The disk is full.")
+                    index.applied.append((index.clock.now() / 1e6, len(changes)))
                 return super().apply(changes)
 
             def keep(self, place: str) -> None:
