@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 
 import pytest
 
+from homeport.entrypoints.local import pumps as pumps_module
 from homeport.entrypoints.local.pauses import pause
 from homeport.entrypoints.local.pumps import BUSY, BUSY_DUTY, SHORTEST_SPAN, SLICE, Pump, Pumps
 
@@ -136,23 +137,17 @@ def test_pumps_that_never_started_stop_too(work: Work) -> None:
 
 
 class Batch:
-    """One batch of work that takes `seconds`, a step at a time, and how long it rested."""
+    """One batch that takes `seconds` of the processor, a step at a time."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self.rests: list[float] = []
         self.begun = threading.Event()
 
     def deliver(self) -> int:
-        worked = 0.0
-        while worked < self.seconds:
-            worked += _work()
+        until = time.thread_time() + self.seconds
+        while time.thread_time() < until:
             self.begun.set()
-            began = time.monotonic()
             pause()
-            rest = time.monotonic() - began
-            if rest >= SLICE:
-                self.rests.append(rest)
         self.seconds = 0.0
         return 0
 
@@ -160,39 +155,77 @@ class Batch:
         return 0.0 if self.seconds else None
 
 
-def _work() -> float:
-    began = time.monotonic()
-    while (now := time.monotonic()) - began < SLICE / 5:
-        pass
-    return now - began
+class Rests:
+    """What pumps asked how long to rest: how long they worked, for which share of the time. They
+    rest for `seconds` then."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seconds = seconds
+        self.asked: list[tuple[float, float]] = []
+
+    def __call__(self, worked: float, duty: float, shortest: float) -> float:
+        self.asked.append((worked, duty))
+        return self.seconds
 
 
-def test_a_batch_is_taken_in_slices_where_many_requests_come() -> None:
-    batch = Batch(10 * SLICE + SHORTEST_SPAN)
-    flood = count(BUSY * 3600, BUSY * 3600)
-    pumps = Pumps([Pump("test", batch.deliver, batch.next_due, lambda: next(flood))])
+@pytest.fixture
+def flood() -> Callable[[], int]:
+    """A counter of requests that grows faster than any server could serve."""
+    served = count(BUSY * 3600, BUSY * 3600)
+    return lambda: next(served)
+
+
+def test_a_batch_is_taken_in_slices(
+    monkeypatch: pytest.MonkeyPatch, flood: Callable[[], int]
+) -> None:
+    rests = Rests()
+    monkeypatch.setattr(pumps_module, "rest_after", rests)
+    batch = Batch(10 * SLICE + 2 * SHORTEST_SPAN)
+    pumps = Pumps([Pump("test", batch.deliver, batch.next_due, flood)])
     pumps.start()
     assert pumps.wait_until_idle(PATIENCE)
     assert pumps.stop(PATIENCE)
-    assert len(batch.rests) >= 3
-    assert min(batch.rests) >= SLICE * (1 / BUSY_DUTY - 1) * 0.9
+    within = rests.asked[:10]
+    assert len(within) == 10
+    assert min(worked for worked, _ in within) >= SLICE
+    assert {duty for _, duty in rests.asked} == {1.0, BUSY_DUTY}, "measured anew on the way"
 
 
-def test_a_batch_goes_on_where_few_requests_come() -> None:
-    batch = Batch(10 * SLICE + SHORTEST_SPAN)
+def test_where_few_requests_come_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    rests = Rests()
+    monkeypatch.setattr(pumps_module, "rest_after", rests)
+    batch = Batch(10 * SLICE + 2 * SHORTEST_SPAN)
     pumps = Pumps([Pump("test", batch.deliver, batch.next_due, lambda: 0)])
     pumps.start()
     assert pumps.wait_until_idle(PATIENCE)
     assert pumps.stop(PATIENCE)
-    assert batch.rests == []
+    assert {duty for _, duty in rests.asked} == {1.0}
 
 
-def test_a_stop_ends_the_rests_of_a_batch() -> None:
-    batch = Batch(60 * SLICE)
-    flood = count(BUSY * 3600, BUSY * 3600)
-    pumps = Pumps([Pump("test", batch.deliver, batch.next_due, lambda: next(flood))])
+def test_waiting_is_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    rests = Rests()
+    monkeypatch.setattr(pumps_module, "rest_after", rests)
+    waited = threading.Event()
+
+    def deliver() -> int:
+        if not waited.is_set():
+            time.sleep(20 * SLICE)
+            pause()
+            waited.set()
+        return 0
+
+    pumps = Pumps([Pump("test", deliver, lambda: None if waited.is_set() else 0.0, lambda: 0)])
+    pumps.start()
+    assert pumps.wait_until_idle(PATIENCE)
+    assert pumps.stop(PATIENCE)
+    assert max(worked for worked, _ in rests.asked) < 20 * SLICE
+
+
+def test_a_stop_ends_the_rests_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pumps_module, "rest_after", Rests(10 * PATIENCE))
+    batch = Batch(5 * SLICE)
+    pumps = Pumps([Pump("test", batch.deliver, batch.next_due, lambda: 0)])
     pumps.start()
     assert batch.begun.wait(PATIENCE)
     assert pumps.stop(PATIENCE)
-    assert len(batch.rests) < 60 - 1
-    assert pumps.lag()[0].failures == 0
+    assert batch.seconds == 0.0, "it was done to its end"

@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from homeport.entrypoints.local.admission import Admission
+from homeport.entrypoints.local.admission import LEAST, LONG_TURN, MORE, OVER_SECONDS, Admission
 from homeport.entrypoints.local.cors import Cors
 from homeport.entrypoints.local.incoming import Incoming
 from homeport.entrypoints.local.metrics import RequestCounts
@@ -33,12 +33,18 @@ class Request:
 class House:
     """An admission, who was let in, and how many it believes are inside."""
 
-    def __init__(self, origins: tuple[str, ...] = ("*",)) -> None:
+    def __init__(self, origins: tuple[str, ...] = ("*",), most: int = 3) -> None:
         self.entered: list[Incoming] = []
         self.inside = 0
+        self.now = 0.0
         self.counts = RequestCounts()
         self.admission = Admission(
-            self.entered.append, lambda: self.inside, 3, Cors(origins), self.counts
+            self.entered.append,
+            lambda: self.inside,
+            most,
+            Cors(origins),
+            self.counts,
+            lambda: self.now,
         )
 
     def receive(self, request: Request) -> Request:
@@ -56,6 +62,54 @@ def test_there_is_room_below_the_bound_alone() -> None:
     assert (len(house.entered), house.counts.refused) == (2, 2)
     house.inside = 2
     assert house.receive(Request()).status == 0, "as soon as there is room again"
+
+
+class TestAFlood:
+    """A hundred may be inside."""
+
+    def refuse(self, house: House, turns: int, seconds: float) -> None:
+        """More than ever come, in turns of the loop that take so long."""
+        house.inside = 100
+        for _ in range(turns):
+            house.now += seconds
+            for _ in range(2):
+                assert house.receive(Request()).status == 503
+
+    def room(self, house: House) -> int:
+        """How many may be inside, as one sees from outside who does not ask twice."""
+        for house.inside in range(101):
+            if house.receive(Request()).status == 503:
+                break
+        return house.inside
+
+    def test_fewer_are_let_in_where_turns_are_long(self) -> None:
+        house = House(most=100)
+        self.refuse(house, 4, LONG_TURN * 1.1)
+        assert self.room(house) == 72, "100, 90, 81, 72: the first turn is nobody's measure"
+
+    def test_but_no_fewer_than_share_a_commit(self) -> None:
+        house = House(most=100)
+        self.refuse(house, 100, LONG_TURN * 1.1)
+        assert self.room(house) == LEAST
+
+    def test_more_again_where_they_are_short(self) -> None:
+        house = House(most=100)
+        self.refuse(house, 100, LONG_TURN * 1.1)
+        self.refuse(house, 10, LONG_TURN / 2)
+        assert self.room(house) == LEAST + 10 * MORE
+        self.refuse(house, 100, LONG_TURN / 2)
+        assert self.room(house) == 100
+
+    def test_as_many_as_ever_once_it_is_over(self) -> None:
+        house = House(most=100)
+        self.refuse(house, 100, LONG_TURN * 1.1)
+        house.now += OVER_SECONDS
+        assert self.room(house) == 100
+
+    def test_a_small_bound_is_kept(self) -> None:
+        house = House(most=3)
+        self.refuse(house, 100, LONG_TURN * 1.1)
+        assert self.room(house) == 3
 
 
 def test_a_refusal_is_a_problem_document_that_says_when_to_come_back() -> None:

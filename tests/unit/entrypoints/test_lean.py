@@ -68,3 +68,25 @@ print(sys.modules["asyncio"] is before)
 """)
         == "True"
     )
+
+
+def test_what_another_version_asks_for_is_found_too(tmp_path: Path) -> None:
+    """As older ones do, which a stand-in does not know."""
+    package = tmp_path / "dependency_injector"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "containers.py").write_text("import asyncio\ntask = asyncio.tasks.Task\n")
+    (package / "providers.py").write_text("from asyncio import CancelledError, Future\n")
+    code = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+from homeport.entrypoints import lean
+lean.load()
+import asyncio
+from dependency_injector import containers, providers
+print(containers.task is asyncio.Task, providers.CancelledError is asyncio.CancelledError)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() == "True True"

@@ -114,6 +114,7 @@ class GroupCommit:
         self._waiting: deque[_Waiting[Any]] = deque()
         self._scheduled = False
         self._committing: _Batch | None = None
+        self._going_on = False
         self._done: deque[_Waiting[Any]] = deque()
         """Those that are committed, or failed to be, and whose callers are still to go on."""
         self._commit_error: Unavailable | None = None
@@ -244,9 +245,8 @@ class GroupCommit:
         if error is not None:
             for one in batch:
                 one.error = error
-        is_first = not self._done  # else the others' turns lead to these
         self._done += batch
-        if is_first:
+        if not self._going_on:
             self._go_on()
         if error is None:
             self._counts.add(len(batch))
@@ -256,9 +256,12 @@ class GroupCommit:
 
     def _go_on(self) -> None:
         """Settle the next writes; the loop has a turn before more of them."""
-        self._settle_some()
-        if self._done and not self._stopped:
-            self._loop.call_soon(self._go_on)
+        try:
+            self._settle_some()
+        finally:
+            self._going_on = bool(self._done) and not self._stopped
+            if self._going_on:
+                self._loop.call_soon(self._go_on)
 
     def _settle_some(self) -> None:
         for _ in range(min(len(self._done), max(_SETTLED, len(self._done) // 2))):

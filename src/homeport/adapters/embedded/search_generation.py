@@ -11,7 +11,7 @@ from typing import Final
 
 import tantivy
 
-from homeport.adapters.embedded.priority import GivingWay
+from homeport.adapters.embedded.priority import give_way
 from homeport.adapters.embedded.search_pages import PageReader
 from homeport.adapters.embedded.search_query import QueryTranslator
 from homeport.adapters.embedded.search_schema import SearchSchema, key_text
@@ -50,9 +50,6 @@ class Generation:
         self._schema = schema
         self._writing = threading.Lock()
         self._writer: tantivy.IndexWriter | None = None
-        # Opening and each commit start threads of tantivy's, which cut texts into words and merge
-        # segments: requests want the processor sooner.
-        self._background = GivingWay()
         self._pending: dict[str, IndexChange] = {}
         self._lost = False
         self._now = now
@@ -153,8 +150,6 @@ class Generation:
             if writer is not None:
                 with contextlib.suppress(ValueError):
                     writer.wait_merging_threads()
-                self._background.close()
-                self._background = GivingWay()
 
     def _commit(self) -> None:
         if self._pending:
@@ -162,10 +157,17 @@ class Generation:
             if now - self._purged >= _PURGING:
                 self._purged = now
                 writer.delete_documents_by_query(self._translator.expired(now))
-            self._background.do(writer.commit)
+            writer.commit()
+            self._give_way()
             self._pending.clear()
             self._index.reload()
             self._reader = self._read()
+
+    def _give_way(self) -> None:
+        """Opening and each commit start threads; requests want the processor sooner. Who fills an
+        index from all records waits for just that."""
+        if self._heap == _HEAP_BYTES:
+            give_way()
 
     def _read(self) -> PageReader:
         return PageReader(self._schema, self._translator, self._index.searcher())
@@ -183,9 +185,8 @@ class Generation:
 
     def _open_writer(self) -> tantivy.IndexWriter:
         if self._writer is None:
-            self._writer = self._background.do(
-                lambda: self._index.writer(heap_size=self._heap, num_threads=1)
-            )
+            self._writer = self._index.writer(heap_size=self._heap, num_threads=1)
+            self._give_way()
         return self._writer
 
     @contextlib.contextmanager

@@ -1,8 +1,9 @@
 """Turns requests away at the door while too many are inside.
 
 What is inside is either waiting for its turn or in its handler. A request that comes when there
-are too many is answered 503 where it arrives, and waits for nobody's turn: so a refusal comes at
-once however late the others are, and costs a few microseconds of what the others wait for.
+are too many is answered 503 where it arrives, and waits for nobody's turn, but for the loop to come
+round to it. So while some are refused, fewer are let in where the loop's turns are long, and more
+again where they are short: what would be served later than others are refused is refused as well.
 """
 
 from __future__ import annotations
@@ -22,6 +23,15 @@ from homeport.entrypoints.local.metrics import RequestCounts
 
 log: Final = logging.getLogger("homeport.gateway")
 
+LONG_TURN: Final = 0.02
+"""Seconds. A refusal waits for a turn of the loop, or two."""
+LEAST: Final = 32
+"""So many are let in however long the turns are: they share their commits."""
+FEWER: Final = 0.9
+MORE: Final = 2
+"""After each turn, long or short, in which some were refused."""
+OVER_SECONDS: Final = 1.0
+"""After so long without a refusal as many are let in as ever."""
 TOLD_SECONDS: Final = 10.0
 """How often the log tells of a flood that goes on."""
 _ID, _PATH = "homeport-id", "homeport-path"
@@ -29,7 +39,8 @@ _ID, _PATH = "homeport-id", "homeport-path"
 
 
 class Admission:
-    """Hands requests on to `enter` while `inside()` is below `most`."""
+    """Hands requests on to `enter` while `inside()` is below `most`, or less in a flood. `now` is
+    in seconds, and stands still during a turn of the loop."""
 
     def __init__(
         self,
@@ -38,12 +49,17 @@ class Admission:
         most: int,
         cors: Cors,
         counts: RequestCounts,
+        now: Callable[[], float],
     ) -> None:
         self._enter = enter
         self._inside = inside
         self._most = most
         self._cors = cors
         self._counts = counts
+        self._now = now
+        self._room = most
+        self._refused = -OVER_SECONDS
+        """When one was last refused."""
         error = Overloaded("Too many requests are waiting. Try again in a moment.")
         answer = problem(error, _ID, _PATH)
         self._status: int = answer["statusCode"]
@@ -55,10 +71,24 @@ class Admission:
 
     def receive(self, incoming: Incoming) -> None:
         """Have the request served, or refuse it."""
-        if self._inside() < self._most:
+        inside = self._inside()
+        if inside >= self._room:
+            self._measure()
+        if inside < self._room:
             self._enter(incoming)
         else:
             self._refuse(incoming)
+
+    def _measure(self) -> None:
+        """Set how many are let in, once a turn."""
+        now = self._now()
+        turn, self._refused = now - self._refused, now
+        if turn >= OVER_SECONDS:
+            self._room = self._most
+        elif turn > LONG_TURN:
+            self._room = max(min(LEAST, self._most), int(self._room * FEWER))
+        elif turn:
+            self._room = min(self._most, self._room + MORE)
 
     def _refuse(self, incoming: Incoming) -> None:
         counts = self._counts

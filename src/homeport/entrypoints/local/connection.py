@@ -245,7 +245,8 @@ class Connection(asyncio.Protocol):
         )
         self._is_upgrade = parser.should_upgrade()
         if "expect" in known:
-            incoming.expects = version == "1.1" and known["expect"].lower() == "100-continue"
+            asked = [one.strip().lower() for one in known["expect"].split(",")]
+            incoming.expects = version == "1.1" and "100-continue" in asked
         self._reading = incoming
         self._waiting.append(incoming)
         if len(self._waiting) == AHEAD:

@@ -19,7 +19,7 @@ log: Final = logging.getLogger("homeport.pumps")
 CALM: Final = 500
 """Up to so many requests a second, a pump never rests."""
 BUSY: Final = 3000
-"""Up to so many it keeps up with a write in each of them; beyond, it falls behind for a while."""
+"""Beyond so many it falls behind for a while, whatever the loop leaves it."""
 SHARED: Final = 0.85
 """What the loop and a pump compute together, as a share of the time, where the loop leaves the pump
 more than BUSY_DUTY: they have one interpreter. A slow machine is busy sooner."""
@@ -29,8 +29,9 @@ BUSY_DUTY: Final = 0.1
 """... and beyond BUSY: requests come first then, and the index catches up after the flood."""
 SHORTEST_SPAN: Final = 0.05
 """Rates are taken over no less than these seconds: two requests at once are no rush."""
-SLICE: Final = 0.005
-"""Seconds of work between two rests within a batch: those who came meanwhile wait no longer."""
+SLICE: Final = 0.002
+"""Seconds of the processor between two rests within a batch. Waiting is no work: not for a commit,
+nor for the interpreter, which may make it three times as long."""
 SHORTEST_REST: Final = 0.02
 IDLE_REST: Final = 0.1
 """... after it was woken for nothing: commits wake every pump, and under load few are its own."""
@@ -84,7 +85,8 @@ class Pump:
         self._working = False
         self._delivered = 0
         self._failures = 0
-        self._began = self._measured = time.monotonic()
+        self._began = 0.0
+        self._measured = time.monotonic()
         self._duty = 1.0
         self._served_then = 0
         self._computed = computed
@@ -101,10 +103,10 @@ class Pump:
 
     def pause(self) -> None:
         """Between two steps of a batch: rest, if it is time to."""
-        worked = time.monotonic() - self._began
+        worked = time.thread_time() - self._began
         if worked >= SLICE:
             self._rest(worked, 0.0)
-            self._began = time.monotonic()
+            self._began = time.thread_time()
 
     def ask_to_stop(self) -> None:
         self._stopping.set()
@@ -125,7 +127,7 @@ class Pump:
         _running.pump = self
         failures = 0
         while not self._stopping.is_set():
-            self._began = time.monotonic()
+            self._began = time.thread_time()
             self._working = True
             self._woken.clear()
             try:
@@ -144,13 +146,13 @@ class Pump:
                 self._stopping.wait(backoff)
                 continue
             self._working = False
-            self._rest(time.monotonic() - self._began, SHORTEST_REST if count else IDLE_REST)
+            self._rest(time.thread_time() - self._began, SHORTEST_REST if count else IDLE_REST)
             if count == 0:
                 self._woken.wait(sleep)
 
     def _rest(self, worked: float, shortest: float) -> None:
-        """Leave the processor to requests, in proportion to the seconds just `worked`, but for
-        no less than `shortest`."""
+        """Leave the processor to requests, in proportion to the seconds of it just `worked`, but
+        for no less than `shortest`."""
         span = time.monotonic() - self._measured
         if span >= SHORTEST_SPAN:
             served, computed = self._served(), self._computed()

@@ -177,6 +177,7 @@ class Gateway:
             settings.concurrent_requests,
             cors,
             self._metrics.requests,
+            loop.time,
         )
         listener = Listener(
             listening,
