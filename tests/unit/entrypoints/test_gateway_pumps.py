@@ -31,8 +31,8 @@ from homeport.entrypoints.local.pumps import (
 )
 def test_a_pump_works_for_its_share_of_the_time(rate: float, share: float, duty: float) -> None:
     assert duty_at(rate, share) == pytest.approx(duty)
-    rest = rest_after(0.3, duty_at(rate, share), 0.0)
-    assert 0.3 / (0.3 + rest) == pytest.approx(duty)
+    rest = rest_after(0.1, duty_at(rate, share), 0.0)
+    assert 0.1 / (0.1 + rest) == pytest.approx(duty)
 
 
 def test_a_rest_has_bounds() -> None:

@@ -20,16 +20,16 @@ CALM: Final = 500
 """Up to so many requests a second, a pump never rests."""
 BUSY: Final = 3000
 """Beyond so many it falls behind for a while, whatever the loop leaves it."""
-SHARED: Final = 0.85
+SHARED: Final = 0.8
 """What the loop and a pump compute together, as a share of the time, where the loop leaves the pump
 more than BUSY_DUTY: they have one interpreter. A slow machine is busy sooner."""
-DUTY: Final = 0.6
+DUTY: Final = 0.4
 """The share of its time that a pump works between CALM and BUSY, at most."""
-BUSY_DUTY: Final = 0.1
+BUSY_DUTY: Final = 0.04
 """... and beyond BUSY: requests come first then, and the index catches up after the flood."""
 SHORTEST_SPAN: Final = 0.05
 """Rates are taken over no less than these seconds: two requests at once are no rush."""
-SLICE: Final = 0.002
+SLICE: Final = 0.0015
 """Seconds of the processor between two rests within a batch. Waiting is no work: not for a commit,
 nor for the interpreter, which may make it three times as long."""
 SHORTEST_REST: Final = 0.02
