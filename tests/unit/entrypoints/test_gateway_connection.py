@@ -414,6 +414,13 @@ def test_some_answers_have_no_content(status: int, method: str, content: str) ->
     assert ("content-length: 4" in head) is (method == "HEAD")
 
 
+def test_a_client_may_say_twice_that_it_waits_to_be_asked() -> None:
+    house = House()
+    asked = b"Expect: 100-continue\r\n"
+    house.connection.data_received((POST % 2)[:-2] + asked + asked + b"\r\n")
+    assert house.received[0].expects
+
+
 def test_headers_behind_a_body_and_those_that_are_no_text_are_left_out() -> None:
     house = House()
     house.connection.data_received(
