@@ -15,7 +15,7 @@ import pytest
 
 from homeport.adapters.embedded import engine
 from homeport.adapters.embedded.database import Database
-from homeport.adapters.embedded.group_commit import _SETTLED
+from homeport.adapters.embedded.group_commit import _SETTLED, _Waiting
 from homeport.domain.errors import OutcomeUnknown, Overloaded, Unavailable
 from tests.loops import Loop, running
 
@@ -98,6 +98,24 @@ def test_callers_of_a_commit_go_on_a_few_at_a_turn(database: Database, loop: Loo
     loop.plainly(begin_turn)
     loop.together([partial(write, f"n{number:02}") for number in range(40)])
     assert sorted(Counter(turns).values()) == [40 - _SETTLED, _SETTLED]
+
+
+def test_a_caller_that_cannot_be_told_keeps_nobody_waiting(
+    database: Database, loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 40, the first turn's last: those of the second are told all the same."""
+    settle, told = _Waiting.settle, []
+
+    def failing(self: _Waiting[str]) -> None:
+        told.append(self.result)
+        settle(self)
+        if len(told) == _SETTLED:
+            raise MemoryError
+
+    monkeypatch.setattr(_Waiting, "settle", failing)
+    names = [f"n{number:02}" for number in range(40)]
+    assert loop.together([write(database, Note(name)) for name in names]) == names
+    assert loop.call(write(database, Note("later"))) == "later"
 
 
 def test_writes_gather_while_a_commit_is_in_flight(

@@ -12,9 +12,10 @@ from typing import Any
 from dependency_injector import providers
 
 from homeport.container.backend import CONSUMERS, Backend
-from homeport.container.choosing import call, go_on, ignore
+from homeport.container.choosing import call, ignore
 from homeport.container.parts import Container
 from homeport.definition import Definition
+from homeport.domain.pauses import go_on
 
 __all__ = ["CONSUMERS", "Backend", "Container", "assemble", "build", "call", "go_on", "ignore"]
 

@@ -201,9 +201,5 @@ def call(function: Callable[..., Any], *args: Any) -> Any:
     return function(*args)
 
 
-def go_on() -> None:
-    """The pause of what is done in one go."""
-
-
 def ignore(call: str) -> None:
     """What becomes of the names of AWS's operations that are called, where nobody counts them."""

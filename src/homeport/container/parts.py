@@ -16,7 +16,6 @@ from homeport.container.choosing import (
     closing_stack,
     cloudsearch,
     embedded_index,
-    go_on,
     ignore,
     late,
     once,
@@ -28,6 +27,7 @@ from homeport.container.choosing import (
     shadowed,
 )
 from homeport.definition import Definition
+from homeport.domain.pauses import go_on
 from homeport.domain.ports.deliveries import Retry
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ carries its record's version.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from homeport.domain.events import RecordChanged
@@ -16,12 +16,9 @@ from homeport.domain.index_records import IndexRecords, Pace, Progress, silent
 from homeport.domain.index_verify import Drift, IndexVerify
 from homeport.domain.model import names
 from homeport.domain.model.collection import Catalog
+from homeport.domain.pauses import Pause, go_on
 from homeport.domain.ports.record_store import RecordStore
 from homeport.domain.ports.search_index import SearchIndex
-
-
-def _go_on() -> None:
-    """Between two records of a batch that is done in one go."""
 
 
 class Indexing:
@@ -38,7 +35,7 @@ class Indexing:
         catalog: Catalog,
         segments: int = 4,
         pace: Pace | None = None,
-        pause: Callable[[], None] = _go_on,
+        pause: Pause = go_on,
     ) -> None:
         self._records: Final = IndexRecords(store, catalog, segments)
         self._index: Final = index

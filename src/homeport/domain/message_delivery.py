@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +17,7 @@ from homeport.domain.model.device import PushOutcome
 from homeport.domain.model.message import State, content_of, message_data, on_its_way
 from homeport.domain.model.record import Key, Record
 from homeport.domain.model.writes import Delete, Expect, Patch, Put, WriteRefused
+from homeport.domain.pauses import Pause
 from homeport.domain.ports.clock import Clock
 from homeport.domain.ports.identity_provider import IdentityProvider
 from homeport.domain.ports.message_queue import Delivery
@@ -46,7 +47,7 @@ class MessageDelivery:
         identities: IdentityProvider,
         devices: Devices,
         clock: Clock,
-        pause: Callable[[], None],
+        pause: Pause,
     ) -> None:
         self._store = store
         self._push = push

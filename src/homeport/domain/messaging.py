@@ -6,7 +6,7 @@ each recipient's inbox and devices; should the job be lost, the change feed make
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from homeport.domain import limits
@@ -28,6 +28,7 @@ from homeport.domain.model.merge_patch import merge
 from homeport.domain.model.message import CONTENT, State, message_data, on_its_way
 from homeport.domain.model.record import Key, Record
 from homeport.domain.model.writes import Expect, Patch, Put, WriteRefused, check_size
+from homeport.domain.pauses import Pause, go_on
 from homeport.domain.ports.clock import Clock
 from homeport.domain.ports.id_factory import IdFactory
 from homeport.domain.ports.identity_provider import IdentityProvider
@@ -41,10 +42,6 @@ WATCH_DELAY: Final = 60.0
 _ATTEMPTS = 5
 """How often a change is tried that others keep getting in the way of."""
 _LONGEST_ID = "x" * 128
-
-
-def _go_on() -> None:
-    """Between two recipients of a message that is handed over in one go."""
 
 
 class Messages:
@@ -65,7 +62,7 @@ class Messages:
         devices: Devices,
         ids: IdFactory,
         clock: Clock,
-        pause: Callable[[], None] = _go_on,
+        pause: Pause = go_on,
     ) -> None:
         self._store = store
         self._queue = queue

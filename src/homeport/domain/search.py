@@ -34,6 +34,7 @@ from homeport.domain.model.query import (
     SearchQuery,
 )
 from homeport.domain.model.record import Key, Record
+from homeport.domain.pauses import Pause, go_on
 from homeport.domain.ports.record_store import RecordStore
 from homeport.domain.ports.search_index import SearchIndex
 from homeport.domain.query_parser import cut_words, parse_query
@@ -105,10 +106,6 @@ class Suggestion:
     count: int
 
 
-def _go_on() -> None:
-    """Between two steps of a search that is done in one go."""
-
-
 class Search:
     """A search takes four steps: what may be read, what matches, the records, the answer.
 
@@ -122,7 +119,7 @@ class Search:
         store: RecordStore,
         index: SearchIndex,
         catalog: Catalog,
-        pause: Callable[[], None] = _go_on,
+        pause: Pause = go_on,
     ) -> None:
         self._store = store
         self._index = index

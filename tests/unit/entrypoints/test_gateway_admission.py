@@ -106,6 +106,16 @@ class TestAFlood:
         house.now += OVER_SECONDS
         assert self.room(house) == 100
 
+    def test_a_refusal_now_and_then_is_no_long_turn(self) -> None:
+        house = House(most=100)
+        for _ in range(20):
+            self.refuse(house, 1, LONG_TURN / 2)
+            house.inside = 0
+            for _ in range(10):
+                house.now += LONG_TURN / 2
+                assert house.receive(Request()).status == 0
+        assert self.room(house) == 100
+
     def test_a_small_bound_is_kept(self) -> None:
         house = House(most=3)
         self.refuse(house, 100, LONG_TURN * 1.1)

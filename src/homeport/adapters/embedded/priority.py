@@ -10,7 +10,7 @@ from typing import Final
 
 NAMES: Final = ("merge_thread_", "segment_updater", "thrd-tantivy-in")
 """What those threads of a writer are called that cut texts into words and merge segments. They
-never hold the interpreter, so nobody waits for them who gives way to nobody."""
+never hold the interpreter, so that no request waits for them."""
 NICENESS: Final = 10
 """Above the process's: a tenth of the processor where somebody else wants all of it."""
 _THREADS: Final = Path("/proc/self/task")

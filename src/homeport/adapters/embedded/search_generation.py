@@ -25,6 +25,7 @@ from homeport.domain.model.document import (
 )
 from homeport.domain.model.query import SearchPage, SearchQuery
 from homeport.domain.model.record import Key
+from homeport.domain.pauses import Pause, go_on
 
 
 class Generation:
@@ -46,7 +47,7 @@ class Generation:
         filling: bool = False,
     ) -> None:
         self.number: Final = number
-        self._heap = _FILLING_HEAP_BYTES if filling else _HEAP_BYTES
+        self._filling = filling
         self._schema = schema
         self._writing = threading.Lock()
         self._writer: tantivy.IndexWriter | None = None
@@ -68,7 +69,7 @@ class Generation:
         changes: Sequence[IndexChange],
         *,
         commit: bool = True,
-        pause: Callable[[], None] | None = None,
+        pause: Pause = go_on,
     ) -> list[Rejection]:
         """Without `commit` the changes are kept in memory, for a while or until `commit`. `pause`
         is called after each."""
@@ -94,8 +95,7 @@ class Generation:
                 else:
                     # No more of it than its key and version is looked at.
                     self._pending[name] = _bare(change)
-                if pause is not None:
-                    pause()
+                pause()
             if commit or len(self._pending) >= _PENDING:
                 self._commit()
         return rejections
@@ -108,7 +108,7 @@ class Generation:
     def filled(self) -> None:
         """Commit, and from now on write with little memory."""
         self.commit()
-        self._heap = _HEAP_BYTES
+        self._filling = False
         self.close()
 
     def refresh(self) -> None:
@@ -166,7 +166,7 @@ class Generation:
     def _give_way(self) -> None:
         """Opening and each commit start threads; requests want the processor sooner. Who fills an
         index from all records waits for just that."""
-        if self._heap == _HEAP_BYTES:
+        if not self._filling:
             give_way()
 
     def _read(self) -> PageReader:
@@ -185,7 +185,8 @@ class Generation:
 
     def _open_writer(self) -> tantivy.IndexWriter:
         if self._writer is None:
-            self._writer = self._index.writer(heap_size=self._heap, num_threads=1)
+            heap = _FILLING_HEAP_BYTES if self._filling else _HEAP_BYTES
+            self._writer = self._index.writer(heap_size=heap, num_threads=1)
             self._give_way()
         return self._writer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +18,7 @@ from homeport.domain.model.collection import Catalog
 from homeport.domain.model.document import IndexChange, IndexEntry, IndexStatus, Rejection
 from homeport.domain.model.query import SearchPage, SearchQuery
 from homeport.domain.model.record import Key
+from homeport.domain.pauses import Pause, go_on
 from homeport.domain.ports.clock import Clock
 from homeport.domain.ports.search_index import Capability
 
@@ -38,7 +39,7 @@ class EmbeddedSearchIndex:
         catalog: Catalog,
         language: str = "en",
         clock: Clock | None = None,
-        pause: Callable[[], None] | None = None,
+        pause: Pause = go_on,
     ) -> None:
         self._pause: Final = pause
         self._now: Final = _system_now if clock is None else clock.now

@@ -58,8 +58,8 @@ class Admission:
         self._counts = counts
         self._now = now
         self._room = most
-        self._refused = -OVER_SECONDS
-        """When one was last refused."""
+        self._turn = self._refused = -OVER_SECONDS
+        """When the loop's turn began, and the last one in which somebody was refused."""
         error = Overloaded("Too many requests are waiting. Try again in a moment.")
         answer = problem(error, _ID, _PATH)
         self._status: int = answer["statusCode"]
@@ -71,23 +71,25 @@ class Admission:
 
     def receive(self, incoming: Incoming) -> None:
         """Have the request served, or refuse it."""
-        inside = self._inside()
-        if inside >= self._room:
-            self._measure()
-        if inside < self._room:
+        now = self._now()
+        if now != self._turn:
+            self._begin_turn(now)
+        if self._inside() < self._room:
             self._enter(incoming)
         else:
+            self._refused = now
             self._refuse(incoming)
 
-    def _measure(self) -> None:
-        """Set how many are let in, once a turn."""
-        now = self._now()
-        turn, self._refused = now - self._refused, now
-        if turn >= OVER_SECONDS:
+    def _begin_turn(self, now: float) -> None:
+        """Set how many are let in, by how long the last turn was."""
+        last, self._turn = self._turn, now
+        if now - self._refused >= OVER_SECONDS:
             self._room = self._most
-        elif turn > LONG_TURN:
+        elif last != self._refused:
+            return
+        elif now - last > LONG_TURN:
             self._room = max(min(LEAST, self._most), int(self._room * FEWER))
-        elif turn:
+        else:
             self._room = min(self._most, self._room + MORE)
 
     def _refuse(self, incoming: Incoming) -> None:
