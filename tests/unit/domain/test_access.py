@@ -47,45 +47,37 @@ def outcome(
     return "author" if grant.by_author_only else "yes"
 
 
-def test_reading_by_level() -> None:
-    def outcomes(level: str) -> tuple[object, ...]:
-        """In one's own space, in public, in public as a guest, and in a shared space."""
-        return (
-            outcome(access.reading, ANN, "ann", f"read_{level}"),
-            outcome(access.reading, ANN, "public", f"read_{level}"),
-            outcome(access.reading, GUEST, "public", f"read_{level}"),
-            outcome(access.reading, ANN, "team", f"read_{level}"),
-        )
-
-    levels: list[tuple[str, object, object, object, object]] = [
-        ("owner", "yes", "NotFound", "NotFound", OWNERS),
-        ("members", "yes", "NotFound", "NotFound", READERS),
-        ("signed_in", "yes", "yes", "NotFound", "yes"),
-        ("anyone", "yes", "yes", "yes", "yes"),
-        ("admin", "NotFound", "NotFound", "NotFound", "NotFound"),
+def outcomes(
+    decide: Callable[[Principal, str, str, Catalog], access.Grant], collection: str
+) -> list[object]:
+    """In one's own space, in public, in public as a guest, and in a shared space."""
+    return [
+        outcome(decide, principal, space, collection)
+        for principal, space in ((ANN, "ann"), (ANN, "public"), (GUEST, "public"), (ANN, "team"))
     ]
-    check(outcomes, [(level, tuple(expected)) for level, *expected in levels])
+
+
+def test_reading_by_level() -> None:
+    levels: list[tuple[str, list[object]]] = [
+        ("owner", ["yes", "NotFound", "NotFound", OWNERS]),
+        ("members", ["yes", "NotFound", "NotFound", READERS]),
+        ("signed_in", ["yes", "yes", "NotFound", "yes"]),
+        ("anyone", ["yes", "yes", "yes", "yes"]),
+        ("admin", ["NotFound", "NotFound", "NotFound", "NotFound"]),
+    ]
+    check(lambda level: outcomes(access.reading, f"read_{level}"), levels)
 
 
 def test_writing_by_level() -> None:
-    def outcomes(level: str) -> tuple[object, ...]:
-        """In one's own space, in public, in public as a guest, and in a shared space."""
-        return (
-            outcome(access.changing, ANN, "ann", f"write_{level}"),
-            outcome(access.changing, ANN, "public", f"write_{level}"),
-            outcome(access.changing, GUEST, "public", f"write_{level}"),
-            outcome(access.changing, ANN, "team", f"write_{level}"),
-        )
-
-    levels: list[tuple[str, object, object, object, object]] = [
-        ("owner", "yes", "Forbidden", "Forbidden", OWNERS),
-        ("members", "yes", "Forbidden", "Forbidden", WRITERS),
-        ("author", "author", "author", "Forbidden", WRITERS),
-        ("signed_in", "yes", "yes", "Forbidden", "yes"),
-        ("anyone", "yes", "yes", "yes", "yes"),
-        ("admin", "Forbidden", "Forbidden", "Forbidden", "Forbidden"),
+    levels: list[tuple[str, list[object]]] = [
+        ("owner", ["yes", "Forbidden", "Forbidden", OWNERS]),
+        ("members", ["yes", "Forbidden", "Forbidden", WRITERS]),
+        ("author", ["author", "author", "Forbidden", WRITERS]),
+        ("signed_in", ["yes", "yes", "Forbidden", "yes"]),
+        ("anyone", ["yes", "yes", "yes", "yes"]),
+        ("admin", ["Forbidden", "Forbidden", "Forbidden", "Forbidden"]),
     ]
-    check(outcomes, [(level, tuple(expected)) for level, *expected in levels])
+    check(lambda level: outcomes(access.changing, f"write_{level}"), levels)
 
 
 def test_author_access_in_a_shared_space_asks_for_both_the_role_and_the_author() -> None:
