@@ -8,9 +8,10 @@ from typing import Final
 
 import uvloop
 
+from homeport.entrypoints.local.connections import Connections
 from homeport.entrypoints.local.exchange import COMMON
 from homeport.entrypoints.local.incoming import Headers, Incoming
-from homeport.entrypoints.local.listener import Listener, Patience, bind
+from homeport.entrypoints.local.listener import Listener, bind
 
 _HEADERS: Final[Headers] = [("content-type", "application/json")]
 
@@ -25,8 +26,9 @@ def refusal(status: int) -> tuple[Headers, str]:
 
 async def serve(port: int) -> None:
     loop = asyncio.get_running_loop()
-    listening = bind("127.0.0.1", port)
-    Listener(listening, loop, answer, refusal, 10_000, Patience(30.0, 30.0), COMMON).start()
+    connections = Connections(loop, answer, refusal, 30.0, COMMON)
+    connections.start()
+    Listener(bind("127.0.0.1", port), loop, connections.take, lambda: False, 30.0).start()
     await asyncio.Event().wait()
 
 

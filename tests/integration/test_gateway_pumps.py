@@ -10,9 +10,10 @@ from itertools import count
 
 import pytest
 
-from homeport.entrypoints.local import pumps as pumps_module
+from homeport.entrypoints.local import pacing
+from homeport.entrypoints.local.pacing import BUSY, BUSY_DUTY, SHORTEST_SPAN, SLICE
 from homeport.entrypoints.local.pauses import pause
-from homeport.entrypoints.local.pumps import BUSY, BUSY_DUTY, SHORTEST_SPAN, SLICE, Pump, Pumps
+from homeport.entrypoints.local.pumps import Pump, Pumps
 
 PATIENCE = 10.0
 
@@ -179,7 +180,7 @@ def test_a_batch_is_taken_in_slices(
     monkeypatch: pytest.MonkeyPatch, flood: Callable[[], int]
 ) -> None:
     rests = Rests()
-    monkeypatch.setattr(pumps_module, "rest_after", rests)
+    monkeypatch.setattr(pacing, "rest_after", rests)
     batch = Batch(10 * SLICE + 2 * SHORTEST_SPAN)
     pumps = Pumps([Pump("test", batch.deliver, batch.next_due, flood)])
     pumps.start()
@@ -193,7 +194,7 @@ def test_a_batch_is_taken_in_slices(
 
 def test_where_few_requests_come_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     rests = Rests()
-    monkeypatch.setattr(pumps_module, "rest_after", rests)
+    monkeypatch.setattr(pacing, "rest_after", rests)
     batch = Batch(10 * SLICE + 2 * SHORTEST_SPAN)
     pumps = Pumps([Pump("test", batch.deliver, batch.next_due, lambda: 0)])
     pumps.start()
@@ -204,7 +205,7 @@ def test_where_few_requests_come_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_waiting_is_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
     rests = Rests()
-    monkeypatch.setattr(pumps_module, "rest_after", rests)
+    monkeypatch.setattr(pacing, "rest_after", rests)
     waited = threading.Event()
 
     def deliver() -> int:
@@ -222,7 +223,7 @@ def test_waiting_is_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_stop_ends_the_rests_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pumps_module, "rest_after", Rests(10 * PATIENCE))
+    monkeypatch.setattr(pacing, "rest_after", Rests(10 * PATIENCE))
     batch = Batch(5 * SLICE)
     pumps = Pumps([Pump("test", batch.deliver, batch.next_due, lambda: 0)])
     pumps.start()

@@ -154,6 +154,7 @@ OPERATIONS: Final = (
         "search.search",
         answers.found,
         body=inputs.SEARCH_BODY,
+        reads=True,
         transform=arguments.search,
         pointers=arguments.SEARCH_POINTERS,
         summary="Search, with a JSON body",
@@ -372,6 +373,11 @@ def routes() -> dict[str, str]:
     """Every route key and the function that serves it, the catch-all included."""
     table = {one.route_key: one.function for one in OPERATIONS}
     return {**table, CATCH_ALL: CATCH_ALL_FUNCTION}
+
+
+def safe_routes() -> frozenset[str]:
+    """The route keys of all that changes nothing, the catch-all included."""
+    return frozenset((CATCH_ALL, *(one.route_key for one in OPERATIONS if one.safe)))
 
 
 def methods_at(path: str) -> tuple[str, ...]:

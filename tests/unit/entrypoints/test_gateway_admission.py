@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from homeport.entrypoints.local.admission import LEAST, LONG_TURN, MORE, OVER_SECONDS, Admission
+from homeport.entrypoints.local.calls import Call
 from homeport.entrypoints.local.cors import Cors
 from homeport.entrypoints.local.incoming import Incoming
 from homeport.entrypoints.local.metrics import RequestCounts
@@ -34,7 +35,7 @@ class House:
     """An admission, who was let in, and how many it believes are inside."""
 
     def __init__(self, origins: tuple[str, ...] = ("*",), most: int = 3) -> None:
-        self.entered: list[Incoming] = []
+        self.entered: list[Incoming | Call] = []
         self.inside = 0
         self.now = 0.0
         self.counts = RequestCounts()
@@ -158,3 +159,16 @@ def test_the_log_tells_of_a_flood_and_not_of_each_request(
     assert [one.getMessage() for one in caplog.records] == [
         "too many requests at once: 1 refused so far"
     ]
+
+
+def test_another_process_is_let_in_and_refused_as_a_client_is() -> None:
+    house, results = House(), list[dict[str, Any]]()
+    event = {"requestContext": {"requestId": "r1"}, "rawPath": "/v1/here"}
+    for house.inside in (2, 3):
+        house.admission.receive_call(Call("records", event, results.append))
+    assert len(house.entered) == 1
+    (refused,) = results
+    assert refused["statusCode"] == 503
+    assert int(refused["headers"]["retry-after"]) >= 1
+    assert "r1" in refused["body"]
+    assert house.counts.refused == 0, "the process that has the connection counts it"

@@ -95,14 +95,7 @@ class Database:
     def read_all(self, work: Work[T]) -> T:
         """Run the SELECTs of `work` in one snapshot. It leaves no cursor open."""
         try:
-            connection = self._reader()
-            if connection.in_transaction:
-                return work(connection)
-            connection.execute("BEGIN")
-            try:
-                return work(connection)
-            finally:
-                connection.execute("COMMIT")
+            return engine.reading(self._reader(), work)
         except engine.TROUBLE as exc:
             raise engine.translated(exc) from exc
 

@@ -78,6 +78,18 @@ def transaction(connection: apsw.Connection, work: Callable[[apsw.Connection], T
     return result
 
 
+def reading(connection: apsw.Connection, work: Callable[[apsw.Connection], T]) -> T:
+    """Run the SELECTs of `work` in one snapshot: that of the transaction that is open, or one of
+    their own."""
+    if connection.in_transaction:
+        return work(connection)
+    connection.execute("BEGIN")
+    try:
+        return work(connection)
+    finally:
+        connection.execute("COMMIT")
+
+
 def commit(connection: apsw.Connection) -> None:
     """COMMIT, or leave no transaction behind.
 

@@ -30,6 +30,7 @@ class EmbeddedIndexBeside:
         self._folder: Final = IndexFolder(folder)
         self._place: Final = folder
         self._generation: Generation | None = None
+        self._seen: tuple[int, ...] | None = None
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -73,9 +74,14 @@ class EmbeddedIndexBeside:
         return self._look_once(work)
 
     def _look_once(self, work: Callable[[Generation], _T]) -> _T:
-        generation = self._newest()
-        generation.refresh()
-        return work(generation)
+        known = self._generation
+        seen = None if known is None else self._folder.state(known.number)
+        if known is None or seen is None or seen != self._seen:
+            known = self._newest()
+            seen = self._folder.state(known.number)
+            known.refresh()
+            self._seen = seen
+        return work(known)
 
     def _newest(self) -> Generation:
         current = self._folder.current()

@@ -120,6 +120,16 @@ class IndexFolder:
             return f"{_META} is damaged"
         return None
 
+    def state(self, generation: int) -> tuple[int, ...] | None:
+        """Other numbers after each commit of a generation, and once another is in use; None where
+        that cannot be told. Both files are replaced, never changed."""
+        try:
+            current = (self._folder / _POINTER).stat()
+            meta = (self.path(generation) / _META).stat()
+        except OSError:
+            return None
+        return current.st_ino, current.st_mtime_ns, meta.st_ino, meta.st_mtime_ns, meta.st_size
+
     def size(self, generation: int) -> int:
         """The bytes of a generation's files, those included that are about to go."""
         total = 0

@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from homeport.domain.errors import Overloaded
 from homeport.entrypoints.lambdas.problems import problem
+from homeport.entrypoints.local.calls import Call
 from homeport.entrypoints.local.cors import Cors
 from homeport.entrypoints.local.incoming import Incoming
 from homeport.entrypoints.local.metrics import RequestCounts
@@ -44,7 +45,7 @@ class Admission:
 
     def __init__(
         self,
-        enter: Callable[[Incoming], None],
+        enter: Callable[[Incoming | Call], None],
         inside: Callable[[], int],
         most: int,
         cors: Cors,
@@ -60,25 +61,38 @@ class Admission:
         self._room = most
         self._turn = self._refused = -OVER_SECONDS
         """When the loop's turn began, and the last one in which somebody was refused."""
-        error = Overloaded("Too many requests are waiting. Try again in a moment.")
-        answer = problem(error, _ID, _PATH)
+        answer = problem(_full(), _ID, _PATH)
         self._status: int = answer["statusCode"]
         self._headers = [*answer["headers"].items()]
         self._before_path, _, rest = answer["body"].partition(_PATH)
         self._before_id, _, self._end = rest.partition(_ID)
         self._id_prefix = uuid4().hex[:16]
         self._told = -TOLD_SECONDS
+        self._turned_away = 0
 
     def receive(self, incoming: Incoming) -> None:
         """Have the request served, or refuse it."""
+        if self._has_room():
+            self._enter(incoming)
+        else:
+            self._refuse(incoming)
+
+    def receive_call(self, call: Call) -> None:
+        """Have another process's call answered, or refuse it."""
+        if self._has_room():
+            self._enter(call)
+        else:
+            self._tell()
+            call.answer(problem(_full(), call.request_id, call.path))
+
+    def _has_room(self) -> bool:
         now = self._now()
         if now != self._turn:
             self._begin_turn(now)
         if self._inside() < self._room:
-            self._enter(incoming)
-        else:
-            self._refused = now
-            self._refuse(incoming)
+            return True
+        self._refused = now
+        return False
 
     def _begin_turn(self, now: float) -> None:
         """Set how many are let in, by how long the last turn was."""
@@ -103,7 +117,15 @@ class Admission:
         path = quote(incoming.path)  # which leaves nothing that JSON would escape
         body = f"{self._before_path}{path}{self._before_id}{request_id}{self._end}"
         incoming.answer(self._status, headers, body)
+        self._tell()
+
+    def _tell(self) -> None:
+        self._turned_away += 1
         now = time.monotonic()
         if now - self._told >= TOLD_SECONDS:
             self._told = now
-            log.warning("too many requests at once: %d refused so far", counts.refused)
+            log.warning("too many requests at once: %d refused so far", self._turned_away)
+
+
+def _full() -> Overloaded:
+    return Overloaded("Too many requests are waiting. Try again in a moment.")

@@ -19,6 +19,7 @@ from homeport.entrypoints.local import compression, greenlets
 from homeport.entrypoints.local.access_log import AccessLog
 from homeport.entrypoints.local.authorizer import Authorizer
 from homeport.entrypoints.local.bodies import BodyReader, UnreadBody
+from homeport.entrypoints.local.calls import Call
 from homeport.entrypoints.local.cors import Cors
 from homeport.entrypoints.local.events import (
     SecondStamp,
@@ -152,6 +153,29 @@ class Exchanges:
                 exchange.identity,
             )
 
+    def handle(self, call: Call) -> None:
+        """Do what another process asks, whose connection it came by: it knows who is calling, and
+        counts and logs the request. Whatever goes wrong becomes a result too; never raises."""
+        self.served += 1
+        event = call.event
+        try:
+            route_key = event["routeKey"]
+            if self._limiter.limits(route_key):
+                address = event["requestContext"]["http"]["sourceIp"]
+                self._limiter.take(route_key, network_of(address))
+            self._enter()
+            try:
+                context = LambdaContext(call.function, call.request_id)
+                result = self._handlers[call.function](event, context)
+            finally:
+                self.active -= 1
+        except (Exception, CancelledError) as exc:
+            error, _ = _as_problem(exc)
+            if isinstance(error, Internal):
+                log.exception("request %s failed: %s", call.request_id, event.get("routeKey"))
+            result = problem(error, call.request_id, call.path)
+        call.answer(result)
+
     def refusal(self, status: int) -> tuple[Headers, str]:
         """The answer to what is no request: 431 for a head that is too large, else 400."""
         self.served = number = self.served + 1
@@ -163,6 +187,12 @@ class Exchanges:
         if self._log is not None:
             self._log.request(now, request_id, "", "", "", status, 0.0, len(body), None)
         return headers, str(body)
+
+    def _enter(self) -> None:
+        """Admission has looked already, but counts nobody whose body is still on its way."""
+        if self.active >= self._concurrent:
+            raise Overloaded("Too many requests are waiting. Try again in a moment.")
+        self.active += 1
 
     def _result(self, exchange: _Exchange) -> Any:
         """What the handler returns, or the gateway in its place."""
@@ -193,10 +223,7 @@ class Exchanges:
             if "transfer-encoding" in headers:
                 length = None
             body = self._bodies.read(incoming, length, network_of(address))
-        # Admission has looked already, but counts nobody whose body is still on its way.
-        if self.active >= self._concurrent:
-            raise Overloaded("Too many requests are waiting. Try again in a moment.")
-        self.active += 1
+        self._enter()
         try:
             context = self._authorizer.context(headers.get("authorization"), exchange.now)
             exchange.identity = identity = context.get("id")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -48,21 +48,41 @@ class RequestCounts:
             self.latencies[route][bisect_left(BOUNDS, seconds)] += 1
             self.seconds[route] = self.seconds.get(route, 0.0) + seconds
 
+    def plus(self, others: Iterable[RequestCounts]) -> RequestCounts:
+        """These and those of others, as they are now."""
+        total = RequestCounts()
+        for one in (self, *others):
+            for key, count in one.counts.items():
+                total.counts[key] = total.counts.get(key, 0) + count
+            for route, buckets in one.latencies.items():
+                known = total.latencies.get(route, [0] * len(buckets))
+                total.latencies[route] = [a + b for a, b in zip(known, buckets, strict=True)]
+                total.seconds[route] = total.seconds.get(route, 0.0) + one.seconds[route]
+            total.refused += one.refused
+        return total
+
 
 class Metrics:
-    """Everything that `/metrics` shows of one gateway."""
+    """Everything that `/metrics` shows of one gateway. `elsewhere` gives what its other processes
+    have counted."""
 
-    def __init__(self, backend: Backend, pumps: Pumps) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        pumps: Pumps,
+        elsewhere: Callable[[], Iterable[RequestCounts]] = tuple,
+    ) -> None:
         self.requests: Final = RequestCounts()
         self._backend = backend
         self._pumps = pumps
+        self._elsewhere = elsewhere
         self._began = time.time()
 
     def text(self) -> str:
         return "\n".join([*self._requests(), *self._stores(), *self._process(), ""])
 
     def _requests(self) -> Iterator[str]:
-        requests = self.requests
+        requests = self.requests.plus(self._elsewhere())
         yield from _family(
             "homeport_requests_total",
             "counter",

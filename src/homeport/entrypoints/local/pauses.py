@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from homeport.entrypoints.local import greenlets, pumps
+from homeport.entrypoints.local import greenlets, pacing
 
 
 def pause() -> None:
-    """In a request, let those that came with it come as far; in a pump, let requests go first."""
+    """In a request, let those that came with it come as far; in longer work, let requests go
+    first."""
     greenlets.pause()
-    pumps.pause()
+    pacing.pause()

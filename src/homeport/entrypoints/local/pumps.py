@@ -1,8 +1,7 @@
 """Stand in for AWS's event source mappings: hand changes and queued work to their consumers.
 
-Each pump is a plain thread. It is woken when something was committed or falls due. The more
-requests come in, the longer it rests between the slices of its work: what it computes, requests
-cannot, and while it computes each of them waits for the interpreter at every statement of SQL.
+Each pump is a plain thread. It is woken when something was committed or falls due, and works at the
+pace that requests leave it.
 """
 
 from __future__ import annotations
@@ -14,28 +13,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from homeport.entrypoints.local.pacing import Pacing
+
 log: Final = logging.getLogger("homeport.pumps")
 
-CALM: Final = 500
-"""Up to so many requests a second, a pump never rests."""
-BUSY: Final = 3000
-"""Beyond so many it falls behind for a while, whatever the loop leaves it."""
-SHARED: Final = 0.8
-"""What the loop and a pump compute together, as a share of the time, where the loop leaves the pump
-more than BUSY_DUTY: they have one interpreter. A slow machine is busy sooner."""
-DUTY: Final = 0.4
-"""The share of its time that a pump works between CALM and BUSY, at most."""
-BUSY_DUTY: Final = 0.04
-"""... and beyond BUSY: requests come first then, and the index catches up after the flood."""
-SHORTEST_SPAN: Final = 0.05
-"""Rates are taken over no less than these seconds: two requests at once are no rush."""
-SLICE: Final = 0.0015
-"""Seconds of the processor between two rests within a batch. Waiting is no work: not for a commit,
-nor for the interpreter, which may make it three times as long."""
 SHORTEST_REST: Final = 0.02
 IDLE_REST: Final = 0.1
 """... after it was woken for nothing: commits wake every pump, and under load few are its own."""
-LONGEST_REST: Final = 5.0
 FIRST_BACKOFF: Final = 0.1
 LONGEST_BACKOFF: Final = 30.0
 SHORTEST_WAIT: Final = 0.01
@@ -78,19 +62,13 @@ class Pump:
         self.by_commits: Final = by_commits
         self._deliver = deliver
         self._next_due = next_due
-        self._served = served
         self._poll = poll
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._working = False
         self._delivered = 0
         self._failures = 0
-        self._began = 0.0
-        self._measured = time.monotonic()
-        self._duty = 1.0
-        self._served_then = 0
-        self._computed = computed
-        self._computed_then = 0.0
+        self._pacing = Pacing(served, computed, self._stopping.wait)
         self._thread = threading.Thread(target=self._run, name=f"homeport-{name}", daemon=True)
 
     def start(self) -> None:
@@ -100,13 +78,6 @@ class Pump:
         """Something may be due. Cheap, and callable from any thread."""
         if not self._woken.is_set():
             self._woken.set()
-
-    def pause(self) -> None:
-        """Between two steps of a batch: rest, if it is time to."""
-        worked = time.thread_time() - self._began
-        if worked >= SLICE:
-            self._rest(worked, 0.0)
-            self._began = time.thread_time()
 
     def ask_to_stop(self) -> None:
         self._stopping.set()
@@ -124,10 +95,9 @@ class Pump:
         return Lag(self.name, idle, self._delivered, self._failures)
 
     def _run(self) -> None:
-        _running.pump = self
         failures = 0
         while not self._stopping.is_set():
-            self._began = time.thread_time()
+            self._pacing.begin()
             self._working = True
             self._woken.clear()
             try:
@@ -146,56 +116,14 @@ class Pump:
                 self._stopping.wait(backoff)
                 continue
             self._working = False
-            self._rest(time.thread_time() - self._began, SHORTEST_REST if count else IDLE_REST)
+            self._pacing.rest(SHORTEST_REST if count else IDLE_REST)
             if count == 0:
                 self._woken.wait(sleep)
-
-    def _rest(self, worked: float, shortest: float) -> None:
-        """Leave the processor to requests, in proportion to the seconds of it just `worked`, but
-        for no less than `shortest`."""
-        span = time.monotonic() - self._measured
-        if span >= SHORTEST_SPAN:
-            served, computed = self._served(), self._computed()
-            self._duty = duty_at(
-                (served - self._served_then) / span, (computed - self._computed_then) / span
-            )
-            self._measured += span
-            self._served_then, self._computed_then = served, computed
-        rest = rest_after(worked, self._duty, shortest)
-        if rest:
-            self._stopping.wait(rest)
 
     def _sleep(self) -> float | None:
         """Seconds until something may be due; None for as long as nobody wakes the pump."""
         waits = [wait for wait in (self._next_due(), self._poll) if wait is not None]
         return max(SHORTEST_WAIT, min(waits)) if waits else None
-
-
-def duty_at(rate: float, share: float) -> float:
-    """The share of its time that a pump works, where `rate` requests a second come in and the
-    loop computes for a `share` of the time."""
-    if rate <= CALM:
-        return 1.0
-    return BUSY_DUTY if rate > BUSY else min(DUTY, max(BUSY_DUTY, SHARED - share))
-
-
-def rest_after(worked: float, duty: float, shortest: float) -> float:
-    """Seconds to rest after so many of work, to work for the `duty` of the time."""
-    if duty >= 1.0:
-        return 0.0
-    return min(LONGEST_REST, max(shortest, worked * (1.0 / duty - 1.0)))
-
-
-def pause() -> None:
-    """Within a pump's batch, between two steps: let requests go first where there are many.
-    Elsewhere, nothing."""
-    pump: Pump | None = getattr(_running, "pump", None)
-    if pump is not None:
-        pump.pause()
-
-
-_running: Final = threading.local()
-"""The pump whose thread this is."""
 
 
 class Pumps:

@@ -1,4 +1,4 @@
-"""The local gateway as a whole: one process, one event loop, and the pumps' threads."""
+"""The local gateway as a whole: the process that writes, its event loop, and the pumps' threads."""
 
 from __future__ import annotations
 
@@ -8,37 +8,23 @@ import logging
 import os
 import signal
 import socket
-import sys
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, TextIO
 
 from homeport.domain.model import names
-from homeport.entrypoints.lambdas.authorizer import authorize
 from homeport.entrypoints.local import greenlets, local_routes
-from homeport.entrypoints.local.access_log import (
-    AccessLog,
-    LogWriter,
-    StructuredHandler,
-    is_human,
-)
-from homeport.entrypoints.local.admission import Admission
-from homeport.entrypoints.local.authorizer import Authorizer
-from homeport.entrypoints.local.bodies import BodyReader
-from homeport.entrypoints.local.cors import Cors
-from homeport.entrypoints.local.exchange import COMMON, Exchanges, Handler
-from homeport.entrypoints.local.incoming import Incoming
-from homeport.entrypoints.local.limits import RateLimiter
-from homeport.entrypoints.local.listener import Listener, Patience, bind
-from homeport.entrypoints.local.memory import QuietTrim, give_back
-from homeport.entrypoints.local.metrics import Metrics
-from homeport.entrypoints.local.proxies import Proxies
+from homeport.entrypoints.local.access_log import AccessLog
+from homeport.entrypoints.local.exchange import Exchanges, Handler
+from homeport.entrypoints.local.listener import Listener, bind
+from homeport.entrypoints.local.metrics import Metrics, RequestCounts
+from homeport.entrypoints.local.pacing import clock_of_this_thread
 from homeport.entrypoints.local.pumps import Pump, Pumps
-from homeport.entrypoints.local.routes import Router
-from homeport.entrypoints.local.settings import GatewaySettings, LogFormat
+from homeport.entrypoints.local.readers import Child, Readers
+from homeport.entrypoints.local.serving import Serving, loop_of_its_own
+from homeport.entrypoints.local.settings import GatewaySettings
 
 if TYPE_CHECKING:
     from homeport.container import Backend
@@ -57,15 +43,13 @@ APP_SECONDS: Final = 2.0
 """How long a stop waits for a subscriber's call."""
 POLL: Final = 0.05
 """Seconds between looks at stores that cannot say when something was committed."""
-SWITCH_INTERVAL: Final = 0.0005
-"""How long a pump may hold up requests; Python's own 5 ms is ten requests' time."""
 
 
 class Gateway:
     """Serves `handlers` (function name -> handler) at `routes` (route key -> function name).
 
     `on_listening` gets the address, `http://host:port`, once requests are taken. Request lines
-    and errors are logged to `stream`.
+    and errors are logged to `stream`. `readers` serve some of the connections.
     """
 
     def __init__(
@@ -77,19 +61,22 @@ class Gateway:
         *,
         on_listening: Callable[[str], None] | None = None,
         stream: TextIO | None = None,
+        readers: Sequence[Child] = (),
     ) -> None:
         self._backend = backend
         self._settings = settings
         self._on_listening = on_listening
-        self._stream = sys.stderr if stream is None else stream
+        self._stream = stream
+        self._children = readers
+        self._readers: Readers | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._stop_asked = False
         self._exchanges: Exchanges | None = None
-        self._loop_clock: int | None = None
+        self._loop_clock: Callable[[], float] = lambda: 0.0
         self._connections = settings.connections
         self.pumps: Final = Pumps(self._make_pumps())
-        self._metrics = Metrics(backend, self.pumps)
+        self._metrics = Metrics(backend, self.pumps, self._elsewhere)
         self._routes = {**routes, **local_routes.ROUTES}
         shown = self._metrics.text if settings.metrics else None
         self._handlers = {
@@ -107,24 +94,9 @@ class Gateway:
         settings = self._settings
         if listening is None:
             listening = bind(settings.host, settings.port)
-        import uvloop  # not sooner: only a served backend needs it
-
-        self._connections = _allow_open_files(settings.connections)
-        before = sys.getswitchinterval()
-        sys.setswitchinterval(SWITCH_INTERVAL)
-        human = is_human(settings.log, self._stream)
-        writer = LogWriter(self._stream)
-        handler = StructuredHandler(writer.add, human=human)
-        logging.getLogger("homeport").addHandler(handler)
-        loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-        try:
-            requests = None if settings.log is LogFormat.OFF else AccessLog(writer.add, human=human)
+        self._connections = allow_open_files(settings.connections)
+        with loop_of_its_own(settings, self._stream) as (loop, requests):
             loop.run_until_complete(self._serve(listening, requests))
-        finally:
-            loop.close()
-            logging.getLogger("homeport").removeHandler(handler)
-            writer.close()
-            sys.setswitchinterval(before)
 
     def stop(self) -> None:
         """Have `run` end. May be called in any thread, also before `run` listens."""
@@ -138,57 +110,50 @@ class Gateway:
         settings = self._settings
         loop = asyncio.get_running_loop()
         self._loop, self._stop = loop, asyncio.Event()
-        if hasattr(time, "pthread_getcpuclockid"):  # not on macOS and Windows
-            self._loop_clock = time.pthread_getcpuclockid(threading.get_ident())
+        self._loop_clock = clock_of_this_thread()
         owns_process = threading.current_thread() is threading.main_thread()
         if owns_process:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, self._on_signal)
-        cors = Cors(settings.origins)
-        self._exchanges = exchanges = Exchanges(
-            handlers=self._handlers,
-            router=Router(self._routes),
-            authorizer=Authorizer(partial(authorize, self._backend.identity_provider)),
-            limiter=RateLimiter(settings.rates, time.monotonic),
-            cors=cors,
-            bodies=BodyReader(loop, settings.body_bytes, settings.body_seconds),
-            log=requests,
-            concurrent=settings.concurrent_requests,
-            counts=self._metrics.requests,
-            proxies=Proxies(settings.proxies) if settings.proxies else None,
-            compress=settings.compress,
-        )
-        pool: greenlets.Pool[Incoming] = greenlets.Pool(
+
+        def make_room() -> None:
+            listener.accept_again()
+
+        serving = Serving(
             loop,
-            exchanges.serve,
-            settings.offload_threads,
-            min(greenlets.COHORT, max(1, settings.concurrent_requests // 4)),
+            self._backend,
+            self._handlers,
+            self._routes,
+            settings,
+            settings.rates,
+            self._metrics.requests,
+            requests,
+            make_room,
+        )
+        self._exchanges, connections = serving.exchanges, serving.connections
+        self._readers = readers = Readers(
+            self._children, loop, serving.admission.receive_call, make_room
+        )
+        await readers.start()
+
+        def take(client: socket.socket) -> None:
+            if not readers.take(client, connections.open):
+                connections.take(client)
+
+        listener = Listener(
+            listening,
+            loop,
+            take,
+            lambda: connections.open + readers.open >= self._connections,
+            settings.answer_seconds,
         )
         database = self._backend.database
         if database is not None:
             database.attach(loop, greenlets.wait)
             database.listeners.append(self.pumps.wake)
-        trim = QuietTrim(loop, pool.threads, give_back, time.process_time)
         address = _address(listening)
-        patience = Patience(settings.head_seconds, settings.answer_seconds)
-        admission = Admission(
-            pool.submit,
-            lambda: pool.waiting + exchanges.active,
-            settings.concurrent_requests,
-            cors,
-            self._metrics.requests,
-            loop.time,
-        )
-        listener = Listener(
-            listening,
-            loop,
-            admission.receive,
-            exchanges.refusal,
-            self._connections,
-            patience,
-            COMMON,
-        )
         try:
+            connections.start()
             listener.start()
             self.pumps.start()
             if self._on_listening is not None:
@@ -198,23 +163,28 @@ class Gateway:
             if not self._stop_asked:
                 await self._stop.wait()
         finally:
-            trim.stop()
-            await self._finish(listener, pool)
+            listener.stop()
+            await self._finish(serving, readers)
             if database is not None:
                 database.listeners.remove(self.pumps.wake)
                 database.detach()
 
-    async def _finish(self, listener: Listener, pool: greenlets.Pool[Incoming]) -> None:
+    async def _finish(self, serving: Serving, readers: Readers) -> None:
         """Requests first, then the pumps' batches; the database is last, as both write to it."""
         settings = self._settings
+        requests = asyncio.gather(serving.connections.stop(), readers.stop())
         try:
-            await asyncio.wait_for(listener.stop(), settings.stop_seconds)
+            await asyncio.wait_for(requests, settings.stop_seconds)
         except TimeoutError:
             log.warning("some requests did not finish in %g s", settings.stop_seconds)
         pumps_stop = partial(self.pumps.stop, settings.stop_seconds)
         if not await asyncio.get_running_loop().run_in_executor(None, pumps_stop):
             log.warning("some pumps did not finish in %g s", settings.stop_seconds)
-        pool.close()
+        serving.close()
+
+    def _elsewhere(self) -> list[RequestCounts]:
+        """What the readers have counted."""
+        return [] if self._readers is None else self._readers.counts()
 
     def _on_signal(self) -> None:
         if self._stop_asked:
@@ -275,13 +245,8 @@ class Gateway:
         return 0 if self._exchanges is None else self._exchanges.served
 
     def _computed(self) -> float:
-        """The processor time of the loop's thread in seconds; 0.0 where nothing tells it."""
-        if self._loop_clock is None:
-            return 0.0
-        try:
-            return time.clock_gettime(self._loop_clock)
-        except OSError:  # that thread has ended, and this pump is about to
-            return 0.0
+        """The processor time of the loop's thread, in seconds."""
+        return self._loop_clock()
 
 
 def _address(listening: socket.socket) -> str:
@@ -289,7 +254,7 @@ def _address(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _allow_open_files(connections: int) -> int:
+def allow_open_files(connections: int) -> int:
     """Let there be an open file for each connection, where the usual limit is 1,024 for all.
     Returns how many connections leave the others their files."""
     try:

@@ -1,11 +1,10 @@
-"""How long pumps leave the processor to requests."""
+"""How long longer work leaves the processor to requests."""
 
 from __future__ import annotations
 
 import pytest
 
-from homeport.entrypoints.local import pumps
-from homeport.entrypoints.local.pumps import (
+from homeport.entrypoints.local.pacing import (
     BUSY,
     BUSY_DUTY,
     CALM,
@@ -15,6 +14,7 @@ from homeport.entrypoints.local.pumps import (
     duty_at,
     rest_after,
 )
+from homeport.entrypoints.local.pumps import IDLE_REST
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ from homeport.entrypoints.local.pumps import (
     ],
     ids=["few requests", "some", "many", "a slow machine", "a slower one", "a flood"],
 )
-def test_a_pump_works_for_its_share_of_the_time(rate: float, share: float, duty: float) -> None:
+def test_it_is_worked_for_a_share_of_the_time(rate: float, share: float, duty: float) -> None:
     assert duty_at(rate, share) == pytest.approx(duty)
     rest = rest_after(0.1, duty_at(rate, share), 0.0)
     assert 0.1 / (0.1 + rest) == pytest.approx(duty)
@@ -37,5 +37,5 @@ def test_a_pump_works_for_its_share_of_the_time(rate: float, share: float, duty:
 
 def test_a_rest_has_bounds() -> None:
     assert rest_after(1000.0, BUSY_DUTY, 0.0) == LONGEST_REST
-    assert rest_after(0.0, DUTY, pumps.IDLE_REST) == pumps.IDLE_REST
-    assert rest_after(0.0, 1.0, pumps.IDLE_REST) == 0.0
+    assert rest_after(0.0, DUTY, IDLE_REST) == IDLE_REST
+    assert rest_after(0.0, 1.0, IDLE_REST) == 0.0

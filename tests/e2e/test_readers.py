@@ -1,0 +1,253 @@
+"""A server of two processes behaves as one does, whichever of them has a client's connection."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, Self
+
+import pytest
+
+from homeport.entrypoints.operation import PREFIX
+from tests.clients import Answer, Client, Lost, new_guest
+from tests.servers import Server, serving, start
+
+NOTES: Final = f"{PREFIX}/records/me/notes"
+OPEN: Final = 8
+PATIENCE: Final = 10.0
+
+pytestmark = pytest.mark.skipif(
+    len(os.sched_getaffinity(0)) < 2 if hasattr(os, "sched_getaffinity") else True,
+    reason="one processor, or no Linux: no readers",
+)
+
+
+class Sides:
+    """Several connections of one person, by the process that has them."""
+
+    def __init__(self, server: Server) -> None:
+        with Client(server.address) as client:
+            self.person: Final = new_guest(client)
+        self.server: Final = server
+        self.clients: Final = [Client(server.address, self.person.token) for _ in range(OPEN)]
+        self._by_process: Final = defaultdict[str, list[Client]](list)
+        for client in self.clients:
+            answer = client.ask("GET", f"{PREFIX}/health")
+            self._by_process[process_of(answer)].append(client)
+
+    @property
+    def by_process(self) -> list[list[Client]]:
+        return sorted(self._by_process.values(), key=len)
+
+    @property
+    def writer(self) -> Client:
+        """A connection to the process that writes: it keeps the first."""
+        return self.clients[0]
+
+    @property
+    def reader(self) -> Client:
+        return next(one[0] for one in self._by_process.values() if self.writer not in one)
+
+    @property
+    def reader_pid(self) -> int:
+        (pid,) = children_of(self.server)
+        return pid
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for client in self.clients:
+            client.close()
+
+
+def process_of(answer: Answer) -> str:
+    """Each process begins its requests' ids in its own way."""
+    return answer.headers["x-request-id"][:16]
+
+
+def children_of(server: Server) -> list[int]:
+    pid = server.process.pid
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def eventually(is_so: Callable[[], bool]) -> bool:
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        if is_so():
+            return True
+        time.sleep(0.02)
+    return is_so()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
+    with serving(tmp_path_factory.mktemp("readers") / "data") as server, Sides(server) as sides:
+        yield sides
+
+
+@pytest.fixture
+def sides(tmp_path: Path) -> Iterator[Sides]:
+    """Of a server that the test may do harm to."""
+    with serving(tmp_path / "data") as server, Sides(server) as sides:
+        yield sides
+
+
+def test_connections_are_shared_out(shared: Sides) -> None:
+    fewer, more = shared.by_process
+    assert len(fewer) >= OPEN // 2 - 1
+    assert len(fewer) + len(more) == OPEN
+
+
+def test_what_one_has_written_the_other_reads_at_once(shared: Sides) -> None:
+    path = shared.writer.ask("POST", NOTES, {"n": -1}).headers["location"]
+    for number in range(200):
+        here, there = (shared.writer, shared.reader)[:: 1 if number % 2 else -1]
+        assert here.ask("PATCH", path, {"n": number}).status == 200
+        assert there.ask("GET", path).json["data"] == {"n": number}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "data", "headers"),
+    [
+        ("GET", "/records/me/notes?limit=3", None, {}),
+        ("GET", "/records/me/notes?limit=0", None, {}),
+        ("HEAD", "/records/me/notes", None, {}),
+        ("GET", "/records/me/notes/none", None, {}),
+        ("GET", "/records/someone/notes", None, {}),
+        ("GET", "/changes/me?since=nonsense", None, {}),
+        ("GET", "/search?q=of&collection=notes", None, {}),
+        ("POST", "/search", {"q": "of", "limit": 1000}, {}),
+        ("POST", "/search", {"q": "of", "collection": "notes"}, {}),
+        ("GET", "/suggest?q=o&collection=notes", None, {}),
+        ("GET", "/devices", None, {}),
+        ("GET", "/identity", None, {}),
+        ("GET", "/identity", None, {"authorization": "Bearer of.no.value"}),
+        ("GET", "/openapi.json", None, {}),
+        ("GET", "/nowhere", None, {}),
+        ("DELETE", "/health", None, {}),
+        (
+            "OPTIONS",
+            "/health",
+            None,
+            {"origin": "https://a.b", "access-control-request-method": "GET"},
+        ),
+        ("POST", "/records/me/notes", [], {}),
+        ("POST", "/records/me/notes", {}, {"content-type": "text/plain"}),
+        ("POST", "/records/me", {"writes": []}, {}),
+        ("PUT", "/records/me/inbox/a", {}, {}),
+        ("PUT", "/records/me/notes/a", {}, {"if-match": '"0123"'}),
+        ("DELETE", "/records/me/notes/none", None, {}),
+        ("POST", "/messages", {"to": []}, {}),
+        ("POST", "/identity/sign-in", {"login": "nobody@a.b", "password": "x" * 12}, {}),
+    ],
+)
+def test_both_answer_alike(
+    shared: Sides, method: str, path: str, data: object, headers: dict[str, str]
+) -> None:
+    def asked(client: Client) -> tuple[int, dict[str, str], str]:
+        answer = client.ask(method, PREFIX + path, data, headers=headers)
+        own = {"date", "x-request-id", "content-length"}
+        kept = {name: value for name, value in answer.headers.items() if name not in own}
+        return answer.status, kept, answer.text.replace(answer.headers["x-request-id"], "ID")
+
+    shared.writer.ask("PUT", f"{NOTES}/sure", {"text": "of all"})
+    shared.writer.settle()
+    assert asked(shared.reader) == asked(shared.writer)
+
+
+def test_all_requests_are_counted(shared: Sides) -> None:
+    def counted() -> int:
+        text = shared.reader.ask("GET", "/metrics").text
+        name = f'homeport_requests_total{{route="GET {PREFIX}/blocks",status="200"}} '
+        return sum(
+            int(line.removeprefix(name)) for line in text.splitlines() if line.startswith(name)
+        )
+
+    before = counted()
+    for client in shared.clients:
+        assert client.ask("GET", f"{PREFIX}/blocks").status == 200
+    assert counted() == before + OPEN
+
+
+def test_a_limit_counts_what_comes_to_either(tmp_path: Path) -> None:
+    limits = {"LIMITS__GUESTS_PER_MINUTE": "6"}
+    with serving(tmp_path / "data", limits) as server, Sides(server) as sides:  # they are a guest
+        made = [one.ask("POST", f"{PREFIX}/identity/guest").status for one in sides.clients]
+    assert made.count(201) == 5
+    assert made.count(429) == OPEN - 5
+
+
+def test_without_readers_one_process_does_it(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", {"SERVER__READERS": "0"}) as server:
+        assert children_of(server) == []
+        with Sides(server) as sides:
+            assert len(sides.by_process) == 1
+
+
+@pytest.mark.parametrize("limit", ["ADDRESS", "IDENTITY"])
+def test_who_has_to_see_all_requests_does_it_alone(tmp_path: Path, limit: str) -> None:
+    with serving(tmp_path / "data", {f"LIMITS__REQUESTS_PER_MINUTE_PER_{limit}": "9"}) as server:
+        assert children_of(server) == []
+
+
+def test_a_reader_that_is_killed_takes_its_own_connections_alone(sides: Sides) -> None:
+    location = sides.writer.ask("POST", NOTES, {"title": "before"}).headers["location"]
+    pid = sides.reader_pid
+    os.kill(pid, signal.SIGKILL)
+    assert eventually(lambda: not is_running(pid))
+    with pytest.raises(Lost):
+        sides.reader.ask("GET", location)
+    assert sides.writer.ask("GET", location).json["data"] == {"title": "before"}
+    with Sides(sides.server) as later:
+        assert len(later.by_process) == 1, "one process serves alone from now on"
+        assert later.writer.ask("POST", NOTES, {"title": "afterwards"}).status == 201
+        later.writer.settle()
+        assert later.writer.ask("GET", f"{PREFIX}/search?q=afterwards").json["hits"]
+    assert "a reader's process has ended" in sides.server.log.read_text()
+
+
+def test_a_reader_ends_with_its_parent(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    server = start(folder)
+    with Sides(server) as sides:
+        path = sides.reader.ask("POST", NOTES, {"title": "kept"}).headers["location"]
+        reader = sides.reader_pid
+        server.process.kill()
+        server.process.wait()
+        assert eventually(lambda: not is_running(reader))
+    with serving(folder) as again, Client(again.address, sides.person.token) as client:
+        assert client.ask("GET", path).json["data"] == {"title": "kept"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=str)
+def test_a_stop_reaches_all_processes(tmp_path: Path, number: int) -> None:
+    """A terminal and a supervisor tell every process; what is asked meanwhile is answered."""
+    server = start(tmp_path / "data")
+    with Sides(server) as sides:
+        reader = sides.reader_pid
+        for pid in (reader, server.process.pid):
+            os.kill(pid, number)
+        assert server.process.wait(PATIENCE) == 0
+        assert not is_running(reader)
+    text = server.log.read_text()
+    assert "Traceback" not in text
+    assert "ended" not in text
+
+
+def test_a_reader_that_nobody_needed_ends_too(tmp_path: Path) -> None:
+    server = start(tmp_path / "data")
+    (reader,) = children_of(server)
+    assert server.stop() == 0
+    assert not is_running(reader)
