@@ -76,14 +76,15 @@ def running(
 
 
 def memory(pid: int) -> float:
-    """What a process and its children hold in memory, in MiB; 0 where /proc does not tell."""
+    """What a process and its children hold in memory, in MiB; 0 where /proc does not tell. What
+    several of them share counts once."""
     total = 0.0
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        status = Path(f"/proc/{pid}/status").read_text()
+        shares = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
         return 0.0
-    for line in status.splitlines():
-        if line.startswith("VmRSS:"):
+    for line in shares.splitlines():
+        if line.startswith("Pss:"):
             total = int(line.split()[1]) / 1024
     return total + sum(memory(int(child)) for child in children)

@@ -12,18 +12,28 @@ from typing import Any
 from dependency_injector import providers
 
 from homeport.container.backend import CONSUMERS, Backend
-from homeport.container.choosing import call, ignore
+from homeport.container.choosing import Place, call, ignore
 from homeport.container.parts import Container
 from homeport.definition import Definition
 from homeport.domain.pauses import go_on
 
-__all__ = ["CONSUMERS", "Backend", "Container", "assemble", "build", "call", "go_on", "ignore"]
+__all__ = [
+    "CONSUMERS",
+    "Backend",
+    "Container",
+    "Place",
+    "assemble",
+    "build",
+    "call",
+    "go_on",
+    "ignore",
+]
 
 
 def assemble(definition: Definition, **overrides: Any) -> Container:
     """The parts of a backend as `definition` describes it. `overrides` replace parts by name:
-    `clock`, `ids`, `retry`, `offload`, `pause`, `on_aws_call`, or a port's adapter. With `beside`
-    set to True another process has the data folder (see Database)."""
+    `clock`, `ids`, `retry`, `offload`, `pause`, `on_aws_call`, `place` (where this process
+    stands to the data folder), or a port's adapter."""
     container = Container(definition=definition)
     for name, part in overrides.items():
         getattr(container, name).override(providers.Object(part))

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from enum import Enum
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -106,11 +107,30 @@ def port_of(
     )
 
 
-def embedded_index(beside: bool, clock: Clock, pause: Callable[[], None], *parts: Any) -> Any:
-    """The index of a data folder; where another process has that, to look at alone."""
-    if beside:
-        return load_object(f"{EMBEDDED}.search_beside:EmbeddedIndexBeside")(*parts)
-    return load_object(f"{EMBEDDED}.search_index:EmbeddedSearchIndex")(*parts, clock, pause)
+class Place(Enum):
+    """Where a backend stands to its data folder."""
+
+    OWNER = "owner"
+    """It has the folder, and locks it for its process."""
+    BESIDE = "beside"
+    """Another process has it: a command reads and writes beside that one."""
+    READER = "reader"
+    """The owner's own helper: it reads, and takes changes into the index by its leave."""
+
+
+def embedded_database(place: Place, folder: Path, max_waiting: int) -> Any:
+    if place is Place.READER:
+        return load_object(f"{EMBEDDED}.reading:ReadingDatabase")(folder)
+    beside = place is Place.BESIDE
+    return load_object(f"{EMBEDDED}.database:Database")(folder, max_waiting, beside=beside)
+
+
+def embedded_index(place: Place, clock: Clock, pause: Callable[[], None], *parts: Any) -> Any:
+    """The index of a data folder; where another process has that, to look at."""
+    if place is Place.OWNER:
+        return load_object(f"{EMBEDDED}.search_index:EmbeddedSearchIndex")(*parts, clock, pause)
+    beside = load_object(f"{EMBEDDED}.search_beside:EmbeddedIndexBeside")
+    return beside(*parts, clock, pause) if place is Place.READER else beside(*parts)
 
 
 def shadowed(first: SearchIndex, second: SearchIndex) -> Any:
@@ -135,9 +155,7 @@ def shadowed(first: SearchIndex, second: SearchIndex) -> Any:
     return both
 
 
-def pace(
-    definition: Definition, clock: Clock, feed: Callable[[], ChangeFeed], *, beside: bool
-) -> Any:
+def pace(definition: Definition, clock: Clock, feed: Callable[[], ChangeFeed], place: Place) -> Any:
     """How time passes while the index is rebuilt or verified. Where the records are this
     process's alone, nothing is indexed by waiting for it."""
     from homeport.domain.index_records import Pace
@@ -147,7 +165,7 @@ def pace(
         return _ASSUMED_LAG if measure is None else measure("indexing")
 
     adapter = definition.adapters.record_store
-    alone = not beside and argument_of(adapter) in ("memory", "embedded")
+    alone = place is Place.OWNER and argument_of(adapter) in ("memory", "embedded")
     return Pace(clock, time.sleep, None if alone else lag)
 
 

@@ -12,9 +12,11 @@ from homeport.container.choosing import (
     AWS,
     EMBEDDED,
     MEMORY,
+    Place,
     call,
     closing_stack,
     cloudsearch,
+    embedded_database,
     embedded_index,
     ignore,
     late,
@@ -61,7 +63,7 @@ class Container(containers.DeclarativeContainer):
     ids: providers.Provider[IdFactory] = once(late("homeport.adapters.system:SystemIds"))
     retry = once(Retry)
     closing: providers.Provider[ExitStack] = once(closing_stack)
-    beside = providers.Object(False)
+    place = providers.Object(Place.OWNER)
     offload = providers.Object(call)
     pause = providers.Object(go_on)
     catalog = once(lambda one: one.catalog(), definition)
@@ -70,10 +72,10 @@ class Container(containers.DeclarativeContainer):
     database = once(
         opened,
         closing,
-        late(f"{EMBEDDED}.database:Database"),
+        embedded_database,
+        place,
         folder,
         max_waiting=providers.Callable(lambda one: one.server.max_waiting_writes, definition),
-        beside=beside,
     )
     aws = providers.Callable(lambda one: one.aws, definition)
     on_aws_call = providers.Object(ignore)
@@ -139,7 +141,7 @@ class Container(containers.DeclarativeContainer):
             opened,
             closing,
             embedded_index,
-            beside,
+            place,
             clock,
             pause,
             providers.Callable(lambda one: one.data_folder / "index", definition),
@@ -268,7 +270,7 @@ class Container(containers.DeclarativeContainer):
         record_store,
         search_index,
         catalog,
-        pace=once(pace, definition, clock, change_feed.provider, beside=beside),
+        pace=once(pace, definition, clock, change_feed.provider, place),
         pause=pause,
     )
     shadow_indexing: providers.Provider[Indexing] = once(
@@ -276,7 +278,7 @@ class Container(containers.DeclarativeContainer):
         record_store,
         shadow_index,
         catalog,
-        pace=once(pace, definition, clock, change_feed.provider, beside=beside),
+        pace=once(pace, definition, clock, change_feed.provider, place),
     )
     search: providers.Provider[Search] = once(
         service("search:Search"), record_store, search_index, catalog, pause

@@ -1,4 +1,5 @@
-"""The search index of a data folder that another process has: for looking at it, no more."""
+"""The search index of a data folder that another process has: to look at, and by its leave to
+write to."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Final, NoReturn, TypeVar
 
 from homeport.adapters.embedded.folder import FolderInUse
-from homeport.adapters.embedded.search_folder import IndexFolder
+from homeport.adapters.embedded.search_folder import Current, IndexFolder
 from homeport.adapters.embedded.search_generation import Generation
 from homeport.adapters.embedded.search_schema import SearchSchema
 from homeport.domain.errors import Unavailable
@@ -16,19 +17,35 @@ from homeport.domain.model.collection import Catalog
 from homeport.domain.model.document import IndexChange, IndexEntry, IndexStatus, Rejection
 from homeport.domain.model.query import SearchPage, SearchQuery
 from homeport.domain.model.record import Key
+from homeport.domain.pauses import Pause, go_on
+from homeport.domain.ports.clock import Clock
 from homeport.domain.ports.search_index import Capability, Rebuild
 
 _T = TypeVar("_T")
 
 
 class EmbeddedIndexBeside:
-    """Every call sees what the other process has committed by then, also after a rebuild. It
-    writes nothing, and raises FolderInUse where it is asked to."""
+    """Every call sees what has been committed by then, whoever did it, also after a rebuild.
 
-    def __init__(self, folder: Path, catalog: Catalog, language: str = "en") -> None:
+    With a `clock` it takes changes as well, where the process that has the folder does not write
+    to the index meanwhile; `pause` is called after each. Without one it raises FolderInUse.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        catalog: Catalog,
+        language: str = "en",
+        clock: Clock | None = None,
+        pause: Pause = go_on,
+    ) -> None:
         self._schema: Final = SearchSchema(catalog, language)
         self._folder: Final = IndexFolder(folder)
         self._place: Final = folder
+        self._clock: Final = clock
+        self._pause: Final = pause
+        self._written: Generation | None = None
+        """What is written to: it has a view of its own."""
         self._generation: Generation | None = None
         self._seen: tuple[int, ...] | None = None
 
@@ -41,7 +58,13 @@ class EmbeddedIndexBeside:
         return False
 
     def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
-        self._refuse()
+        if self._clock is None:
+            self._refuse()
+        current = self._current()
+        if self._written is None or self._written.number != current.generation:
+            self.close()
+            self._written = self._open(current, self._clock.now)
+        return self._written.apply(changes, pause=self._pause)
 
     def rebuild(self) -> Rebuild:
         self._refuse()
@@ -65,6 +88,12 @@ class EmbeddedIndexBeside:
             )
         )
 
+    def close(self) -> None:
+        """Let others write to the folder, once the merges that are going on have ended."""
+        written, self._written = self._written, None
+        if written is not None:
+            written.close()
+
     def _look(self, work: Callable[[Generation], _T]) -> _T:
         """Files that were listed a moment ago may be merged away before they are opened."""
         for _ in range(_LOOKS):
@@ -84,6 +113,13 @@ class EmbeddedIndexBeside:
         return work(known)
 
     def _newest(self) -> Generation:
+        current = self._current()
+        if self._generation is None or self._generation.number != current.generation:
+            # It is never written to, so that nothing of it expires.
+            self._generation = self._open(current, lambda: 0)
+        return self._generation
+
+    def _current(self) -> Current:
         current = self._folder.current()
         if current is None:
             raise Unavailable(f"There is no search index in {self._place}.")
@@ -92,13 +128,13 @@ class EmbeddedIndexBeside:
                 "The server that runs uses other fields, another language or another version "
                 "than this definition: start it anew."
             )
-        if self._generation is None or self._generation.number != current.generation:
-            path = self._folder.path(current.generation)
-            if not path.is_dir():  # opening it would make one
-                raise Unavailable("The search index has just been replaced.")
-            # It is never written to, so that nothing of it expires.
-            self._generation = Generation(current.generation, path, self._schema, lambda: 0)
-        return self._generation
+        return current
+
+    def _open(self, current: Current, now: Callable[[], int]) -> Generation:
+        path = self._folder.path(current.generation)
+        if not path.is_dir():  # opening it would make one
+            raise Unavailable("The search index has just been replaced.")
+        return Generation(current.generation, path, self._schema, now)
 
     def _refuse(self) -> NoReturn:
         raise FolderInUse(

@@ -80,8 +80,8 @@ class Generation:
             if name not in newest or change.version > newest[name].version:
                 newest[name] = change
         with self._writing, self._undoing():
-            seen = self._versions(list(newest))
             writer = self._open_writer()
+            seen = self._versions(list(newest))
             for name, change in newest.items():
                 known = seen.get(name)
                 if known is not None and change.version <= known:
@@ -187,6 +187,9 @@ class Generation:
         if self._writer is None:
             heap = _FILLING_HEAP_BYTES if self._filling else _HEAP_BYTES
             self._writer = self._index.writer(heap_size=heap, num_threads=1)
+            # Nobody else can write from here on; before, another process may have.
+            self._index.reload()
+            self._reader = self._read()
             self._give_way()
         return self._writer
 

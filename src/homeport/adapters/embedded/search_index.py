@@ -100,6 +100,16 @@ class EmbeddedSearchIndex:
             self._fresh = fresh
         return EmbeddedRebuild(self._folder, filling, fresh, self._end_rebuild)
 
+    def lend(self) -> None:
+        """Let another process write to the index, until the next change that comes here: what it
+        has committed is seen after `refresh`."""
+        with self._applying:
+            self._live.close()
+
+    def refresh(self) -> None:
+        """See what another process has committed."""
+        self._live.refresh()
+
     def close(self) -> None:
         """Let go of the folder. A rebuild that is going on is left behind."""
         with self._applying:

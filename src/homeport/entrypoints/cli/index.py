@@ -81,7 +81,9 @@ def _opened(definition: Definition, *, alone: bool) -> Iterator[Backend]:
         except Failure as failure:
             if alone or failure.code is not Exit.IN_USE:
                 raise
-            backend = opening.enter_context(opened(definition, beside=True))
+            from homeport.container import Place
+
+            backend = opening.enter_context(opened(definition, place=Place.BESIDE))
         try:
             yield backend
         except HomeportError as error:

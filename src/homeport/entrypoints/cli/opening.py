@@ -105,13 +105,15 @@ def opened_anyway(definition: Definition, *ports: str) -> Iterator[Backend]:
         raise Failure(Exit.FOLDER, f"There is no database {place}. {cure}")
     import_own_adapters(definition.adapters)
     build = builder_of(definition)
+    from homeport.container import Place
+
     backend = build(definition)
     try:
         try:
             _ = backend.database
         except FolderInUse:
             backend.close()
-            backend = build(definition, beside=True)
+            backend = build(definition, place=Place.BESIDE)
             _ = backend.database
         yield backend
     except HomeportError as error:

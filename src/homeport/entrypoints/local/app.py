@@ -76,22 +76,16 @@ def number_of_readers(definition: Definition) -> int:
 
 def _read(definition: Definition, ends: Ends) -> None:
     """What a reader's process does."""
-    from homeport.adapters.embedded.reading import ReadingDatabase
-    from homeport.container import build
+    from homeport.container import Place, build
 
     @contextmanager
     def opened() -> Iterator[Backend]:
-        with closing(ReadingDatabase(definition.data_folder)) as database:
-            backend = build(
-                definition,
-                beside=True,
-                database=database,
-                offload=greenlets.offload,
-                pause=pauses.pause,
-            )
-            backend.health.needs(backend.index)
-            with closing(backend):
-                yield backend
+        backend = build(
+            definition, place=Place.READER, offload=greenlets.offload, pause=pauses.pause
+        )
+        backend.health.needs(backend.index)
+        with closing(backend):
+            yield backend
 
     routes = {**operations.routes(), **local_routes.ROUTES}
     settings = settings_of(definition)

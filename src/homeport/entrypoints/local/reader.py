@@ -8,7 +8,7 @@ import logging
 import os
 import select
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
@@ -16,13 +16,16 @@ from homeport.entrypoints.local import greenlets
 from homeport.entrypoints.local.access_log import AccessLog
 from homeport.entrypoints.local.channel import Channel, Message
 from homeport.entrypoints.local.exchange import Handler
+from homeport.entrypoints.local.indexing import Causes, Indexer
 from homeport.entrypoints.local.metrics import RequestCounts
+from homeport.entrypoints.local.pacing import Pacing, clock_of_this_thread
 from homeport.entrypoints.local.readers import Ends
 from homeport.entrypoints.local.serving import Serving, loop_of_its_own
 from homeport.entrypoints.local.settings import GatewaySettings
 
 if TYPE_CHECKING:
     from homeport.container import Backend
+    from homeport.domain.events import RecordChanged
 
 log: Final = logging.getLogger("homeport.gateway")
 
@@ -55,7 +58,6 @@ class Reader:
         self._counts = RequestCounts()
         self._calls: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._called = 0
-        self._stopping = False
 
     def run(self) -> None:
         """Sleep until there is a connection, and serve until the parent says stop."""
@@ -75,9 +77,8 @@ class Reader:
         self, loop: asyncio.AbstractEventLoop, backend: Backend, requests: AccessLog | None
     ) -> None:
         self._loop = loop
-        self._stop = asyncio.Event()
+        self._stop, self._end = asyncio.Event(), asyncio.Event()
         self._channel = channel = Channel(loop, self._receive, self._lost)
-        await channel.open(self._ends.messages)
         serving = Serving(
             loop,
             backend,
@@ -90,16 +91,27 @@ class Reader:
             lambda: channel.send("left"),
         )
         self._connections = serving.connections
+
+        def consume(events: Sequence[RecordChanged]) -> Causes:
+            return backend.indexing.consume(events)  # a service is made when there is work
+
+        self._indexer = indexer = Indexer(
+            loop,
+            consume,
+            Pacing(lambda: serving.exchanges.served, clock_of_this_thread()),
+            lambda outcome: channel.send("indexed", outcome),
+        )
+        await channel.open(self._ends.messages)  # last, since messages come from here on
         self._connections.start()
         loop.add_reader(self._ends.clients.fileno(), self._take)
-        try:
-            await self._stop.wait()
-        finally:
-            loop.remove_reader(self._ends.clients.fileno())
-            self._take()
-            await self._connections.stop()
-            serving.close()
-            channel.close()
+        await self._stop.wait()
+        loop.remove_reader(self._ends.clients.fileno())
+        self._take()
+        await self._connections.stop()
+        channel.send("drained")
+        await self._end.wait()
+        indexer.close()
+        serving.close()
 
     def _shared(self, own: Mapping[str, Handler]) -> dict[str, Handler]:
         """Handlers of all functions, which do here what only reads."""
@@ -126,17 +138,19 @@ class Reader:
         match message:
             case ("answer", number, result):
                 self._calls.pop(number).set_result(result)
+            case ("index", packed):
+                self._indexer.take(packed)
             case ("count",):
                 self._channel.send("counted", self._counts)
             case ("stop",):
-                self._stopping = True
                 self._stop.set()
             case _:
                 raise ValueError(f"no message for a reader: {message[0]!r}")
 
     def _lost(self) -> None:
-        if not self._stopping:
+        if not self._stop.is_set():
             os._exit(ORPHANED)  # whatever was acknowledged is durable
+        self._end.set()
 
     def _take(self) -> None:
         for _ in range(HANDED_A_TURN):

@@ -19,13 +19,16 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
+from homeport.domain.errors import Unavailable
 from homeport.entrypoints.local import greenlets
 from homeport.entrypoints.local.calls import Call
 from homeport.entrypoints.local.channel import Channel, Message
+from homeport.entrypoints.local.indexing import Causes, Take, causes_of
 from homeport.entrypoints.local.metrics import RequestCounts
 
 log: Final = logging.getLogger("homeport.gateway")
@@ -145,6 +148,7 @@ class Readers:
         on_leaving: Callable[[], None],
     ) -> None:
         self._readers = [_Reader(one, loop, receive, on_leaving) for one in children]
+        self._indexes: _Reader | None = None
 
     async def start(self) -> None:
         for one in self._readers:
@@ -171,9 +175,21 @@ class Readers:
     def pids(self) -> list[int]:
         return [one.pid for one in self._readers]
 
+    def indexer(self) -> Take | None:
+        """The way to the reader that indexes, once one is awake: the same for as long as it lives,
+        since it has the index. For any thread but the loop's."""
+        if self._indexes is None or not self._indexes.is_serving:
+            awake = (one for one in self._readers if one.is_serving)
+            self._indexes = next(awake, None)
+        return None if self._indexes is None else self._indexes.index
+
     async def stop(self) -> None:
         """Have them answer what is in work, and close all connections."""
         await asyncio.gather(*(one.stop() for one in self._readers))
+
+    async def end(self) -> None:
+        """Have them end, once they do nothing more for this process."""
+        await asyncio.gather(*(one.end() for one in self._readers))
 
 
 class _Reader:
@@ -194,7 +210,9 @@ class _Reader:
         self._channel = Channel(loop, self._receive, self._lost)
         self._is_awake = False
         self._is_stopping = False
+        self._is_drained: asyncio.Future[None] = loop.create_future()
         self._is_gone: asyncio.Future[None] = loop.create_future()
+        self._indexing: Future[Causes] | None = None
         self._counts = RequestCounts()
         self._counting: list[asyncio.Future[None]] = []
 
@@ -224,13 +242,32 @@ class _Reader:
             timer.cancel()
         return self._counts
 
+    @property
+    def is_serving(self) -> bool:
+        return self._is_awake and not self._is_gone.done()
+
+    def index(self, packed: list[bytes]) -> Causes:
+        """Have it take a batch of events into the index. Raises Unavailable where it cannot."""
+        outcome = Future[Causes]()
+        self._loop.call_soon_threadsafe(self._send_batch, packed, outcome)
+        return outcome.result()
+
     async def stop(self) -> None:
         self._is_stopping = True
         if self._is_awake:
             self._channel.send("stop")
-            await self._is_gone
-        else:
-            self._channel.close()
+            await self._is_drained
+
+    async def end(self) -> None:
+        self._channel.close()
+        await self._is_gone
+
+    def _send_batch(self, packed: list[bytes], outcome: Future[Causes]) -> None:
+        if self._is_gone.done():
+            outcome.set_exception(Unavailable(_GONE))
+            return
+        self._indexing = outcome
+        self._channel.send("index", packed)
 
     def _receive(self, message: Message) -> None:
         match message:
@@ -243,6 +280,12 @@ class _Reader:
             case ("left",):
                 self.open -= 1
                 self._on_leaving()
+            case ("indexed", outcome):
+                waiting, self._indexing = self._indexing, None
+                if waiting is not None:
+                    _pass_on(outcome, waiting)
+            case ("drained",):
+                _settle(self._is_drained)
             case ("counted", counts):
                 self._counts = counts
                 counting, self._counting = self._counting, []
@@ -256,10 +299,23 @@ class _Reader:
             log.error("a reader's process has ended; its connections are gone, the others stay")
         for one in self._counting:
             _settle(one)
+        if self._indexing is not None:
+            self._indexing.set_exception(Unavailable(_GONE))
+        _settle(self._is_drained)
         _settle(self._is_gone)
         left, self.open = self.open, 0
         for _ in range(left):
             self._on_leaving()
+
+
+_GONE: Final = "The process that indexed has ended."
+
+
+def _pass_on(outcome: object, waiting: Future[Causes]) -> None:
+    try:
+        waiting.set_result(causes_of(outcome))
+    except Unavailable as error:
+        waiting.set_exception(error)
 
 
 def _settle(future: asyncio.Future[None]) -> None:

@@ -18,6 +18,7 @@ from homeport.domain.model import names
 from homeport.entrypoints.local import greenlets, local_routes
 from homeport.entrypoints.local.access_log import AccessLog
 from homeport.entrypoints.local.exchange import Exchanges, Handler
+from homeport.entrypoints.local.indexing import Indexing, Take
 from homeport.entrypoints.local.listener import Listener, bind
 from homeport.entrypoints.local.metrics import Metrics, RequestCounts
 from homeport.entrypoints.local.pacing import clock_of_this_thread
@@ -180,6 +181,7 @@ class Gateway:
         pumps_stop = partial(self.pumps.stop, settings.stop_seconds)
         if not await asyncio.get_running_loop().run_in_executor(None, pumps_stop):
             log.warning("some pumps did not finish in %g s", settings.stop_seconds)
+        await readers.end()
         serving.close()
 
     def _elsewhere(self) -> list[RequestCounts]:
@@ -195,6 +197,7 @@ class Gateway:
         backend = self._backend
         feed, queue = backend.feed, backend.queue
         poll = None if self._is_woken() else POLL
+        indexing = Indexing(backend, self._indexer)
 
         def pump(
             name: str, deliver: Callable[[], int], next_due: Callable[[], float | None]
@@ -202,9 +205,6 @@ class Gateway:
             return Pump(name, deliver, next_due, self._served, poll, computed=self._computed)
 
         # The services are asked for when there is work: until then nobody waits for them to load.
-        def consume(events: Sequence[RecordChanged]) -> Mapping[int, str]:
-            return backend.indexing.consume(events)
-
         def watch(events: Sequence[RecordChanged]) -> Mapping[int, str]:
             return backend.messages.watch(events)
 
@@ -214,7 +214,7 @@ class Gateway:
         pumps = [
             pump(
                 "indexing",
-                lambda: feed.deliver("indexing", consume, INDEXING_BATCH),
+                lambda: feed.deliver("indexing", indexing.consume, INDEXING_BATCH),
                 lambda: feed.next_due("indexing"),
             ),
             pump(
@@ -240,6 +240,9 @@ class Gateway:
         """Whether the database says when there may be work: only of what it holds itself."""
         adapters = self._backend.definition.adapters
         return {adapters.record_store.use, adapters.message_queue.use} == {"embedded"}
+
+    def _indexer(self) -> Take | None:
+        return None if self._readers is None else self._readers.indexer()
 
     def _served(self) -> int:
         return 0 if self._exchanges is None else self._exchanges.served
