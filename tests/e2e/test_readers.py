@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, Self
 
@@ -18,7 +20,9 @@ from tests.servers import Server, serving, start
 
 NOTES: Final = f"{PREFIX}/records/me/notes"
 OPEN: Final = 8
-PATIENCE: Final = 10.0
+PATIENCE: Final = 20.0
+AT_ONCE: Final = 20
+"""Requests that are sent on a connection without waiting for answers: fewer than are refused."""
 
 pytestmark = pytest.mark.skipif(
     len(os.sched_getaffinity(0)) < 2 if hasattr(os, "sched_getaffinity") else True,
@@ -29,10 +33,12 @@ pytestmark = pytest.mark.skipif(
 class Sides:
     """Several connections of one person, by the process that has them."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, *, alone: bool = False) -> None:
         with Client(server.address) as client:
             self.person: Final = new_guest(client)
         self.server: Final = server
+        if not alone:
+            wake_reader(server)
         self.clients: Final = [Client(server.address, self.person.token) for _ in range(OPEN)]
         self._by_process: Final = defaultdict[str, list[Client]](list)
         for client in self.clients:
@@ -65,6 +71,29 @@ class Sides:
             client.close()
 
 
+def wake_reader(server: Server) -> None:
+    """Ask for so much that the gateway starts a reader, until it has handed a connection over."""
+    request = f"GET {PREFIX}/health HTTP/1.1\r\nhost: a\r\n\r\n".encode()
+    host, port = server.address.split(":")
+    with ExitStack() as closing:
+        connections = [
+            closing.enter_context(socket.create_connection((host, int(port)), PATIENCE))
+            for _ in range(2)
+        ]
+
+        def are_apart() -> bool:
+            found = set()
+            for one in connections:
+                one.sendall(request * AT_ONCE)
+                answers = b""
+                while answers.count(b"x-request-id: ") < AT_ONCE or not answers.endswith(b"}"):
+                    answers += one.recv(65536)
+                found.add(answers.partition(b"x-request-id: ")[2][:16])
+            return len(found) == len(connections)
+
+        assert eventually(are_apart, pause=0.0)
+
+
 def process_of(answer: Answer) -> str:
     """Each process begins its requests' ids in its own way."""
     return answer.headers["x-request-id"][:16]
@@ -82,12 +111,12 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def eventually(is_so: Callable[[], bool]) -> bool:
+def eventually(is_so: Callable[[], bool], pause: float = 0.02) -> bool:
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         if is_so():
             return True
-        time.sleep(0.02)
+        time.sleep(pause)
     return is_so()
 
 
@@ -191,14 +220,20 @@ def test_a_limit_counts_what_comes_to_either(tmp_path: Path) -> None:
 
 def test_without_readers_one_process_does_it(tmp_path: Path) -> None:
     with serving(tmp_path / "data", {"SERVER__READERS": "0"}) as server:
-        assert children_of(server) == []
-        with Sides(server) as sides:
+        with Sides(server, alone=True) as sides:
+            for _ in range(200):
+                assert {one.ask("GET", NOTES).status for one in sides.clients} == {200}
             assert len(sides.by_process) == 1
+        assert children_of(server) == []
 
 
 @pytest.mark.parametrize("limit", ["ADDRESS", "IDENTITY"])
 def test_who_has_to_see_all_requests_does_it_alone(tmp_path: Path, limit: str) -> None:
-    with serving(tmp_path / "data", {f"LIMITS__REQUESTS_PER_MINUTE_PER_{limit}": "9"}) as server:
+    limits = {f"LIMITS__REQUESTS_PER_MINUTE_PER_{limit}": "1000000"}
+    with serving(tmp_path / "data", limits) as server:
+        with Sides(server, alone=True) as sides:
+            for _ in range(200):
+                assert {one.ask("GET", NOTES).status for one in sides.clients} == {200}
         assert children_of(server) == []
 
 
@@ -210,7 +245,7 @@ def test_a_reader_that_is_killed_takes_its_own_connections_alone(sides: Sides) -
     with pytest.raises(Lost):
         sides.reader.ask("GET", location)
     assert sides.writer.ask("GET", location).json["data"] == {"title": "before"}
-    with Sides(sides.server) as later:
+    with Sides(sides.server, alone=True) as later:
         assert len(later.by_process) == 1, "one process serves alone from now on"
         assert later.writer.ask("POST", NOTES, {"title": "afterwards"}).status == 201
         later.writer.settle()
@@ -246,8 +281,15 @@ def test_a_stop_reaches_all_processes(tmp_path: Path, number: int) -> None:
     assert "ended" not in text
 
 
-def test_a_reader_that_nobody_needed_ends_too(tmp_path: Path) -> None:
+def test_a_reader_that_has_just_been_started_ends_too(tmp_path: Path) -> None:
     server = start(tmp_path / "data")
-    (reader,) = children_of(server)
+    with Client(server.address) as client:
+        assert eventually(
+            lambda: (
+                client.ask("GET", f"{PREFIX}/health").status == 200 and bool(children_of(server))
+            ),
+            pause=0.0,
+        )
+        (reader,) = children_of(server)
     assert server.stop() == 0
     assert not is_running(reader)

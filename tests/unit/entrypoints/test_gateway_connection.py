@@ -27,7 +27,7 @@ class Wire:
         self.unsent = 0
 
     def get_extra_info(self, name: str) -> Any:
-        return {"peername": ("10.0.0.1", 5000)}[name]
+        return {"peername": ("10.0.0.1", 5000), "socket": None}[name]
 
     def write(self, data: bytes) -> None:
         assert not self.closed
@@ -78,6 +78,8 @@ class House:
         self.there: set[Connection] = set()
         self.wire = Wire()
         self.flushes = 0
+        self.surplus = 0
+        self.parted = 0
         self.connection = Connection(self)
         self.connection.connection_made(cast("asyncio.BaseTransport", self.wire))
 
@@ -111,6 +113,14 @@ class House:
 
     def flush(self) -> None:
         self.flushes += 1
+
+    def part(self, transport: asyncio.Transport) -> bool:
+        if not self.surplus:
+            return False
+        self.surplus -= 1
+        self.parted += 1
+        transport.abort()
+        return True
 
     def joined(self, connection: Connection) -> None:
         self.there.add(connection)
@@ -428,3 +438,55 @@ def test_headers_behind_a_body_and_those_that_are_no_text_are_left_out() -> None
     )
     names = dict(house.received[0].headers)
     assert names == {"host": "h", "transfer-encoding": "chunked", "y": "a"}
+
+
+def test_another_process_goes_on_between_two_requests() -> None:
+    house = House()
+    for house.surplus in (0, 1):
+        house.connection.data_received(GET)
+        house.received[-1].answer(200, [], "")
+    assert not house.wire.is_read(), "what comes now is for the other process"
+    house.turn()
+    assert house.parted == 0, "the answer is still on its way"
+    house.turn()
+    assert house.parted == 1
+    assert house.statuses() == [200, 200]
+
+
+@pytest.mark.parametrize(
+    "more", [b"G", GET[:-2], GET, POST % 3 + b"a"], ids=["a byte", "a head", "all", "a body"]
+)
+def test_who_has_begun_another_request_stays(more: bytes) -> None:
+    house = House()
+    house.surplus = 1
+    house.connection.data_received(GET + more)
+    house.received[0].answer(200, [], "")
+    house.turn()
+    house.turn()
+    assert house.parted == 0
+    assert house.statuses() == [200]
+
+
+def test_who_reads_slowly_stays_until_all_is_sent() -> None:
+    house = House()
+    house.surplus = 1
+    house.connection.data_received(GET)
+    house.wire.unsent = 1
+    house.received[0].answer(200, [], "")
+    house.turn()
+    house.turn()
+    assert house.parted == 0
+    assert house.wire.is_read(), "it is served on here"
+
+
+def test_who_is_not_handed_over_is_served_on() -> None:
+    house = House()
+    house.surplus = 1
+    house.connection.data_received(GET)
+    house.received[0].answer(200, [], "")
+    house.surplus = 0
+    house.turn()
+    house.turn()
+    assert house.wire.is_read()
+    house.connection.data_received(GET)
+    assert len(house.received) == 2

@@ -52,7 +52,7 @@ def source_of(place: Path) -> str:
 def opened(definition: Definition, **overrides: Any) -> Iterator[Backend]:
     """The backend, with its data folder locked for this process, and closed at the end."""
     import_own_adapters(definition.adapters)
-    backend = builder_of(definition)(definition, **overrides)
+    backend = _builder(definition)(definition, **overrides)
     try:
         _open(backend)
         yield backend
@@ -81,7 +81,7 @@ def viewed(definition: Definition) -> Iterator[Backend]:
                 raise Failure(_code(error), error.detail) from error
             closing.callback(snapshot.close)
             overrides["database"] = snapshot
-        backend = builder_of(definition)(definition, **overrides)
+        backend = _builder(definition)(definition, **overrides)
         closing.callback(backend.close)
         yield backend
 
@@ -104,7 +104,7 @@ def opened_anyway(definition: Definition, *ports: str) -> Iterator[Backend]:
         cure = "Name the data folder with --data."
         raise Failure(Exit.FOLDER, f"There is no database {place}. {cure}")
     import_own_adapters(definition.adapters)
-    build = builder_of(definition)
+    build = _builder(definition)
     from homeport.container import Place
 
     backend = build(definition)
@@ -211,7 +211,7 @@ def import_own_adapters(adapters: Adapters) -> None:
             raise Failure(Exit.USAGE, sentence) from error
 
 
-def builder_of(definition: Definition) -> Callable[..., Backend]:
+def _builder(definition: Definition) -> Callable[..., Backend]:
     """`homeport.container.build`, loaded quickly unless an app's own code may mind."""
     adapters = (getattr(definition.adapters, port) for port in Adapters.names())
     if not definition.subscribers and all(one.built_in for one in adapters):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from argparse import Namespace
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -14,7 +13,6 @@ from homeport.domain.errors import Unavailable
 from homeport.domain.model.collection import Catalog, FieldRole
 from homeport.entrypoints.cli.exits import Exit, Failure, complain
 from homeport.entrypoints.cli.opening import (
-    builder_of,
     definition_of,
     find_own_code,
     opened,
@@ -35,13 +33,13 @@ def run(arguments: Namespace) -> int:
     from homeport.entrypoints.local.pauses import pause
 
     share_arena()  # before there are threads
-    builder_of(definition)  # what it loads is there once for all processes
     # The address comes first: where it cannot be had, nothing is to be written.
-    with _listening(definition) as listening, ExitStack() as stack:
-        from homeport.entrypoints.local.app import gateway_for, readers_for
+    with (
+        _listening(definition) as listening,
+        opened(definition, offload=offload, pause=pause) as backend,
+    ):
+        from homeport.entrypoints.local.app import gateway_for, number_of_readers
 
-        readers = stack.enter_context(readers_for(definition, listening))
-        backend = stack.enter_context(opened(definition, offload=offload, pause=pause))
         _ready_index(backend)
         _ready_subscribers(backend)
         source = source_of(arguments.definition)
@@ -49,8 +47,8 @@ def run(arguments: Namespace) -> int:
         def on_listening(url: str) -> None:
             print("\n".join(banner(url, definition, source)), flush=True)
 
-        gateway = gateway_for(backend, on_listening=on_listening, readers=readers)
-        gateway.run(listening)
+        readers = number_of_readers(definition)
+        gateway_for(backend, on_listening=on_listening, readers=readers).run(listening)
     return Exit.OK
 
 

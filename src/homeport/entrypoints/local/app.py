@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
-import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+import sys
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from homeport.entrypoints import operations
-from homeport.entrypoints.local import greenlets, local_routes, pauses
+from homeport.entrypoints.local import greenlets
 from homeport.entrypoints.local.exchange import Handler
 from homeport.entrypoints.local.limits import ADDRESS, IDENTITY
-from homeport.entrypoints.local.reader import Reader
-from homeport.entrypoints.local.readers import Child, Ends, can_fork, forked
 from homeport.entrypoints.local.server import Gateway
 from homeport.entrypoints.local.settings import GatewaySettings, LogFormat, Rate
 
@@ -30,9 +27,9 @@ def gateway_for(
     settings: GatewaySettings | None = None,
     on_listening: Callable[[str], None] | None = None,
     stream: TextIO | None = None,
-    readers: Sequence[Child] = (),
+    readers: int = 0,
 ) -> Gateway:
-    """A gateway that serves every operation of `backend`, with `readers` of the same definition.
+    """A gateway that serves every operation of `backend`, with up to `readers` further processes.
 
     Build the backend with `container.build(definition, offload=greenlets.offload,
     pause=pauses.pause)`, so that slow work leaves the loop free, and searches that come
@@ -50,46 +47,16 @@ def gateway_for(
     )
 
 
-@contextmanager
-def readers_for(definition: Definition, listening: socket.socket) -> Iterator[Sequence[Child]]:
-    """The processes that read beside the gateway: as many as `server.readers` says, where they
-    can see all that it does. Call it before the backend is built and before there are threads."""
-    count = number_of_readers(definition)
-    if count:
-        for name in (*_COMMON, *(f"homeport.entrypoints.lambdas.{name}" for name in _FUNCTIONS)):
-            import_module(name)
-    with forked(count, partial(_read, definition), listening) as children:
-        yield children
-
-
 def number_of_readers(definition: Definition) -> int:
     """As many as the definition says, and there are processors for; none where one process has to
     see all that comes, or what it keeps is where no other sees it."""
     adapters, limits = definition.adapters, definition.limits
     used = {getattr(adapters, port).use for port in adapters.names()}
-    if used != {"embedded"} or definition.search.shadow is not None or not can_fork():
+    if used != {"embedded"} or definition.search.shadow is not None or sys.platform != "linux":
         return 0
     if limits.requests_per_minute_per_address or limits.requests_per_minute_per_identity:
         return 0
     return min(definition.server.readers, len(os.sched_getaffinity(0)) - 1)
-
-
-def _read(definition: Definition, ends: Ends) -> None:
-    """What a reader's process does."""
-    from homeport.container import Place, build
-
-    @contextmanager
-    def opened() -> Iterator[Backend]:
-        backend = build(
-            definition, place=Place.READER, offload=greenlets.offload, pause=pauses.pause
-        )
-        backend.health.needs(backend.index)
-        with closing(backend):
-            yield backend
-
-    routes = {**operations.routes(), **local_routes.ROUTES}
-    settings = settings_of(definition)
-    Reader(ends, settings, opened, handlers_of, routes, operations.safe_routes()).run()
 
 
 def handlers_of(backend: Backend) -> Mapping[str, Handler]:
@@ -141,25 +108,3 @@ def rates_of(definition: Definition) -> Mapping[str, Rate]:
         if times:
             rates[name] = Rate.per_minute(times)
     return rates
-
-
-_FUNCTIONS: Final = operations.FUNCTIONS
-_COMMON: Final = (
-    "apsw",
-    "tantivy",
-    "uvloop",
-    "homeport.adapters.embedded.identity_provider",
-    "homeport.adapters.embedded.message_queue",
-    "homeport.adapters.embedded.push_gateway",
-    "homeport.adapters.embedded.reading",
-    "homeport.adapters.embedded.record_store",
-    "homeport.adapters.embedded.search_beside",
-    "homeport.container",
-    "homeport.domain.devices",
-    "homeport.domain.identity",
-    "homeport.domain.health",
-    "homeport.domain.messaging",
-    "homeport.domain.records",
-    "homeport.domain.search",
-)
-"""What both kinds of process use. Loaded before there are two, it is in memory once."""

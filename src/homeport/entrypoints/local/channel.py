@@ -18,6 +18,24 @@ Message: TypeAlias = tuple[Any, ...]
 _LENGTH: Final = 4
 
 
+def first(end: socket.socket) -> Message:
+    """The message that the other end sends before all others, waited for without a loop. Raises
+    EOFError where none comes."""
+    content = _read(end, int.from_bytes(_read(end, _LENGTH), "little"))
+    (message,) = pickle.loads(content)  # noqa: S301 - of the other end alone, see above
+    return cast("Message", message)
+
+
+def _read(end: socket.socket, size: int) -> bytes:
+    content = bytearray()
+    while len(content) < size:
+        more = end.recv(size - len(content))
+        if not more:
+            raise EOFError
+        content += more
+    return bytes(content)
+
+
 class Channel(asyncio.Protocol):
     """One end: gives each message that comes to `receive`, and calls `lost` when no more will."""
 
@@ -42,12 +60,12 @@ class Channel(asyncio.Protocol):
     def send(self, *message: Any) -> None:
         """Send it before long; to nobody, where the other end is gone."""
         if not self._outgoing:
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self.flush)
         self._outgoing.append(message)
 
     def close(self) -> None:
         """Send what waits, and then no more."""
-        self._flush()
+        self.flush()
         if self._transport is not None:
             self._transport.close()
 
@@ -73,7 +91,8 @@ class Channel(asyncio.Protocol):
                 self._receive(message)
         del arrived[:start]
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Send what waits, now."""
         outgoing, self._outgoing = self._outgoing, []
         if outgoing and self._transport is not None and not self._transport.is_closing():
             content = pickle.dumps(outgoing, pickle.HIGHEST_PROTOCOL)

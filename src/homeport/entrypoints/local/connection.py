@@ -62,6 +62,11 @@ class House(Protocol):
     # How to refuse what is no request.
     def refusal(self, status: int, /) -> tuple[Headers, str]: ...
 
+    # How many connections another process is to have.
+    @property
+    def surplus(self) -> int: ...
+    def part(self, transport: asyncio.Transport, /) -> bool: ...
+
     def joined(self, connection: Connection) -> None: ...
     def left(self, connection: Connection) -> None: ...
 
@@ -308,6 +313,32 @@ class Connection(asyncio.Protocol):
             return
         self.deadline = self._house.now() + self._house.head_seconds
         self._go_on()
+        if self._house.surplus > 0 and self._is_at_rest():
+            # Its answer is on its way by the turn after the next; nothing is read until then.
+            self._is_paused = True
+            self._transport.pause_reading()
+            self.soon(lambda: self.soon(self._part))
+
+    def _is_at_rest(self) -> bool:
+        """Whether all that has come is answered, and nothing of another request has come."""
+        return not (
+            self._serving is not None
+            or self._waiting
+            or self._has_begun
+            or self._fed
+            or self._is_deaf
+            or self._is_cut
+            or self._has_ended
+            or self._transport.is_closing()
+        )
+
+    def _part(self) -> None:
+        """Let another process go on with this connection, or go on here."""
+        is_sent = not self._transport.get_write_buffer_size()
+        if self._is_at_rest() and is_sent and self._house.part(self._transport):
+            self._is_deaf = True
+        else:
+            self.listen()
 
     def listen(self) -> None:
         """Read on where there is room."""

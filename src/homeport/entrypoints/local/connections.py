@@ -43,6 +43,10 @@ class Connections:
         self.now: Final = loop.time
         self.head_seconds: Final = head_seconds
         self.stopping = False
+        self.surplus = 0
+        """How many connections to hand over, as soon as each is between two requests."""
+        self.hand_over: Callable[[socket.socket], bool] = lambda _: False
+        """Gives a connection to another process, or does not."""
         self.open = 0
         """Connections, those included that are being opened."""
         self._loop = loop
@@ -72,6 +76,7 @@ class Connections:
     async def stop(self) -> None:
         """Let requests in work be answered, then close every connection."""
         self.stopping = True
+        self.surplus = 0
         self.flush()
         try:
             for one in list(self._connections):
@@ -116,6 +121,15 @@ class Connections:
         self._connections.add(connection)
         if self.stopping:
             connection.finish()
+
+    def part(self, transport: asyncio.Transport) -> bool:
+        """Let another process go on with a connection, if one is to. Returns whether it does: then
+        it is over here."""
+        if self.surplus <= 0 or not self.hand_over(transport.get_extra_info("socket")):
+            return False
+        self.surplus -= 1
+        transport.abort()
+        return True
 
     def left(self, connection: Connection) -> None:
         self._connections.discard(connection)

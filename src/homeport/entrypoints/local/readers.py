@@ -1,28 +1,23 @@
 """Further processes that read: one interpreter computes on one core, and reading is most of what
 apps do.
 
-The gateway's own process writes, and accepts all clients. It hands every other connection to one
-of its readers, which speaks HTTP on it, knows who is calling, and does by itself what only reads;
-the rest it asks of the gateway's process. Readers are forked before the data folder is opened and
-before there are threads, sleep until the first connection comes, and end with their parent.
+The gateway's own process writes, and accepts all clients. Once there is enough to do it starts a
+reader, and hands it half of its connections and of those that come: it speaks HTTP on them, knows
+who is calling, and does by itself what only reads; the rest it asks of the gateway's process. It
+ends with its parent.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import gc
 import logging
-import os
-import signal
 import socket
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+import subprocess
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, Final, TypeAlias
 
 from homeport.domain.errors import Unavailable
 from homeport.entrypoints.local import greenlets
@@ -33,12 +28,16 @@ from homeport.entrypoints.local.metrics import RequestCounts
 
 log: Final = logging.getLogger("homeport.gateway")
 
-OWN: Final = 3
-"""Connections that the gateway keeps before a reader gets the first."""
+LOOK_SECONDS: Final = 0.25
+"""How often the gateway looks whether another reader would help."""
+MANY: Final = 500
+"""Requests a second from which on one does,"""
+COMPUTED: Final = 0.3
+"""or the share of its time that the gateway's loop computes."""
 COUNT_SECONDS: Final = 1.0
 """How long a reader is waited for that is asked what it has counted."""
 END_SECONDS: Final = 2.0
-"""How long a process may take to end once its work is done."""
+"""How long a reader may take to end once its work is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,123 +48,68 @@ class Ends:
     messages: socket.socket
     clients: socket.socket
 
+    @classmethod
+    def pair(cls) -> tuple[Ends, Ends]:
+        messages = socket.socketpair()
+        clients = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        return cls(messages[0], clients[0]), cls(messages[1], clients[1])
+
     def close(self) -> None:
         self.messages.close()
         self.clients.close()
 
 
-def pair() -> tuple[Ends, Ends]:
-    messages = socket.socketpair()
-    clients = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    return Ends(messages[0], clients[0]), Ends(messages[1], clients[1])
-
-
-@dataclass(frozen=True, slots=True)
-class Child:
-    """A reader's process, and this side of what leads to it."""
-
-    pid: int
-    ends: Ends
-
-
-def can_fork() -> bool:
-    """Only where it is safe to fork, and connections can be handed over: elsewhere one process
-    does everything."""
-    return sys.platform == "linux"
-
-
-@contextmanager
-def forked(
-    count: int, run: Callable[[Ends], None], listening: socket.socket
-) -> Iterator[Sequence[Child]]:
-    """So many processes that `run`, each with its end, and without `listening`, which is the
-    parent's. Call it where there is one thread yet, with everything imported that they have in
-    common. They are gone at the end."""
-    children: list[Child] = []
-    if count:
-        gc.collect()
-        gc.freeze()  # whatever the collector touches would be there twice
-        sys.stdout.flush()
-        sys.stderr.flush()
-    try:
-        for _ in range(count):
-            ours, theirs = pair()
-            pid = os.fork()
-            if pid == 0:
-                _be_child(run, theirs, [ours, *(one.ends for one in children)], listening)
-            theirs.close()
-            children.append(Child(pid, ours))
-        yield children
-    finally:
-        for one in children:
-            one.ends.close()
-        for one in children:
-            _await_end(one.pid)
-
-
-def _be_child(
-    run: Callable[[Ends], None], ends: Ends, others: Sequence[Ends], listening: socket.socket
-) -> NoReturn:
-    status = 1
-    try:
-        # Whoever stops the server tells all of its processes, and its parent tells this one.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        for one in others:  # who held the parent's end would not see it go
-            one.close()
-        listening.close()
-        run(ends)
-        status = 0
-    except BaseException:
-        log.exception("a reader failed")
-    finally:
-        with contextlib.suppress(Exception):
-            sys.stderr.flush()
-        os._exit(status)
-
-
-def _await_end(pid: int) -> None:
-    """Wait until a child has ended, for a while; then end it."""
-    until = time.monotonic() + END_SECONDS
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(pid, os.WNOHANG) == (0, 0):
-            if time.monotonic() > until:
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-                return
-            time.sleep(0.002)
+Launch: TypeAlias = Callable[[Ends], "subprocess.Popen[bytes]"]
+"""Starts a reader with these ends. Raises OSError."""
 
 
 class Readers:
-    """The readers as the gateway's loop sees them: `receive` gets what they ask for, and
-    `on_leaving` is called when one of their connections has ended."""
+    """Up to `count` readers, as the gateway's loop sees them. Each gets `greeting` first. `receive`
+    gets what they ask for; `on_change` is called when one has begun to serve, or a connection of
+    theirs has ended.
+
+    `served` counts the gateway's requests, and `computed` tells the processor time that they took
+    of its loop, in seconds.
+    """
 
     def __init__(
         self,
-        children: Sequence[Child],
+        count: int,
+        launch: Launch,
+        greeting: Message,
         loop: asyncio.AbstractEventLoop,
         receive: Callable[[Call], None],
-        on_leaving: Callable[[], None],
+        on_change: Callable[[], None],
+        served: Callable[[], int],
+        computed: Callable[[], float],
     ) -> None:
-        self._readers = [_Reader(one, loop, receive, on_leaving) for one in children]
-        self._indexes: _Reader | None = None
+        self._readers = [Reader(launch, greeting, loop, receive, on_change) for _ in range(count)]
+        self._indexes: Reader | None = None
+        self._loop = loop
+        self._served = served
+        self._computed = computed
+        self._seen = (0.0, 0, 0.0)
+        self._timer: asyncio.TimerHandle | None = None
 
-    async def start(self) -> None:
-        for one in self._readers:
-            await one.start()
+    def start(self) -> None:
+        """Look from now on whether readers would help."""
+        self._look()
 
     @property
     def open(self) -> int:
         """Their connections."""
         return sum(one.open for one in self._readers)
 
-    def take(self, client: socket.socket, own: int) -> bool:
-        """Hand a client to the reader that has fewest, unless the gateway has fewer, or so few
-        that nobody need be woken. Returns whether it was."""
-        if own < OWN or not self._readers:
-            return False
-        fewest = min(self._readers, key=lambda one: one.open)
-        return fewest.open < own and fewest.take(client)
+    def surplus(self, own: int) -> int:
+        """How many connections the gateway, which has `own`, has more than its share."""
+        serving = sum(one.is_serving for one in self._readers)
+        share = -(-(own + self.open) // (serving + 1))
+        return own - share if serving else 0
+
+    def take(self, client: socket.socket) -> bool:
+        """Hand a client to the reader that has fewest. Returns whether it was."""
+        serving = [one for one in self._readers if one.is_serving]
+        return bool(serving) and min(serving, key=lambda one: one.open).take(client)
 
     def counts(self) -> list[RequestCounts]:
         """What each has counted. For jobs of a greenlet pool."""
@@ -173,67 +117,110 @@ class Readers:
 
     @property
     def pids(self) -> list[int]:
-        return [one.pid for one in self._readers]
+        return [one.pid for one in self._readers if one.pid is not None]
 
     def indexer(self) -> Take | None:
-        """The way to the reader that indexes, once one is awake: the same for as long as it lives,
+        """The way to the reader that indexes, once one serves: the same for as long as it lives,
         since it has the index. For any thread but the loop's."""
         if self._indexes is None or not self._indexes.is_serving:
-            awake = (one for one in self._readers if one.is_serving)
-            self._indexes = next(awake, None)
+            self._indexes = next((one for one in self._readers if one.is_serving), None)
         return None if self._indexes is None else self._indexes.index
 
     async def stop(self) -> None:
         """Have them answer what is in work, and close all connections."""
+        if self._timer is not None:
+            self._timer.cancel()
         await asyncio.gather(*(one.stop() for one in self._readers))
 
     async def end(self) -> None:
         """Have them end, once they do nothing more for this process."""
         await asyncio.gather(*(one.end() for one in self._readers))
 
+    def _look(self) -> None:
+        since, served_then, computed_then = self._seen
+        self._seen = now, served, computed = self._loop.time(), self._served(), self._computed()
+        span = now - since
+        if served - served_then >= MANY * span or computed - computed_then >= COMPUTED * span:
+            starting = any(one.is_starting for one in self._readers)
+            fresh = next((one for one in self._readers if one.is_fresh), None)
+            if fresh is None:
+                return  # there are no more
+            if not starting:
+                fresh.launch()
+        self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
 
-class _Reader:
+
+class Reader:
+    """One reader, from before it is started until after it has ended. It is started once."""
+
     def __init__(
         self,
-        child: Child,
+        launch: Launch,
+        greeting: Message,
         loop: asyncio.AbstractEventLoop,
         receive: Callable[[Call], None],
-        on_leaving: Callable[[], None],
+        on_change: Callable[[], None],
     ) -> None:
-        self.pid: Final = child.pid
         self.open = 0
-        self._clients = child.ends.clients
-        self._messages = child.ends.messages
+        self.is_serving = False
+        self._launch = launch
+        self._greeting = greeting
         self._loop = loop
         self._call = receive
-        self._on_leaving = on_leaving
+        self._on_change = on_change
+        self.is_fresh = True
+        """It has not been started."""
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ends: Ends | None = None
         self._channel = Channel(loop, self._receive, self._lost)
-        self._is_awake = False
         self._is_stopping = False
         self._is_drained: asyncio.Future[None] = loop.create_future()
         self._is_gone: asyncio.Future[None] = loop.create_future()
         self._indexing: Future[Causes] | None = None
         self._counts = RequestCounts()
         self._counting: list[asyncio.Future[None]] = []
+        self._opening: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        self._clients.setblocking(False)
-        await self._channel.open(self._messages)
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
+    @property
+    def is_starting(self) -> bool:
+        return self._process is not None and not (self.is_serving or self._is_gone.done())
+
+    def launch(self) -> None:
+        self.is_fresh = False
+        ours, theirs = Ends.pair()
+        try:
+            self._process = self._launch(theirs)
+        except OSError as error:
+            log.warning("a reader cannot be started, the others go on: %s", error)
+            ours.close()
+            return
+        finally:
+            theirs.close()
+        ours.clients.setblocking(False)
+        self._ends = ours
+        self._opening = self._loop.create_task(self._open(ours.messages))
+
+    async def _open(self, messages: socket.socket) -> None:
+        await self._channel.open(messages)
+        self._channel.send(*self._greeting)
 
     def take(self, client: socket.socket) -> bool:
-        if self._is_gone.done() or self._is_stopping:
+        """Hand it a connection, which stays open here too. Returns whether it was."""
+        if not self.is_serving or self._is_stopping or self._ends is None:
             return False
         try:
-            socket.send_fds(self._clients, [b"c"], [client.fileno()])
+            socket.send_fds(self._ends.clients, [b"c"], [client.fileno()])
         except OSError:  # so many are on their way to it, or it is gone
             return False
-        client.close()
-        self._is_awake = True
         self.open += 1
         return True
 
     def counts(self) -> RequestCounts:
-        if self._is_awake and not self._is_gone.done():
+        if self.is_serving:
             counted = self._loop.create_future()
             self._counting.append(counted)
             self._channel.send("count")
@@ -241,10 +228,6 @@ class _Reader:
             greenlets.wait(counted)
             timer.cancel()
         return self._counts
-
-    @property
-    def is_serving(self) -> bool:
-        return self._is_awake and not self._is_gone.done()
 
     def index(self, packed: list[bytes]) -> Causes:
         """Have it take a batch of events into the index. Raises Unavailable where it cannot."""
@@ -254,20 +237,28 @@ class _Reader:
 
     async def stop(self) -> None:
         self._is_stopping = True
-        if self._is_awake:
+        if self.is_serving:
             self._channel.send("stop")
             await self._is_drained
+        elif self._process is not None:
+            self._process.kill()  # it has nothing yet
 
     async def end(self) -> None:
+        process, ends, opening = self._process, self._ends, self._opening
+        if process is None or ends is None or opening is None:
+            return
+        await opening
         self._channel.close()
         await self._is_gone
+        ends.close()
+        await self._loop.run_in_executor(None, _await_end, process)
 
     def _send_batch(self, packed: list[bytes], outcome: Future[Causes]) -> None:
-        if self._is_gone.done():
+        if self.is_serving:
+            self._indexing = outcome
+            self._channel.send("index", packed)
+        else:
             outcome.set_exception(Unavailable(_GONE))
-            return
-        self._indexing = outcome
-        self._channel.send("index", packed)
 
     def _receive(self, message: Message) -> None:
         match message:
@@ -279,22 +270,26 @@ class _Reader:
                 self._call(Call(function, event, answer))
             case ("left",):
                 self.open -= 1
-                self._on_leaving()
+                self._on_change()
             case ("indexed", outcome):
                 waiting, self._indexing = self._indexing, None
                 if waiting is not None:
                     _pass_on(outcome, waiting)
-            case ("drained",):
-                _settle(self._is_drained)
             case ("counted", counts):
                 self._counts = counts
                 counting, self._counting = self._counting, []
                 for one in counting:
                     _settle(one)
+            case ("serving",):
+                self.is_serving = not self._is_stopping
+                self._on_change()
+            case ("drained",):
+                _settle(self._is_drained)
             case _:
                 raise ValueError(f"no message of a reader's: {message[0]!r}")
 
     def _lost(self) -> None:
+        self.is_serving = False
         if not self._is_stopping:
             log.error("a reader's process has ended; its connections are gone, the others stay")
         for one in self._counting:
@@ -303,9 +298,8 @@ class _Reader:
             self._indexing.set_exception(Unavailable(_GONE))
         _settle(self._is_drained)
         _settle(self._is_gone)
-        left, self.open = self.open, 0
-        for _ in range(left):
-            self._on_leaving()
+        self.open = 0
+        self._on_change()
 
 
 _GONE: Final = "The process that indexed has ended."
@@ -321,3 +315,12 @@ def _pass_on(outcome: object, waiting: Future[Causes]) -> None:
 def _settle(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
+
+
+def _await_end(process: subprocess.Popen[bytes]) -> None:
+    """Wait until it has ended, for a while; then end it."""
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(END_SECONDS)
+        return
+    process.kill()
+    process.wait()

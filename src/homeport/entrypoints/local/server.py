@@ -23,8 +23,9 @@ from homeport.entrypoints.local.listener import Listener, bind
 from homeport.entrypoints.local.metrics import Metrics, RequestCounts
 from homeport.entrypoints.local.pacing import clock_of_this_thread
 from homeport.entrypoints.local.pumps import Pump, Pumps
-from homeport.entrypoints.local.readers import Child, Readers
-from homeport.entrypoints.local.serving import Serving, loop_of_its_own
+from homeport.entrypoints.local.reader_process import launch
+from homeport.entrypoints.local.readers import Readers
+from homeport.entrypoints.local.serving import Serving, allow_open_files, loop_of_its_own
 from homeport.entrypoints.local.settings import GatewaySettings
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class Gateway:
     """Serves `handlers` (function name -> handler) at `routes` (route key -> function name).
 
     `on_listening` gets the address, `http://host:port`, once requests are taken. Request lines
-    and errors are logged to `stream`. `readers` serve some of the connections.
+    and errors are logged to `stream`. Up to `readers` further processes serve some of the
+    connections.
     """
 
     def __init__(
@@ -62,13 +64,13 @@ class Gateway:
         *,
         on_listening: Callable[[str], None] | None = None,
         stream: TextIO | None = None,
-        readers: Sequence[Child] = (),
+        readers: int = 0,
     ) -> None:
         self._backend = backend
         self._settings = settings
         self._on_listening = on_listening
         self._stream = stream
-        self._children = readers
+        self._most_readers = readers
         self._readers: Readers | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -117,7 +119,8 @@ class Gateway:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, self._on_signal)
 
-        def make_room() -> None:
+        def share() -> None:
+            connections.surplus = readers.surplus(connections.open)
             listener.accept_again()
 
         serving = Serving(
@@ -129,16 +132,25 @@ class Gateway:
             settings.rates,
             self._metrics.requests,
             requests,
-            make_room,
+            share,
         )
         self._exchanges, connections = serving.exchanges, serving.connections
         self._readers = readers = Readers(
-            self._children, loop, serving.admission.receive_call, make_room
+            self._most_readers,
+            launch,
+            (self._backend.definition,),
+            loop,
+            serving.admission.receive_call,
+            share,
+            self._served,
+            self._computed,
         )
-        await readers.start()
+        connections.hand_over = readers.take
 
         def take(client: socket.socket) -> None:
-            if not readers.take(client, connections.open):
+            if readers.surplus(connections.open + 1) > 0 and readers.take(client):
+                client.close()
+            else:
                 connections.take(client)
 
         listener = Listener(
@@ -156,6 +168,7 @@ class Gateway:
         try:
             connections.start()
             listener.start()
+            readers.start()
             self.pumps.start()
             if self._on_listening is not None:
                 self._on_listening(address)
@@ -255,23 +268,3 @@ class Gateway:
 def _address(listening: socket.socket) -> str:
     host, port = listening.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def allow_open_files(connections: int) -> int:
-    """Let there be an open file for each connection, where the usual limit is 1,024 for all.
-    Returns how many connections leave the others their files."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such limit
-        return connections
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + _OTHER_FILES
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    if soft == resource.RLIM_INFINITY:
-        return connections
-    return min(connections, max(soft // 2, soft - _OTHER_FILES))
-
-
-_OTHER_FILES: Final = 512

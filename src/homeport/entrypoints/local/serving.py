@@ -136,3 +136,23 @@ def loop_of_its_own(
         logging.getLogger("homeport").removeHandler(handler)
         writer.close()
         sys.setswitchinterval(before)
+
+
+def allow_open_files(connections: int) -> int:
+    """Let there be an open file for each connection, where the usual limit is 1,024 for all.
+    Returns how many connections leave the others their files."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return connections
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft == resource.RLIM_INFINITY:
+        return connections
+    return min(connections, max(soft // 2, soft - _OTHER_FILES))
+
+
+_OTHER_FILES: Final = 512

@@ -1,0 +1,69 @@
+"""A reader's process, from its start to its end."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import closing, suppress
+
+from homeport.definition import Definition
+from homeport.entrypoints import lean
+from homeport.entrypoints.local.channel import first
+from homeport.entrypoints.local.memory import share_arena
+from homeport.entrypoints.local.readers import Ends
+
+
+def launch(theirs: Ends) -> subprocess.Popen[bytes]:
+    """Start a reader, which waits for the definition of what it is to serve."""
+    numbers = (theirs.messages.fileno(), theirs.clients.fileno())
+    return subprocess.Popen(  # noqa: S603 - all of it is ours
+        # -P: the working folder may have modules of any name.
+        [
+            sys.executable,
+            "-P",
+            "-m",
+            "homeport.entrypoints.local.reader_process",
+            *map(str, numbers),
+        ],
+        stdin=subprocess.DEVNULL,
+        pass_fds=numbers,
+        start_new_session=True,  # a terminal's Ctrl-C is its parent's to pass on
+    )
+
+
+def main() -> None:
+    # Who stops the server may tell all of its processes. This one hears it from its parent.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    messages, clients = (socket.socket(fileno=int(number)) for number in sys.argv[1:])
+    lean.load()
+    share_arena()  # before there are threads
+    with suppress(EOFError):  # its parent is gone already
+        (definition,) = first(messages)
+        serve(definition, Ends(messages, clients))
+
+
+def serve(definition: Definition, ends: Ends) -> None:
+    from homeport.container import Place, build
+    from homeport.entrypoints import operations
+    from homeport.entrypoints.local import greenlets, local_routes, pauses
+    from homeport.entrypoints.local.app import handlers_of, settings_of
+    from homeport.entrypoints.local.reader import ReaderLoop
+
+    offload, pause = greenlets.offload, pauses.pause
+    with closing(build(definition, place=Place.READER, offload=offload, pause=pause)) as backend:
+        backend.health.needs(backend.index)
+        ReaderLoop(
+            backend,
+            handlers_of(backend),
+            {**operations.routes(), **local_routes.ROUTES},
+            operations.safe_routes(),
+            settings_of(definition),
+            ends,
+        ).run()
+
+
+if __name__ == "__main__":
+    main()
