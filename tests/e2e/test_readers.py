@@ -36,6 +36,8 @@ class Sides:
     def __init__(self, server: Server, *, alone: bool = False) -> None:
         with Client(server.address) as client:
             self.person: Final = new_guest(client)
+            # Nobody else is there yet who could answer.
+            self._writes: Final = process_of(client.ask("GET", f"{PREFIX}/health"))
         self.server: Final = server
         if not alone:
             wake_reader(server)
@@ -51,12 +53,13 @@ class Sides:
 
     @property
     def writer(self) -> Client:
-        """A connection to the process that writes: it keeps the first."""
-        return self.clients[0]
+        """A connection to the process that writes."""
+        return self._by_process[self._writes][0]
 
     @property
     def reader(self) -> Client:
-        return next(one[0] for one in self._by_process.values() if self.writer not in one)
+        """A connection to the other one."""
+        return next(of[0] for process, of in self._by_process.items() if process != self._writes)
 
     @property
     def reader_pid(self) -> int:

@@ -32,7 +32,8 @@ ORPHANED: Final = 1
 
 class ReaderLoop:
     """Does what is `safe`, a set of route keys, with `handlers`, and has the gateway's process do
-    all else of `routes` (route key -> function)."""
+    all else of `routes` (route key -> function). It is one of so many `processes` that have about
+    as many requests each."""
 
     def __init__(
         self,
@@ -42,6 +43,7 @@ class ReaderLoop:
         safe: frozenset[str],
         settings: GatewaySettings,
         ends: Ends,
+        processes: int,
     ) -> None:
         self._backend = backend
         self._handlers = handlers
@@ -49,6 +51,7 @@ class ReaderLoop:
         self._safe = safe
         self._settings = settings
         self._ends = ends
+        self._processes = processes
         self._counts = RequestCounts()
         self._calls: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._called = 0
@@ -78,7 +81,7 @@ class ReaderLoop:
         self._indexer = indexer = Indexer(
             loop,
             self._consume,
-            Pacing(lambda: serving.exchanges.served, clock_of_this_thread()),
+            Pacing(lambda: serving.exchanges.served * self._processes, clock_of_this_thread()),
             lambda outcome: channel.send("indexed", outcome),
         )
         clients = self._ends.clients

@@ -41,11 +41,11 @@ def main() -> None:
     lean.load()
     share_arena()  # before there are threads
     with suppress(EOFError):  # its parent is gone already
-        (definition,) = first(messages)
-        serve(definition, Ends(messages, clients))
+        definition, processes = first(messages)
+        serve(definition, Ends(messages, clients), processes)
 
 
-def serve(definition: Definition, ends: Ends) -> None:
+def serve(definition: Definition, ends: Ends, processes: int) -> None:
     from homeport.container import Place, build
     from homeport.entrypoints import operations
     from homeport.entrypoints.local import greenlets, local_routes, pauses
@@ -62,6 +62,7 @@ def serve(definition: Definition, ends: Ends) -> None:
             operations.safe_routes(),
             settings_of(definition),
             ends,
+            processes,
         ).run()
 
 

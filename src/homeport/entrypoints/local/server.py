@@ -138,7 +138,7 @@ class Gateway:
         self._readers = readers = Readers(
             self._most_readers,
             launch,
-            (self._backend.definition,),
+            (self._backend.definition, 1 + self._most_readers),
             loop,
             serving.admission.receive_call,
             share,
