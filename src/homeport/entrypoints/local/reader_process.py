@@ -29,7 +29,9 @@ def launch(theirs: Ends) -> subprocess.Popen[bytes]:
         ],
         stdin=subprocess.DEVNULL,
         pass_fds=numbers,
-        start_new_session=True,  # a terminal's Ctrl-C is its parent's to pass on
+        # A terminal's Ctrl-C is its parent's to pass on. A session of its own would have half of
+        # the processor for itself, as Linux shares that out, whatever its threads' priorities.
+        process_group=0,
     )
 
 
