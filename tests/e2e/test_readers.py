@@ -211,6 +211,15 @@ def test_all_requests_are_counted(shared: Sides) -> None:
     for client in shared.clients:
         assert client.ask("GET", f"{PREFIX}/blocks").status == 200
     assert counted() == before + OPEN
+    shown = shared.writer.ask("GET", "/metrics").text
+    memory, seconds = (
+        float(value)
+        for line in shown.splitlines()
+        for name, _, value in [line.partition('{reader="0"} ')]
+        if value
+    )
+    assert 10e6 < memory < 1e9
+    assert 0.05 < seconds < 60
 
 
 def test_a_limit_counts_what_comes_to_either(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -63,14 +63,14 @@ class RequestCounts:
 
 
 class Metrics:
-    """Everything that `/metrics` shows of one gateway. `elsewhere` gives what its other processes
-    have counted."""
+    """Everything that `/metrics` shows of one gateway. `elsewhere` gives the ids of its other
+    processes, with what each has counted."""
 
     def __init__(
         self,
         backend: Backend,
         pumps: Pumps,
-        elsewhere: Callable[[], Iterable[RequestCounts]] = tuple,
+        elsewhere: Callable[[], Mapping[int, RequestCounts]] = dict,
     ) -> None:
         self.requests: Final = RequestCounts()
         self._backend = backend
@@ -79,27 +79,11 @@ class Metrics:
         self._began = time.time()
 
     def text(self) -> str:
-        return "\n".join([*self._requests(), *self._stores(), *self._process(), ""])
-
-    def _requests(self) -> Iterator[str]:
-        requests = self.requests.plus(self._elsewhere())
-        yield from _family(
-            "homeport_requests_total",
-            "counter",
-            "Requests answered.",
-            (
-                (_labels(route=route or "none", status=str(status)), count)
-                for (route, status), count in sorted(requests.counts.items())
-            ),
+        elsewhere = self._elsewhere()
+        requests = self.requests.plus(elsewhere.values())
+        return "\n".join(
+            [*_requests(requests), *self._stores(), *self._process(), *_readers(elsewhere), ""]
         )
-        name = "homeport_requests_refused_total"
-        yield from _single(name, "counter", "Answered 503 at the door.", requests.refused)
-        name = "homeport_request_duration_seconds"
-        yield from _header(name, "histogram", "From a request's arrival to its answer.")
-        for route, buckets in sorted(requests.latencies.items()):
-            yield from _histogram(
-                name, BOUNDS, buckets, requests.seconds[route], f"route={_quoted(route or 'none')}"
-            )
 
     def _stores(self) -> Iterator[str]:
         database = self._backend.database
@@ -133,6 +117,26 @@ class Metrics:
             yield from _single(name, "gauge", "Resident memory.", memory)
         seconds = time.process_time()
         yield from _single("process_cpu_seconds_total", "counter", "Processor time.", seconds)
+
+
+def _requests(requests: RequestCounts) -> Iterator[str]:
+    yield from _family(
+        "homeport_requests_total",
+        "counter",
+        "Requests answered.",
+        (
+            (_labels(route=route or "none", status=str(status)), count)
+            for (route, status), count in sorted(requests.counts.items())
+        ),
+    )
+    name = "homeport_requests_refused_total"
+    yield from _single(name, "counter", "Answered 503 at the door.", requests.refused)
+    name = "homeport_request_duration_seconds"
+    yield from _header(name, "histogram", "From a request's arrival to its answer.")
+    for route, buckets in sorted(requests.latencies.items()):
+        yield from _histogram(
+            name, BOUNDS, buckets, requests.seconds[route], f"route={_quoted(route or 'none')}"
+        )
 
 
 def _commits(counts: Any) -> Iterator[str]:
@@ -212,10 +216,44 @@ def _quoted(value: str) -> str:
     return f'"{escaped}"'
 
 
-def _resident_bytes() -> int | None:
+def _readers(pids: Iterable[int]) -> Iterator[str]:
+    """What the further processes take of the machine. There are none but on Linux."""
+    found = [
+        (_labels(reader=str(number)), *used)
+        for number, pid in enumerate(pids)
+        if (used := _used_by(pid)) is not None
+    ]
+    if not found:
+        return
+    yield from _family(
+        "homeport_reader_resident_memory_bytes",
+        "gauge",
+        "Resident memory of each process that reads.",
+        ((label, memory) for label, memory, _ in found),
+    )
+    yield from _family(
+        "homeport_reader_cpu_seconds_total",
+        "counter",
+        "Processor time of each process that reads.",
+        ((label, seconds) for label, _, seconds in found),
+    )
+
+
+def _used_by(pid: int) -> tuple[int, float] | None:
+    """Bytes, and seconds; None for a process that has ended."""
+    memory = _resident_bytes(pid)
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    ticks = int(fields[11]) + int(fields[12])
+    return memory or 0, ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _resident_bytes(pid: int | str = "self") -> int | None:
     """None where the system does not say it so."""
     try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except (OSError, ValueError, IndexError):
         return None
     return pages * os.sysconf("SC_PAGE_SIZE")

@@ -111,13 +111,9 @@ class Readers:
         serving = [one for one in self._readers if one.is_serving]
         return bool(serving) and min(serving, key=lambda one: one.open).take(client)
 
-    def counts(self) -> list[RequestCounts]:
-        """What each has counted. For jobs of a greenlet pool."""
-        return [one.counts() for one in self._readers]
-
-    @property
-    def pids(self) -> list[int]:
-        return [one.pid for one in self._readers if one.pid is not None]
+    def counts(self) -> dict[int, RequestCounts]:
+        """What each has counted, by the id of its process. For jobs of a greenlet pool."""
+        return {one.pid: one.counts() for one in self._readers if one.pid is not None}
 
     def indexer(self) -> Take | None:
         """The way to the reader that indexes, once one serves: the same for as long as it lives,

@@ -197,9 +197,9 @@ class Gateway:
         await readers.end()
         serving.close()
 
-    def _elsewhere(self) -> list[RequestCounts]:
-        """What the readers have counted."""
-        return [] if self._readers is None else self._readers.counts()
+    def _elsewhere(self) -> Mapping[int, RequestCounts]:
+        """The readers' processes, and what each has counted."""
+        return {} if self._readers is None else self._readers.counts()
 
     def _on_signal(self) -> None:
         if self._stop_asked:
