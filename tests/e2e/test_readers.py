@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ import pytest
 
 from homeport.entrypoints.operation import PREFIX
 from tests.clients import Answer, Client, Lost, new_guest
-from tests.servers import Server, serving, start
+from tests.servers import HOMEPORT, Server, serving, start
 
 NOTES: Final = f"{PREFIX}/records/me/notes"
 OPEN: Final = 8
@@ -305,3 +306,53 @@ def test_a_reader_that_has_just_been_started_ends_too(tmp_path: Path) -> None:
         (reader,) = children_of(server)
     assert server.stop() == 0
     assert not is_running(reader)
+
+
+def write_many(client: Client, count: int) -> None:
+    for start_at in range(0, count, 90):
+        writes = [
+            {"op": "create", "collection": "notes", "data": {"title": f"Note {number} of many"}}
+            for number in range(start_at, min(count, start_at + 90))
+        ]
+        assert client.ask("POST", f"{PREFIX}/records/me", {"writes": writes}).status == 200
+
+
+def drift_of(folder: Path) -> str:
+    """What `index verify` has to say while nobody serves the folder; empty where nothing."""
+    done = subprocess.run(
+        [HOMEPORT, "index", "verify", "--data", folder],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def test_the_index_is_whole_after_a_reader_is_killed_at_work(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    server = start(folder)
+    with Sides(server) as sides:
+        write_many(sides.reader, 450)
+        sides.writer.settle()
+        write_many(sides.writer, 900)
+        os.kill(sides.reader_pid, signal.SIGKILL)
+        write_many(sides.writer, 90)
+        sides.writer.settle()
+        found = sides.writer.ask("GET", f"{PREFIX}/search?q=many&limit=1").json
+        assert found["total"] == 1440
+    assert server.stop() == 0
+    assert drift_of(folder) == ""
+
+
+def test_a_stop_amid_indexing_loses_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    server = start(folder)
+    with Sides(server) as sides:
+        write_many(sides.writer, 900)
+        assert server.stop() == 0
+    assert "Traceback" not in server.log.read_text()
+    with serving(folder) as again, Client(again.address, sides.person.token) as client:
+        client.settle()
+        assert client.ask("GET", f"{PREFIX}/search?q=many&limit=1").json["total"] == 900
+    assert drift_of(folder) == ""

@@ -55,14 +55,10 @@ class Generation:
         self._lost = False
         self._now = now
         self._purged = 0
+        self._folder = folder
         with translated():
             folder.mkdir(parents=True, exist_ok=True)
-            self._index = _open(folder, schema)
-            self._index.config_reader("manual")
-            schema.register(self._index)
-            self._index.reload()
-            self._translator = QueryTranslator(schema, self._index)
-            self._reader = self._read()
+            self._open_index()
 
     def apply(
         self,
@@ -169,6 +165,14 @@ class Generation:
         if not self._filling:
             give_way()
 
+    def _open_index(self) -> None:
+        self._index = _open(self._folder, self._schema)
+        self._index.config_reader("manual")
+        self._schema.register(self._index)
+        self._index.reload()
+        self._translator = QueryTranslator(self._schema, self._index)
+        self._reader = self._read()
+
     def _read(self) -> PageReader:
         return PageReader(self._schema, self._translator, self._index.searcher())
 
@@ -185,11 +189,11 @@ class Generation:
 
     def _open_writer(self) -> tantivy.IndexWriter:
         if self._writer is None:
+            # Another process may have written meanwhile. tantivy reads only when it opens an index
+            # which files are its own: those of another's it would never delete.
+            self._open_index()
             heap = _FILLING_HEAP_BYTES if self._filling else _HEAP_BYTES
             self._writer = self._index.writer(heap_size=heap, num_threads=1)
-            # Nobody else can write from here on; before, another process may have.
-            self._index.reload()
-            self._reader = self._read()
             self._give_way()
         return self._writer
 

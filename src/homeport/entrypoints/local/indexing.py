@@ -13,6 +13,7 @@ import logging
 import pickle
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 
 from homeport.domain.errors import HomeportError, Unavailable
@@ -26,12 +27,16 @@ if TYPE_CHECKING:
 Causes: TypeAlias = Mapping[int, str]
 """The events whose record the index would not take, by their places, with the cause."""
 Take: TypeAlias = Callable[[list[bytes]], Causes]
-"""Has a batch of packed events taken into the index. Raises Unavailable."""
+"""Has a batch of packed events taken into the index. Raises Unavailable, and ReaderGone."""
 
 PART: Final = 64
 """Events that are packed in one go."""
 
 log: Final = logging.getLogger("homeport.gateway")
+
+
+class ReaderGone(Exception):
+    """The reader has ended, and what it had of the batch may be in the index or not."""
 
 
 class SharedIndex(Protocol):
@@ -51,14 +56,14 @@ class Indexing:
 
     def consume(self, events: Sequence[RecordChanged]) -> Causes:
         """As `homeport.domain.indexing.Indexing.consume`."""
-        take = self._elsewhere()
-        if take is None:
-            return self._backend.indexing.consume(events)
-        index = cast("SharedIndex", self._backend.index)
-        index.lend()
-        causes = take(list(_packed(events)))
-        index.refresh()
-        return causes
+        while (take := self._elsewhere()) is not None:
+            index = cast("SharedIndex", self._backend.index)
+            index.lend()
+            with suppress(ReaderGone):
+                causes = take(list(_packed(events)))
+                index.refresh()
+                return causes
+        return self._backend.indexing.consume(events)
 
 
 class Indexer:

@@ -23,7 +23,7 @@ from homeport.domain.errors import Unavailable
 from homeport.entrypoints.local import greenlets
 from homeport.entrypoints.local.calls import Call
 from homeport.entrypoints.local.channel import Channel, Message
-from homeport.entrypoints.local.indexing import Causes, Take, causes_of
+from homeport.entrypoints.local.indexing import Causes, ReaderGone, Take, causes_of
 from homeport.entrypoints.local.metrics import RequestCounts
 
 log: Final = logging.getLogger("homeport.gateway")
@@ -226,10 +226,16 @@ class Reader:
         return self._counts
 
     def index(self, packed: list[bytes]) -> Causes:
-        """Have it take a batch of events into the index. Raises Unavailable where it cannot."""
+        """Have it take a batch of events into the index. Raises Unavailable where it cannot, and
+        ReaderGone: then it has let go of the index."""
         outcome = Future[Causes]()
         self._loop.call_soon_threadsafe(self._send_batch, packed, outcome)
-        return outcome.result()
+        try:
+            return outcome.result()
+        except ReaderGone:
+            if self._process is not None:
+                _await_end(self._process)
+            raise
 
     async def stop(self) -> None:
         self._is_stopping = True
@@ -254,7 +260,7 @@ class Reader:
             self._indexing = outcome
             self._channel.send("index", packed)
         else:
-            outcome.set_exception(Unavailable(_GONE))
+            outcome.set_exception(ReaderGone())
 
     def _receive(self, message: Message) -> None:
         match message:
@@ -291,14 +297,11 @@ class Reader:
         for one in self._counting:
             _settle(one)
         if self._indexing is not None:
-            self._indexing.set_exception(Unavailable(_GONE))
+            self._indexing.set_exception(ReaderGone())
         _settle(self._is_drained)
         _settle(self._is_gone)
         self.open = 0
         self._on_change()
-
-
-_GONE: Final = "The process that indexed has ended."
 
 
 def _pass_on(outcome: object, waiting: Future[Causes]) -> None:
