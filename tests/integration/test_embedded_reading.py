@@ -1,0 +1,163 @@
+"""What a process sees that only reads the data folder, and takes changes into its index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from homeport.adapters.embedded.database import Database
+from homeport.adapters.embedded.folder import FolderInUse, FolderUnusable
+from homeport.adapters.embedded.reading import ReadingDatabase
+from homeport.adapters.embedded.search_beside import EmbeddedIndexBeside
+from homeport.adapters.embedded.search_index import EmbeddedSearchIndex
+from homeport.adapters.system import SystemClock
+from homeport.domain.errors import Unavailable
+from homeport.domain.model.collection import Catalog
+from homeport.domain.model.document import Document, IndexChange, Removal
+from homeport.domain.model.query import All, Scope, SearchQuery
+from homeport.domain.model.record import Key
+
+QUERY = SearchQuery(All(()), (Scope("s", "notes"),), limit=100)
+
+
+def put(database: Database, name: str) -> None:
+    database.write(
+        lambda connection: connection.execute("INSERT INTO settings VALUES (?, 'x')", (name,))
+    )
+
+
+def names(database: ReadingDatabase) -> list[str]:
+    return [name for (name,) in database.read("SELECT name FROM settings ORDER BY name")]
+
+
+class TestDatabase:
+    @pytest.fixture
+    def database(self, tmp_path: Path) -> Iterator[Database]:
+        database = Database(tmp_path)
+        yield database
+        database.close()
+
+    @pytest.fixture
+    def reading(self, tmp_path: Path, database: Database) -> Iterator[ReadingDatabase]:
+        reading = ReadingDatabase(tmp_path)
+        yield reading
+        reading.close()
+
+    def test_each_read_sees_what_was_committed(
+        self, database: Database, reading: ReadingDatabase
+    ) -> None:
+        before = names(reading)
+        for number in range(20):
+            put(database, f"~{number:02}")
+            assert names(reading) == [*before, *(f"~{one:02}" for one in range(number + 1))]
+
+    def test_several_reads_see_one_moment(
+        self, database: Database, reading: ReadingDatabase
+    ) -> None:
+        def counts(connection: object) -> list[int]:
+            found = []
+            for name in ("~a", "~b"):
+                (count,) = connection.execute("SELECT count(*) FROM settings").fetchone()  # type: ignore[attr-defined]
+                found.append(count)
+                put(database, name)
+            return found
+
+        first, second = reading.read_all(counts)
+        assert first == second
+        assert names(reading)[-2:] == ["~a", "~b"]
+
+    def test_nothing_is_written(self, reading: ReadingDatabase) -> None:
+        with pytest.raises(TypeError, match="process that serves them"):
+            reading.write(lambda connection: connection.execute("DELETE FROM settings"))
+        with pytest.raises(Unavailable, match="cannot be written"):
+            reading.read("DELETE FROM settings RETURNING name")
+
+    def test_a_folder_without_a_database_is_told(self, tmp_path: Path) -> None:
+        with pytest.raises(FolderUnusable):
+            ReadingDatabase(tmp_path / "none")
+
+
+def document(number: int, version: int = 1) -> Document:
+    return Document(Key("s", "notes", f"{number:04}"), version, "author")
+
+
+def found(index: EmbeddedSearchIndex | EmbeddedIndexBeside) -> list[tuple[str, int]]:
+    hits = index.search(QUERY).hits
+    versions = index.versions([hit.key for hit in hits])
+    return sorted((hit.key.id, version or 0) for hit, version in zip(hits, versions, strict=True))
+
+
+class TestIndex:
+    @pytest.fixture
+    def owner(self, tmp_path: Path) -> Iterator[EmbeddedSearchIndex]:
+        owner = EmbeddedSearchIndex(tmp_path / "index", Catalog())
+        yield owner
+        owner.close()
+
+    @pytest.fixture
+    def reader(self, tmp_path: Path, owner: EmbeddedSearchIndex) -> Iterator[EmbeddedIndexBeside]:
+        reader = EmbeddedIndexBeside(tmp_path / "index", Catalog(), clock=SystemClock())
+        yield reader
+        reader.close()
+
+    def test_each_sees_what_the_other_has_committed(
+        self, owner: EmbeddedSearchIndex, reader: EmbeddedIndexBeside
+    ) -> None:
+        expected = []
+        for number in range(0, 20, 2):
+            owner.apply([document(number)])
+            expected.append((f"{number:04}", 1))
+            assert found(reader) == expected
+            owner.lend()
+            reader.apply([document(number + 1)])
+            expected.append((f"{number + 1:04}", 1))
+            assert found(reader) == expected
+            reader.close()
+            owner.refresh()
+            assert found(owner) == expected
+
+    def test_versions_of_either_win(
+        self, owner: EmbeddedSearchIndex, reader: EmbeddedIndexBeside
+    ) -> None:
+        owner.apply([document(1, 5), document(2, 5)])
+        owner.lend()
+        reader.apply([document(1, 4), document(2, 6), Removal(Key("s", "notes", "0003"), 9)])
+        reader.close()
+        owner.apply([document(1, 3), document(2, 5), document(3, 8)])
+        assert found(owner) == [("0001", 5), ("0002", 6)]
+        assert found(reader) == [("0001", 5), ("0002", 6)]
+
+    def test_one_alone_writes(
+        self, tmp_path: Path, owner: EmbeddedSearchIndex, reader: EmbeddedIndexBeside
+    ) -> None:
+        owner.apply([document(1)])
+        with pytest.raises(Unavailable, match="does not answer"):
+            reader.apply([document(2)])
+        owner.lend()
+        reader.apply([document(2)])
+        with pytest.raises(Unavailable, match="does not answer"):
+            owner.apply([document(3)])
+        reader.close()
+        owner.apply([document(3)])
+        assert [one for one, _ in found(owner)] == ["0001", "0002", "0003"]
+        with pytest.raises(FolderInUse):
+            EmbeddedIndexBeside(tmp_path / "index", Catalog()).apply([document(4)])
+
+    def test_files_of_either_go_when_they_are_merged(
+        self, tmp_path: Path, owner: EmbeddedSearchIndex, reader: EmbeddedIndexBeside
+    ) -> None:
+        most = 0
+        for round_ in range(40):
+            changes: list[IndexChange] = [document(one, round_ + 1) for one in range(5)]
+            if round_ % 4 < 2:
+                owner.apply(changes)
+                owner.lend()
+            else:
+                reader.apply(changes)
+                reader.close()
+                owner.refresh()
+            most = max(most, len(list((tmp_path / "index").rglob("*"))))
+        assert found(owner) == [(f"{one:04}", 40) for one in range(5)]
+        assert most < 40, "what one has written and the other merged has gone"

@@ -1,0 +1,139 @@
+"""Who computes the index, and what becomes of a batch whose reader ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+
+from homeport.container import Backend
+from homeport.domain.errors import Unavailable
+from homeport.domain.events import RecordChanged
+from homeport.domain.model.record import Key
+from homeport.entrypoints.local.indexing import (
+    PART,
+    Causes,
+    Indexer,
+    Indexing,
+    ReaderGone,
+    Take,
+    causes_of,
+)
+from homeport.entrypoints.local.pacing import Pacing
+
+EVENTS = [
+    RecordChanged(Key("s", "notes", str(number)), number, None, "a", deleted=False)
+    for number in range(2 * PART + 1)
+]
+
+
+@dataclass
+class World:
+    """A backend that notes what is asked of it, and its readers, each once."""
+
+    readers: list[Take] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list)
+    causes: Causes = field(default_factory=dict)
+
+    @property
+    def index(self) -> World:
+        return self
+
+    @property
+    def indexing(self) -> World:
+        return self
+
+    def lend(self) -> None:
+        self.steps.append("lent")
+
+    def refresh(self) -> None:
+        self.steps.append("refreshed")
+
+    def consume(self, events: Sequence[RecordChanged]) -> Causes:
+        assert list(events) == EVENTS
+        self.steps.append("done here")
+        return self.causes
+
+    def run(self) -> Causes:
+        def reader() -> Take | None:
+            return self.readers.pop(0) if self.readers else None
+
+        return Indexing(cast(Backend, self), reader).consume(EVENTS)
+
+
+def takes(world: World, outcome: object) -> Take:
+    def take(packed: list[bytes]) -> Causes:
+        world.steps.append("handed over")
+        assert len(packed) == 3
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return causes_of(outcome)
+
+    return take
+
+
+def test_without_a_reader_it_is_done_here() -> None:
+    world = World(causes={3: "no"})
+    assert world.run() == {3: "no"}
+    assert world.steps == ["done here"]
+
+
+def test_a_reader_has_the_index_lent_and_what_it_did_is_seen() -> None:
+    world = World()
+    world.readers = [takes(world, {5: "too large"})]
+    assert world.run() == {5: "too large"}
+    assert world.steps == ["lent", "handed over", "refreshed"]
+
+
+def test_when_a_reader_ends_another_goes_on_and_at_last_this_process() -> None:
+    world = World()
+    world.readers = [takes(world, ReaderGone()), takes(world, ReaderGone())]
+    world.run()
+    assert world.steps == ["lent", "handed over", "lent", "handed over", "done here"]
+
+
+def test_a_batch_that_a_reader_could_not_take_comes_again_as_a_whole() -> None:
+    world = World()
+    world.readers = [takes(world, "the disk is full")]
+    with pytest.raises(Unavailable, match="the disk is full"):
+        world.run()
+    assert world.steps == ["lent", "handed over"]
+
+
+@pytest.mark.parametrize(
+    ("consume", "expected"),
+    [
+        (lambda events: {len(events) - 1: "no"}, {2 * PART: "no"}),
+        (lambda _: (_ for _ in ()).throw(Unavailable("the disk is full")), "the disk is full"),
+        (lambda _: 1 // 0, "ZeroDivisionError"),
+    ],
+    ids=["taken", "not now", "a fault"],
+)
+def test_the_readers_side_answers_whatever_happens(
+    consume: Callable[[Sequence[RecordChanged]], Any],
+    expected: object,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    packed: list[bytes] = []
+
+    def keep(parts: list[bytes]) -> Causes:
+        packed.extend(parts)
+        return {}
+
+    World([keep]).run()
+
+    async def run() -> object:
+        loop = asyncio.get_running_loop()
+        answered: asyncio.Future[object] = loop.create_future()
+        indexer = Indexer(loop, consume, Pacing(lambda: 0, lambda: 0.0), answered.set_result)
+        indexer.take(packed)
+        try:
+            return await asyncio.wait_for(answered, 10)
+        finally:
+            indexer.close()
+
+    assert asyncio.run(run()) == expected
+    assert bool(caplog.records) == (expected == "ZeroDivisionError")
