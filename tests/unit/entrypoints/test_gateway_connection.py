@@ -114,11 +114,12 @@ class House:
     def flush(self) -> None:
         self.flushes += 1
 
-    def part(self, transport: asyncio.Transport) -> bool:
+    def part(self, connection: Connection, transport: asyncio.Transport) -> bool:
         if not self.surplus:
             return False
         self.surplus -= 1
         self.parted += 1
+        assert connection in self.there
         transport.abort()
         return True
 

@@ -8,6 +8,7 @@ from typing import cast
 
 import pytest
 
+from homeport.entrypoints.local.connection import Connection
 from homeport.entrypoints.local.connections import BURST, Connections
 
 
@@ -20,6 +21,12 @@ class Wire:
 
     def is_closing(self) -> bool:
         return self.closed
+
+    def get_extra_info(self, name: str) -> str:
+        return f"the {name}"
+
+    def abort(self) -> None:
+        self.closed = True
 
     def write(self, data: bytes) -> None:
         if self.closed:
@@ -68,3 +75,32 @@ def test_answers_go_out_together_and_in_order(
 def test_every_answer_is_dated(connections: Connections) -> None:
     assert connections.common().startswith("date: ")
     assert connections.common().endswith(" GMT\r\na: b\r\n\r\n")
+
+
+def test_who_is_handed_over_is_counted_no_more(connections: Connections) -> None:
+    handed: list[object] = []
+    given, refused = cast(Connection, "given"), cast(Connection, "refused")
+    for one in (given, refused):
+        connections.joined(one)
+        connections.open += 1
+    connections.surplus = 1
+    connections.hand_over = lambda client: not handed.append(client)
+    wires = [Wire(), Wire()]
+    assert connections.part(given, cast("asyncio.Transport", wires[0]))
+    assert not connections.part(refused, cast("asyncio.Transport", wires[1]))
+    assert [wire.closed for wire in wires] == [True, False]
+    assert handed == ["the socket"]
+    assert connections.open == 1
+    connections.left(given)
+    assert connections.open == 1, "it was counted already"
+    connections.left(refused)
+    assert connections.open == 0
+
+
+def test_who_is_not_taken_stays(connections: Connections) -> None:
+    stays = cast(Connection, "stays")
+    connections.joined(stays)
+    connections.open = connections.surplus = 1
+    wire = Wire()
+    assert not connections.part(stays, cast("asyncio.Transport", wire))
+    assert (connections.open, connections.surplus, wire.closed) == (1, 1, False)

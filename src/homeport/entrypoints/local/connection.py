@@ -65,7 +65,7 @@ class House(Protocol):
     # How many connections another process is to have.
     @property
     def surplus(self) -> int: ...
-    def part(self, transport: asyncio.Transport, /) -> bool: ...
+    def part(self, connection: Connection, transport: asyncio.Transport, /) -> bool: ...
 
     def joined(self, connection: Connection) -> None: ...
     def left(self, connection: Connection) -> None: ...
@@ -335,7 +335,7 @@ class Connection(asyncio.Protocol):
     def _part(self) -> None:
         """Let another process go on with this connection, or go on here."""
         is_sent = not self._transport.get_write_buffer_size()
-        if self._is_at_rest() and is_sent and self._house.part(self._transport):
+        if self._is_at_rest() and is_sent and self._house.part(self, self._transport):
             self._is_deaf = True
         else:
             self.listen()

@@ -122,16 +122,20 @@ class Connections:
         if self.stopping:
             connection.finish()
 
-    def part(self, transport: asyncio.Transport) -> bool:
+    def part(self, connection: Connection, transport: asyncio.Transport) -> bool:
         """Let another process go on with a connection, if one is to. Returns whether it does: then
         it is over here."""
         if self.surplus <= 0 or not self.hand_over(transport.get_extra_info("socket")):
             return False
         self.surplus -= 1
+        self._connections.discard(connection)
+        self.open -= 1
         transport.abort()
         return True
 
     def left(self, connection: Connection) -> None:
+        if connection not in self._connections:
+            return  # another process goes on with it
         self._connections.discard(connection)
         self._one_less()
         if self.stopping and not self._connections and not self._empty.done():
