@@ -9,7 +9,8 @@ import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final, Self
 
@@ -224,10 +225,17 @@ def test_all_requests_are_counted(shared: Sides) -> None:
 
 
 def test_a_limit_counts_what_comes_to_either(tmp_path: Path) -> None:
-    limits = {"LIMITS__GUESTS_PER_MINUTE": "6"}
-    with serving(tmp_path / "data", limits) as server, Sides(server) as sides:  # they are a guest
-        made = [one.ask("POST", f"{PREFIX}/identity/guest").status for one in sides.clients]
-    assert made.count(201) == 5
+    limits = {"LIMITS__SIGN_UPS_PER_MINUTE": "5"}
+    with serving(tmp_path / "data", limits) as server, Sides(server) as sides:
+        made = [
+            one.ask(
+                "POST",
+                f"{PREFIX}/identity/sign-up",
+                {"login": f"{number}@example.com", "password": "correct horse"},
+            ).status
+            for number, one in enumerate(sides.clients)
+        ]
+    assert made.count(202) == 5
     assert made.count(429) == OPEN - 5
 
 
@@ -281,7 +289,7 @@ def test_a_reader_ends_with_its_parent(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=str)
 def test_a_stop_reaches_all_processes(tmp_path: Path, number: int) -> None:
-    """A terminal and a supervisor tell every process; what is asked meanwhile is answered."""
+    """A terminal and a supervisor tell every process."""
     server = start(tmp_path / "data")
     with Sides(server) as sides:
         reader = sides.reader_pid
@@ -292,6 +300,47 @@ def test_a_stop_reaches_all_processes(tmp_path: Path, number: int) -> None:
     text = server.log.read_text()
     assert "Traceback" not in text
     assert "ended" not in text
+
+
+def test_a_second_signal_ends_all_processes_at_once(tmp_path: Path) -> None:
+    """Also while a reader waits for what it has asked of the other."""
+    folder = tmp_path / "data"
+    server = start(folder)
+    with Sides(server) as sides, ThreadPoolExecutor(OPEN) as threads:
+        reader = sides.reader_pid
+        account = {"login": "nobody@example.com", "password": "correct horse"}
+        asked = [
+            threads.submit(client.ask, "POST", f"{PREFIX}/identity/sign-in", account)
+            for client in sides.clients * 4
+        ]
+        assert eventually(lambda: any(one.done() for one in asked), pause=0.0)
+        for _ in range(2):
+            server.process.send_signal(signal.SIGTERM)
+            time.sleep(0.02)
+        assert server.process.wait(PATIENCE) in (0, 130)
+        assert eventually(lambda: not is_running(reader))
+    with serving(folder) as again, Client(again.address, sides.person.token) as client:
+        assert client.ask("POST", NOTES, {"title": "afterwards"}).status == 201
+        client.settle()
+        assert client.ask("GET", f"{PREFIX}/search?q=afterwards").json["total"] == 1
+
+
+def test_a_stop_does_not_wait_for_a_reader_that_hangs(tmp_path: Path) -> None:
+    server = start(tmp_path / "data")
+    with Sides(server) as sides, ThreadPoolExecutor(OPEN) as threads:
+        reader = sides.reader_pid
+        big = {"text": "x" * 300_000}
+        asked = [
+            threads.submit(client.ask, "POST", NOTES, big)
+            for clients in sides.by_process
+            for client in clients
+        ]
+        os.kill(reader, signal.SIGSTOP)
+        assert server.stop() == 0
+        assert not is_running(reader)
+        for one in asked:
+            with suppress(Lost):
+                assert one.result().status == 201
 
 
 def test_a_reader_that_has_just_been_started_ends_too(tmp_path: Path) -> None:

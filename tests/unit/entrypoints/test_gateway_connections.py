@@ -84,7 +84,12 @@ def test_who_is_handed_over_is_counted_no_more(connections: Connections) -> None
         connections.joined(one)
         connections.open += 1
     connections.surplus = 1
-    connections.hand_over = lambda client: not handed.append(client)
+
+    def take(client: object) -> bool:
+        handed.append(client)
+        return True
+
+    connections.hand_over = take
     wires = [Wire(), Wire()]
     assert connections.part(given, cast("asyncio.Transport", wires[0]))
     assert not connections.part(refused, cast("asyncio.Transport", wires[1]))

@@ -1,4 +1,4 @@
-"""`homeport serve`: the backend behind the local gateway, in this process."""
+"""`homeport serve`: the backend behind the local gateway."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Final, TextIO
 
@@ -21,8 +21,25 @@ FLUSH_SECONDS: Final = 0.2
 BUFFERED: Final = 16 * 1024 * 1024
 """Characters beyond which lines are dropped and counted: a stuck reader must not fill the
 memory."""
+PIECE: Final = 4096
+"""Bytes that are written at once; POSIX promises 512 at least, Linux and macOS keep to this."""
 PATH: Final = 1024
 """Characters of a path that a line has."""
+
+
+def _pieces(lines: Sequence[str]) -> Iterator[str]:
+    """The lines, put together while they are short enough for a pipe to take them in one piece:
+    several processes may write to it."""
+    piece, size = list[str](), 0
+    for line in lines:
+        length = len(line.encode(errors="replace"))
+        if piece and size + length > PIECE:
+            yield "".join(piece)
+            piece, size = [], 0
+        piece.append(line)
+        size += length
+    if piece:
+        yield "".join(piece)
 
 
 class LogWriter:
@@ -65,15 +82,16 @@ class LogWriter:
     def _flush(self) -> None:
         # Others append meanwhile: take what is there now, and leave the list itself alone.
         count = len(self._lines)
-        text = "".join(self._lines[:count])
+        lines = self._lines[:count]
         del self._lines[:count]
         self._size = sum(map(len, self._lines))
         if self._dropped:
-            text += f'{{"level":"warning","dropped_lines":{self._dropped}}}\n'
+            lines.append(f'{{"level":"warning","dropped_lines":{self._dropped}}}\n')
             self._dropped = 0
         try:
-            self._stream.write(text)
-            self._stream.flush()
+            for piece in _pieces(lines):
+                self._stream.write(piece)
+                self._stream.flush()
         except (OSError, ValueError):
             pass  # nobody reads any more; requests go on
 

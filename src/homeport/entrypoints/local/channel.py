@@ -69,6 +69,11 @@ class Channel(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    def abort(self) -> None:
+        """End it, whatever waits."""
+        if self._transport is not None:
+            self._transport.abort()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
 
@@ -95,5 +100,9 @@ class Channel(asyncio.Protocol):
         """Send what waits, now."""
         outgoing, self._outgoing = self._outgoing, []
         if outgoing and self._transport is not None and not self._transport.is_closing():
-            content = pickle.dumps(outgoing, pickle.HIGHEST_PROTOCOL)
+            try:
+                content = pickle.dumps(outgoing, pickle.HIGHEST_PROTOCOL)
+            except Exception:  # those who wait for an answer would wait for ever
+                self.abort()
+                raise
             self._transport.write(len(content).to_bytes(_LENGTH, "little") + content)

@@ -45,7 +45,7 @@ _STAND_IN: Final = b"PURGE"
 
 
 class House(Protocol):
-    """What a connection needs of the listener."""
+    """What a connection needs of those that have the loop in common with it."""
 
     @property
     def head_seconds(self) -> float: ...
@@ -279,7 +279,7 @@ class Connection(asyncio.Protocol):
             self._fault = 431
             raise ValueError("too large a head")
 
-    # What requests and the listener call
+    # What requests and the house call
 
     def answer(self, incoming: Incoming, status: int, headers: Headers, body: str | bytes) -> None:
         if self._serving is not incoming:

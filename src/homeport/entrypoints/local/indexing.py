@@ -1,4 +1,4 @@
-"""Who computes the search index: a reader while one is awake, else the gateway's own process.
+"""Who computes the search index: a reader while one serves, else the gateway's own process.
 
 A document costs more to make and to add to the index than a record to write, and in the process
 that writes each statement of SQL would wait for that. Only one process writes to the index at a

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import socket
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from homeport.container import Backend
     from homeport.domain.events import RecordChanged
 
+log: Final = logging.getLogger("homeport.gateway")
+
 HANDED_A_TURN: Final = 64
 ORPHANED: Final = 1
 """What it ends with where its parent is gone."""
@@ -32,8 +35,7 @@ ORPHANED: Final = 1
 
 class ReaderLoop:
     """Does what is `safe`, a set of route keys, with `handlers`, and has the gateway's process do
-    all else of `routes` (route key -> function). It is one of so many `processes` that have about
-    as many requests each."""
+    all else of `routes` (route key -> function)."""
 
     def __init__(
         self,
@@ -43,7 +45,6 @@ class ReaderLoop:
         safe: frozenset[str],
         settings: GatewaySettings,
         ends: Ends,
-        processes: int,
     ) -> None:
         self._backend = backend
         self._handlers = handlers
@@ -51,14 +52,15 @@ class ReaderLoop:
         self._safe = safe
         self._settings = settings
         self._ends = ends
-        self._processes = processes
         self._counts = RequestCounts()
         self._calls: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._called = 0
+        self._is_drained = False
+        self._processes = 1
 
     def run(self) -> None:
         """Serve until the gateway's process says stop, and then end."""
-        allow_open_files(self._settings.connections)
+        self._most = allow_open_files(self._settings.connections)
         with loop_of_its_own(self._settings, None) as (loop, requests):
             loop.run_until_complete(self._serve(loop, requests))
 
@@ -89,12 +91,12 @@ class ReaderLoop:
         connections.start()
         loop.add_reader(clients.fileno(), self._take)
         await channel.open(self._ends.messages)
-        channel.send("serving")
+        channel.send("serving", self._most)
         gc.freeze()  # what is loaded now stays: full collections need not walk it
         await self._stop.wait()
         loop.remove_reader(clients.fileno())
-        self._take()
         await connections.stop()
+        self._is_drained = True
         channel.send("drained")
         await self._end.wait()
         indexer.close()
@@ -130,6 +132,9 @@ class ReaderLoop:
                 self._calls.pop(number).set_result(result)
             case ("index", packed):
                 self._indexer.take(packed)
+            case ("look", processes):
+                self._processes = processes
+                self._channel.send("looked")
             case ("count",):
                 self._channel.send("counted", self._counts)
             case ("stop",):
@@ -138,17 +143,22 @@ class ReaderLoop:
                 raise ValueError(f"no message for a reader: {message[0]!r}")
 
     def _lost(self) -> None:
-        if not self._stop.is_set():
-            os._exit(ORPHANED)  # whatever was acknowledged is durable
+        if not self._is_drained:
+            os._exit(
+                ORPHANED
+            )  # nobody answers its calls any more; what was acknowledged is durable
         self._end.set()
 
     def _take(self) -> None:
         for _ in range(HANDED_A_TURN):
             try:
-                _, handed, _, _ = socket.recv_fds(self._ends.clients, 1, 1)
+                data, handed, _, _ = socket.recv_fds(self._ends.clients, 1, 1)
             except (BlockingIOError, InterruptedError):
                 return
-            if not handed:
+            if not data:
                 return  # the parent is gone, as the channel tells
+            if not handed:  # there was no room for another open file
+                log.warning("a client's connection was lost: this process has too many open files")
+                self._channel.send("left")
             for one in handed:
                 self._connections.take(socket.socket(fileno=one))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
 import sys
 from contextlib import closing, suppress
+from pathlib import Path
 
 from homeport.definition import Definition
 from homeport.entrypoints import lean
@@ -18,15 +20,9 @@ from homeport.entrypoints.local.readers import Ends
 def launch(theirs: Ends) -> subprocess.Popen[bytes]:
     """Start a reader, which waits for the definition of what it is to serve."""
     numbers = (theirs.messages.fileno(), theirs.clients.fileno())
+    module = "homeport.entrypoints.local.reader_process"
     return subprocess.Popen(  # noqa: S603 - all of it is ours
-        # -P: the working folder may have modules of any name.
-        [
-            sys.executable,
-            "-P",
-            "-m",
-            "homeport.entrypoints.local.reader_process",
-            *map(str, numbers),
-        ],
+        [sys.executable, *_flags(), "-m", module, *map(str, numbers)],
         stdin=subprocess.DEVNULL,
         pass_fds=numbers,
         # A terminal's Ctrl-C is its parent's to pass on. A session of its own would have half of
@@ -35,19 +31,32 @@ def launch(theirs: Ends) -> subprocess.Popen[bytes]:
     )
 
 
+def _flags() -> list[str]:
+    """Those of this interpreter that say whose code it loads; never that of the working folder,
+    which may have modules of any name."""
+    if sys.flags.isolated:
+        return ["-I"]
+    chosen = {"-E": sys.flags.ignore_environment, "-s": sys.flags.no_user_site}
+    return ["-P", *(flag for flag, is_set in chosen.items() if is_set)]
+
+
 def main() -> None:
     # Who stops the server may tell all of its processes. This one hears it from its parent.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # In the background of a terminal, as this is, writing to it may stop a process.
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    if sys.stderr is None:  # it was closed
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - it stays
     messages, clients = (socket.socket(fileno=int(number)) for number in sys.argv[1:])
     lean.load()
     share_arena()  # before there are threads
     with suppress(EOFError):  # its parent is gone already
-        definition, processes = first(messages)
-        serve(definition, Ends(messages, clients), processes)
+        (definition,) = first(messages)
+        serve(definition, Ends(messages, clients))
 
 
-def serve(definition: Definition, ends: Ends, processes: int) -> None:
+def serve(definition: Definition, ends: Ends) -> None:
     from homeport.container import Place, build
     from homeport.entrypoints import operations
     from homeport.entrypoints.local import greenlets, local_routes, pauses
@@ -64,7 +73,6 @@ def serve(definition: Definition, ends: Ends, processes: int) -> None:
             operations.safe_routes(),
             settings_of(definition),
             ends,
-            processes,
         ).run()
 
 

@@ -28,8 +28,10 @@ from homeport.entrypoints.local.metrics import RequestCounts
 
 log: Final = logging.getLogger("homeport.gateway")
 
-LOOK_SECONDS: Final = 0.25
-"""How often the gateway looks whether another reader would help."""
+LOOK_SECONDS: Final = 0.5
+"""How often the gateway looks whether another reader would help, and how those are that serve."""
+MISSED: Final = 20
+"""After so many looks that a reader has not answered it is taken for hung, and ended."""
 MANY: Final = 500
 """Requests a second from which on one does,"""
 COMPUTED: Final = 0.3
@@ -93,7 +95,8 @@ class Readers:
 
     def start(self) -> None:
         """Look from now on whether readers would help."""
-        self._look()
+        if self._readers:
+            self._look()
 
     @property
     def open(self) -> int:
@@ -107,9 +110,9 @@ class Readers:
         return own - share if serving else 0
 
     def take(self, client: socket.socket) -> bool:
-        """Hand a client to the reader that has fewest. Returns whether it was."""
-        serving = [one for one in self._readers if one.is_serving]
-        return bool(serving) and min(serving, key=lambda one: one.open).take(client)
+        """Hand a client to the reader that has fewest and takes it. Returns whether one did."""
+        serving = sorted((one for one in self._readers if one.is_serving), key=lambda one: one.open)
+        return any(one.take(client) for one in serving)
 
     def counts(self) -> dict[int, RequestCounts]:
         """What each has counted, by the id of its process. For jobs of a greenlet pool."""
@@ -128,22 +131,28 @@ class Readers:
             self._timer.cancel()
         await asyncio.gather(*(one.stop() for one in self._readers))
 
+    def give_up(self) -> None:
+        """End those that have not answered what is in work: they have had their time."""
+        for one in self._readers:
+            one.give_up()
+
     async def end(self) -> None:
         """Have them end, once they do nothing more for this process."""
         await asyncio.gather(*(one.end() for one in self._readers))
 
     def _look(self) -> None:
+        self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
         since, served_then, computed_then = self._seen
         self._seen = now, served, computed = self._loop.time(), self._served(), self._computed()
         span = now - since
-        if served - served_then >= MANY * span or computed - computed_then >= COMPUTED * span:
-            starting = any(one.is_starting for one in self._readers)
+        busy = served - served_then >= MANY * span or computed - computed_then >= COMPUTED * span
+        if busy and not any(one.is_starting for one in self._readers):
             fresh = next((one for one in self._readers if one.is_fresh), None)
-            if fresh is None:
-                return  # there are no more
-            if not starting:
+            if fresh is not None:
                 fresh.launch()
-        self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
+        processes = 1 + sum(one.is_serving for one in self._readers)
+        for one in self._readers:
+            one.look(processes)
 
 
 class Reader:
@@ -166,15 +175,18 @@ class Reader:
         self._on_change = on_change
         self.is_fresh = True
         """It has not been started."""
+        self._most = 0
+        """Connections that it has files for."""
+        self._missed = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._ends: Ends | None = None
         self._channel = Channel(loop, self._receive, self._lost)
         self._is_stopping = False
-        self._is_drained: asyncio.Future[None] = loop.create_future()
-        self._is_gone: asyncio.Future[None] = loop.create_future()
+        self._is_drained = asyncio.Event()
+        self._is_gone = asyncio.Event()
         self._indexing: Future[Causes] | None = None
         self._counts = RequestCounts()
-        self._counting: list[asyncio.Future[None]] = []
+        self._counted: asyncio.Future[None] | None = None
         self._opening: asyncio.Task[None] | None = None
 
     @property
@@ -183,19 +195,22 @@ class Reader:
 
     @property
     def is_starting(self) -> bool:
-        return self._process is not None and not (self.is_serving or self._is_gone.done())
+        return self._process is not None and not (self.is_serving or self._is_gone.is_set())
 
     def launch(self) -> None:
-        self.is_fresh = False
-        ours, theirs = Ends.pair()
         try:
-            self._process = self._launch(theirs)
+            ours, theirs = Ends.pair()
+            try:
+                self._process = self._launch(theirs)
+            except OSError:
+                ours.close()
+                raise
+            finally:
+                theirs.close()
         except OSError as error:
             log.warning("a reader cannot be started, the others go on: %s", error)
-            ours.close()
-            return
-        finally:
-            theirs.close()
+            return  # at the next look it may be possible
+        self.is_fresh = False
         ours.clients.setblocking(False)
         self._ends = ours
         self._opening = self._loop.create_task(self._open(ours.messages))
@@ -206,7 +221,7 @@ class Reader:
 
     def take(self, client: socket.socket) -> bool:
         """Hand it a connection, which stays open here too. Returns whether it was."""
-        if not self.is_serving or self._is_stopping or self._ends is None:
+        if not self.is_serving or self.open >= self._most or self._ends is None:
             return False
         try:
             socket.send_fds(self._ends.clients, [b"c"], [client.fileno()])
@@ -215,11 +230,23 @@ class Reader:
         self.open += 1
         return True
 
+    def look(self, processes: int) -> None:
+        """See whether it is well, and tell it how many serve."""
+        if not self.is_serving or self._process is None:
+            return
+        if self._missed == MISSED:
+            log.error("a reader's process does not answer, and is ended")
+            self._process.kill()
+        self._missed += 1
+        self._channel.send("look", processes)
+
     def counts(self) -> RequestCounts:
         if self.is_serving:
-            counted = self._loop.create_future()
-            self._counting.append(counted)
-            self._channel.send("count")
+            if self._counted is None:
+                self._counted = self._loop.create_future()
+                self._channel.send("count")
+            # Whoever asks meanwhile waits for the same.
+            counted = self._counted
             timer = self._loop.call_later(COUNT_SECONDS, _settle, counted)
             greenlets.wait(counted)
             timer.cancel()
@@ -233,6 +260,8 @@ class Reader:
         try:
             return outcome.result()
         except ReaderGone:
+            if self._is_stopping:
+                raise Unavailable("The server stops.") from None
             if self._process is not None:
                 _await_end(self._process)
             raise
@@ -241,9 +270,13 @@ class Reader:
         self._is_stopping = True
         if self.is_serving:
             self._channel.send("stop")
-            await self._is_drained
+            await self._is_drained.wait()
         elif self._process is not None:
             self._process.kill()  # it has nothing yet
+
+    def give_up(self) -> None:
+        if self._process is not None and not self._is_drained.is_set():
+            self._process.kill()
 
     async def end(self) -> None:
         process, ends, opening = self._process, self._ends, self._opening
@@ -251,8 +284,12 @@ class Reader:
             return
         await opening
         self._channel.close()
-        await self._is_gone
-        ends.close()
+        try:
+            await asyncio.wait_for(self._is_gone.wait(), END_SECONDS)
+        except TimeoutError:  # it takes nothing of what waits for it
+            process.kill()
+            self._channel.abort()
+        ends.clients.close()  # the other is the channel's
         await self._loop.run_in_executor(None, _await_end, process)
 
     def _send_batch(self, packed: list[bytes], outcome: Future[Causes]) -> None:
@@ -279,14 +316,15 @@ class Reader:
                     _pass_on(outcome, waiting)
             case ("counted", counts):
                 self._counts = counts
-                counting, self._counting = self._counting, []
-                for one in counting:
-                    _settle(one)
-            case ("serving",):
+                self._settle_counted()
+            case ("looked",):
+                self._missed = 0
+            case ("serving", most):
+                self._most = most
                 self.is_serving = not self._is_stopping
                 self._on_change()
             case ("drained",):
-                _settle(self._is_drained)
+                self._is_drained.set()
             case _:
                 raise ValueError(f"no message of a reader's: {message[0]!r}")
 
@@ -294,14 +332,25 @@ class Reader:
         self.is_serving = False
         if not self._is_stopping:
             log.error("a reader's process has ended; its connections are gone, the others stay")
-        for one in self._counting:
-            _settle(one)
+            if self._ends is not None:
+                self._ends.clients.close()
+            self._loop.run_in_executor(None, self._reap)
+        self._settle_counted()
         if self._indexing is not None:
             self._indexing.set_exception(ReaderGone())
-        _settle(self._is_drained)
-        _settle(self._is_gone)
+        self._is_drained.set()
+        self._is_gone.set()
         self.open = 0
         self._on_change()
+
+    def _reap(self) -> None:
+        if self._process is not None:
+            _await_end(self._process)
+
+    def _settle_counted(self) -> None:
+        counted, self._counted = self._counted, None
+        if counted is not None:
+            _settle(counted)
 
 
 def _pass_on(outcome: object, waiting: Future[Causes]) -> None:

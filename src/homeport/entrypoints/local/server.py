@@ -138,7 +138,7 @@ class Gateway:
         self._readers = readers = Readers(
             self._most_readers,
             launch,
-            (self._backend.definition, 1 + self._most_readers),
+            (self._backend.definition,),
             loop,
             serving.admission.receive_call,
             share,
@@ -191,6 +191,7 @@ class Gateway:
             await asyncio.wait_for(requests, settings.stop_seconds)
         except TimeoutError:
             log.warning("some requests did not finish in %g s", settings.stop_seconds)
+            readers.give_up()
         pumps_stop = partial(self.pumps.stop, settings.stop_seconds)
         if not await asyncio.get_running_loop().run_in_executor(None, pumps_stop):
             log.warning("some pumps did not finish in %g s", settings.stop_seconds)
