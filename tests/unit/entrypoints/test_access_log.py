@@ -7,7 +7,7 @@ import json
 import threading
 
 from homeport.entrypoints.local import access_log
-from homeport.entrypoints.local.access_log import AccessLog, LogWriter
+from homeport.entrypoints.local.access_log import PIECE, AccessLog, LogWriter
 
 
 class Stuck(io.StringIO):
@@ -56,3 +56,22 @@ def test_a_long_path_is_cut() -> None:
         log.request(0.0, "id", "GET", "", "/" + "p" * 60_000, 404, 1.0, 0, None)
     assert json.loads(lines[0])["path"] == "/" + "p" * (access_log.PATH - 1)
     assert len(lines[1]) < access_log.PATH + 100
+
+
+def test_lines_go_out_in_pieces_that_a_pipe_takes_whole() -> None:
+    pieces: list[str] = []
+
+    class Pipe(io.StringIO):
+        def write(self, text: str) -> int:
+            pieces.append(text)
+            return len(text)
+
+    writer = LogWriter(Pipe())
+    lines = [f"{number} {'é' * (number % 300)}\n" for number in range(300)] + ["x" * 9000 + "\n"]
+    for line in lines:
+        writer.add(line)
+    writer.close()
+    assert "".join(pieces) == "".join(lines)
+    assert all(piece.endswith("\n") for piece in pieces)
+    assert sorted(len(piece.encode()) for piece in pieces)[-2] <= PIECE
+    assert len(pieces) < 40
