@@ -77,14 +77,29 @@ def running(
 
 def memory(pid: int) -> float:
     """What a process and its children hold in memory, in MiB; 0 where /proc does not tell. What
-    several of them share counts once."""
-    total = 0.0
+    they share, with each other or with anybody, counts once."""
+    found = [_held(one) for one in _tree(pid)]
+    return sum(private for private, _ in found) + max((shared for _, shared in found), default=0.0)
+
+
+def _tree(pid: int) -> list[int]:
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        shares = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
-        return 0.0
-    for line in shares.splitlines():
-        if line.startswith("Pss:"):
-            total = int(line.split()[1]) / 1024
-    return total + sum(memory(int(child)) for child in children)
+        return []
+    return [pid, *(one for child in children for one in _tree(int(child)))]
+
+
+def _held(pid: int) -> tuple[float, float]:
+    """Its own memory, and what it shares."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0, 0.0
+    sizes = {
+        name: int(rest.split()[0]) / 1024
+        for line in lines[1:]
+        for name, _, rest in [line.partition(":")]
+    }
+    private = sizes["Private_Clean"] + sizes["Private_Dirty"]
+    return private, sizes["Rss"] - private

@@ -172,3 +172,25 @@ def test_another_process_is_let_in_and_refused_as_a_client_is() -> None:
     assert int(refused["headers"]["retry-after"]) >= 1
     assert "r1" in refused["body"]
     assert house.counts.refused == 0, "the process that has the connection counts it"
+
+
+def test_what_another_process_refuses_is_refused_at_the_door_from_then_on() -> None:
+    house = House(most=200)
+    house.inside, house.now = 100, 1.0
+    for _ in range(5):
+        house.admission.refused_beyond()
+    assert house.receive(Request()).status == 503, "there were a hundred, and some were too many"
+    house.inside = 89
+    assert house.receive(Request()).status == 0, "one turn counts once"
+    house.now = 2.0 + OVER_SECONDS
+    house.inside = 199
+    assert house.receive(Request()).status == 0, "it is over"
+
+
+def test_so_many_may_always_ask_another_process() -> None:
+    house = House(most=200)
+    for turn in range(100):
+        house.inside, house.now = LEAST, 1.0 + turn / 1000
+        house.admission.refused_beyond()
+    house.inside = LEAST - 1
+    assert house.receive(Request()).status == 0

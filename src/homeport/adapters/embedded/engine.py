@@ -19,9 +19,10 @@ time stalls one commit by some 20 ms."""
 _JOURNAL_BYTES = 128 * 1024 * 1024
 _WRITER_CACHE_KIB = 16 * 1024
 READER_CACHE_KIB: Final = 2 * 1024
-REQUESTS_CACHE_KIB: Final = 48 * 1024
-"""For the connection that reads for all requests: searches read records from everywhere, and a
-page that is not here costs them as much as all the rest. Each commit empties it."""
+REQUESTS_CACHE_KIB: Final = 24 * 1024
+"""For the connection that reads for all requests of a process: searches read records from
+everywhere, and a page that is not here costs them as much as all the rest. Each commit empties
+it."""
 _BUSY_MILLISECONDS = 5_000
 
 TROUBLE: Final = (

@@ -60,6 +60,7 @@ class Admission:
         self._now = now
         self._room = most
         self._turn = self._refused = -OVER_SECONDS
+        self._refused_beyond = self._refused
         """When the loop's turn began, and the last one in which somebody was refused."""
         answer = problem(_full(), _ID, _PATH)
         self._status: int = answer["statusCode"]
@@ -84,6 +85,16 @@ class Admission:
         else:
             self._tell()
             call.answer(problem(_full(), call.request_id, call.path))
+
+    def refused_beyond(self) -> None:
+        """Another process has refused a call of one that was let in here: let in fewer, so that
+        the next are refused at the door."""
+        now = self._now()
+        if now != self._turn:
+            self._begin_turn(now)
+        if self._refused_beyond != now:
+            self._refused_beyond = self._refused = now
+            self._room = max(min(LEAST, self._most), int(min(self._inside(), self._room) * FEWER))
 
     def _has_room(self) -> bool:
         now = self._now()

@@ -80,6 +80,7 @@ class ReaderLoop:
             lambda: channel.send("left"),
         )
         self._connections = connections = serving.connections
+        self._admission = serving.admission
         self._indexer = indexer = Indexer(
             loop,
             self._consume,
@@ -129,6 +130,8 @@ class ReaderLoop:
     def _receive(self, message: Message) -> None:
         match message:
             case ("answer", number, result):
+                if result.get("statusCode") == 503:
+                    self._admission.refused_beyond()
                 self._calls.pop(number).set_result(result)
             case ("index", packed):
                 self._indexer.take(packed)
