@@ -13,6 +13,7 @@ from homeport.definition import load
 from homeport.domain.identity import ACCESS_SECONDS
 from tests.clients import Api, Client, new_guest
 from tests.isolation import DEFINITION, WORDS, Cast, Matrix, World, make_cast
+from tests.processes import client_of_reader, needs_readers
 from tests.servers import Server, serving
 
 
@@ -76,3 +77,14 @@ class TestOverHttp(Matrix):
         log = server.log.read_text()
         bodies = (WORDS["body"], WORDS["sent"], WORDS["received"], world.owner.token)
         assert not any(secret in log for secret in bodies)
+
+
+@needs_readers
+class TestThroughAReader(TestOverHttp):
+    """The same, of the process that reads beside the one that writes."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def api(cls, server: Server) -> Iterator[Api]:
+        with client_of_reader(server) as client:
+            yield client

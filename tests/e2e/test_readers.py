@@ -4,32 +4,34 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
 import pytest
 
 from homeport.entrypoints.operation import PREFIX
-from tests.clients import Answer, Client, Lost, new_guest
+from tests.clients import Client, Lost, new_guest
+from tests.processes import (
+    PATIENCE,
+    children_of,
+    eventually,
+    is_running,
+    needs_readers,
+    process_of,
+    wake_reader,
+)
 from tests.servers import HOMEPORT, Server, serving, start
 
 NOTES: Final = f"{PREFIX}/records/me/notes"
 OPEN: Final = 8
-PATIENCE: Final = 20.0
-AT_ONCE: Final = 20
-"""Requests that are sent on a connection without waiting for answers: fewer than are refused."""
 
-pytestmark = pytest.mark.skipif(
-    len(os.sched_getaffinity(0)) < 2 if hasattr(os, "sched_getaffinity") else True,
-    reason="one processor, or no Linux: no readers",
-)
+pytestmark = needs_readers
 
 
 class Sides:
@@ -74,55 +76,6 @@ class Sides:
     def __exit__(self, *_: object) -> None:
         for client in self.clients:
             client.close()
-
-
-def wake_reader(server: Server) -> None:
-    """Ask for so much that the gateway starts a reader, until it has handed a connection over."""
-    request = f"GET {PREFIX}/health HTTP/1.1\r\nhost: a\r\n\r\n".encode()
-    host, port = server.address.split(":")
-    with ExitStack() as closing:
-        connections = [
-            closing.enter_context(socket.create_connection((host, int(port)), PATIENCE))
-            for _ in range(2)
-        ]
-
-        def are_apart() -> bool:
-            found = set()
-            for one in connections:
-                one.sendall(request * AT_ONCE)
-                answers = b""
-                while answers.count(b"x-request-id: ") < AT_ONCE or not answers.endswith(b"}"):
-                    answers += one.recv(65536)
-                found.add(answers.partition(b"x-request-id: ")[2][:16])
-            return len(found) == len(connections)
-
-        assert eventually(are_apart, pause=0.0)
-
-
-def process_of(answer: Answer) -> str:
-    """Each process begins its requests' ids in its own way."""
-    return answer.headers["x-request-id"][:16]
-
-
-def children_of(server: Server) -> list[int]:
-    pid = server.process.pid
-    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def eventually(is_so: Callable[[], bool], pause: float = 0.02) -> bool:
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        if is_so():
-            return True
-        time.sleep(pause)
-    return is_so()
 
 
 @pytest.fixture(scope="module")
