@@ -6,13 +6,17 @@ import asyncio
 import socket
 import subprocess
 from collections.abc import Awaitable, Callable
+from itertools import count
 from typing import cast
 
 import pytest
 
+from homeport.entrypoints.local import readers
 from homeport.entrypoints.local.calls import Call
-from homeport.entrypoints.local.channel import Channel, Message
-from homeport.entrypoints.local.readers import MISSED, Ends, Reader
+from homeport.entrypoints.local.channel import Channel, Ends, Message
+from homeport.entrypoints.local.metrics import RequestCounts
+from homeport.entrypoints.local.reader_handle import MISSED, Reader
+from homeport.entrypoints.local.readers import Readers
 
 
 class Played:
@@ -56,7 +60,7 @@ def play(scenario: Callable[[Reader, Played, list[Call]], Awaitable[None]]) -> N
         played, calls = Played(loop), list[Call]()
         reader = Reader(played.launch, ("hello",), loop, calls.append, lambda: None)
         assert reader.is_fresh
-        reader.launch()
+        assert reader.launch()
         assert reader.is_starting
         assert played.ends is not None
         await played.channel.open(played.ends.messages)
@@ -119,7 +123,7 @@ def test_where_none_can_be_started_another_look_may_find_that_it_can(
     async def run() -> None:
         loop = asyncio.get_running_loop()
         reader = Reader(launch, (), loop, lambda _: None, lambda: None)
-        reader.launch()
+        assert not reader.launch()
         assert reader.is_fresh
         assert not reader.is_starting
         await reader.stop()
@@ -127,3 +131,54 @@ def test_where_none_can_be_started_another_look_may_find_that_it_can(
 
     asyncio.run(run())
     assert "too many processes" in caplog.text
+
+
+def test_another_is_started_some_time_after_one_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readers, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(readers, "AGAIN_SECONDS", 0.2)
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        started: list[tuple[float, Played]] = []
+
+        def launch(theirs: Ends) -> subprocess.Popen[bytes]:
+            started.append((loop.time(), Played(loop)))
+            return started[-1][1].launch(theirs)
+
+        async def serve(played: Played) -> None:
+            assert played.ends is not None
+            await played.channel.open(played.ends.messages)
+            played.channel.send("serving", 10)
+
+        served = count()
+        own = RequestCounts()
+        several = Readers(
+            1, launch, ("hello",), loop, lambda _: None, lambda: None,
+            lambda: next(served) * 1000, lambda: 0.0, own,
+        )  # fmt: skip
+        several.start()
+        await until(lambda: len(started) == 1)
+        first = started[0][1]
+        await serve(first)
+        await until(lambda: several.surplus(4) == 2)
+        counts = RequestCounts()
+        counts.add("GET /a", 200, 0.1)
+        first.channel.send("counted", counts)
+        await asyncio.sleep(0.05)
+        ended = loop.time()
+        first.close()
+        await until(lambda: several.surplus(4) == 0)
+        await until(lambda: len(started) == 2)
+        assert started[1][0] - ended >= 0.2
+        assert own.counts == {("GET /a", 200): 1}
+        await serve(started[1][1])
+        await until(lambda: several.surplus(4) == 2)
+        stopping = asyncio.ensure_future(several.stop())
+        await until(lambda: ("stop",) in started[1][1].received)
+        started[1][1].channel.send("drained")
+        await stopping
+        ending = asyncio.ensure_future(several.end())
+        started[1][1].close()
+        await ending
+
+    asyncio.run(run())

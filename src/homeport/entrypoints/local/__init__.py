@@ -5,13 +5,13 @@ handler and turns its result back into HTTP. Pumps stand in for the event source
 
     server.py        Gateway: wires the process that writes, and runs it
     serving.py       what both kinds of process have between a connection and a handler
-    readers.py       the readers as that process sees them
+    readers.py       the readers as that process sees them; reader_handle.py one of them
     reader.py        what a reader does; reader_process.py its start and end
     channel.py       messages between the two; calls.py what one has the other do
     indexing.py      who computes the search index
     listener.py      accepts clients
     connections.py   what the connections of a loop have in common
-    connection.py    HTTP itself (httptools)
+    connection.py    HTTP itself (httptools); house.py what it needs of the others
     incoming.py      one request, and how it is answered; outgoing.py its answer's head
     admission.py     who is let in, and who is told to come back
     greenlets.py     runs plain synchronous handlers, many at once, on one event loop

@@ -10,12 +10,32 @@ import asyncio
 import pickle
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, cast
 
 Message: TypeAlias = tuple[Any, ...]
 """What it is, and what belongs to it."""
 
 _LENGTH: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """One side of what two processes have in common: a stream of messages, and a socket that
+    clients' connections are handed through."""
+
+    messages: socket.socket
+    clients: socket.socket
+
+    @classmethod
+    def pair(cls) -> tuple[Ends, Ends]:
+        messages = socket.socketpair()
+        clients = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        return cls(messages[0], clients[0]), cls(messages[1], clients[1])
+
+    def close(self) -> None:
+        self.messages.close()
+        self.clients.close()
 
 
 def first(end: socket.socket) -> Message:

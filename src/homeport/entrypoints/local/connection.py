@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import Callable
-from typing import Final, Protocol, cast
+from typing import Final, cast
 
 from httptools import (
     HttpParserError,
@@ -21,6 +20,7 @@ from httptools import (
 
 from homeport.entrypoints.local import outgoing
 from homeport.entrypoints.local.events import joined_headers
+from homeport.entrypoints.local.house import House
 from homeport.entrypoints.local.incoming import BUFFERED, Body, Headers, Incoming
 
 HEAD_BYTES: Final = 65_536
@@ -42,33 +42,6 @@ _DECISIVE: Final = frozenset(
 _METHOD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ").match
 _STAND_IN: Final = b"PURGE"
 """A method that the parser takes, and nothing here has."""
-
-
-class House(Protocol):
-    """What a connection needs of those that have the loop in common with it."""
-
-    @property
-    def head_seconds(self) -> float: ...
-    @property
-    def stopping(self) -> bool: ...
-    def now(self) -> float: ...
-    def soon(self, act: Callable[[], None]) -> None: ...
-    def send(self, transport: asyncio.Transport, data: bytes) -> None: ...
-    def flush(self) -> None: ...
-    # The lines of headers that every answer has, and the empty one after them.
-    def common(self) -> str: ...
-
-    def receive(self, incoming: Incoming, /) -> None: ...
-    # How to refuse what is no request.
-    def refusal(self, status: int, /) -> tuple[Headers, str]: ...
-
-    # How many connections another process is to have.
-    @property
-    def surplus(self) -> int: ...
-    def part(self, connection: Connection, transport: asyncio.Transport, /) -> bool: ...
-
-    def joined(self, connection: Connection) -> None: ...
-    def left(self, connection: Connection) -> None: ...
 
 
 class Connection(asyncio.Protocol):
@@ -321,16 +294,9 @@ class Connection(asyncio.Protocol):
 
     def _is_at_rest(self) -> bool:
         """Whether all that has come is answered, and nothing of another request has come."""
-        return not (
-            self._serving is not None
-            or self._waiting
-            or self._has_begun
-            or self._fed
-            or self._is_deaf
-            or self._is_cut
-            or self._has_ended
-            or self._transport.is_closing()
-        )
+        has_more = self._waiting or self._has_begun or self._fed
+        is_ending = self._is_deaf or self._is_cut or self._has_ended or self._transport.is_closing()
+        return self._serving is None and not has_more and not is_ending
 
     def _part(self) -> None:
         """Let another process go on with this connection, or go on here."""

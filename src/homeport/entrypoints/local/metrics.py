@@ -52,14 +52,18 @@ class RequestCounts:
         """These and those of others, as they are now."""
         total = RequestCounts()
         for one in (self, *others):
-            for key, count in one.counts.items():
-                total.counts[key] = total.counts.get(key, 0) + count
-            for route, buckets in one.latencies.items():
-                known = total.latencies.get(route, [0] * len(buckets))
-                total.latencies[route] = [a + b for a, b in zip(known, buckets, strict=True)]
-                total.seconds[route] = total.seconds.get(route, 0.0) + one.seconds[route]
-            total.refused += one.refused
+            total.take_over(one)
         return total
+
+    def take_over(self, other: RequestCounts) -> None:
+        """Count what another has counted as well."""
+        for key, count in other.counts.items():
+            self.counts[key] = self.counts.get(key, 0) + count
+        for route, buckets in other.latencies.items():
+            known = self.latencies.get(route, [0] * len(buckets))
+            self.latencies[route] = [a + b for a, b in zip(known, buckets, strict=True)]
+            self.seconds[route] = self.seconds.get(route, 0.0) + other.seconds[route]
+        self.refused += other.refused
 
 
 class Metrics:

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from homeport.entrypoints.local import greenlets
 from homeport.entrypoints.local.access_log import AccessLog
-from homeport.entrypoints.local.channel import Channel, Message
+from homeport.entrypoints.local.channel import Channel, Ends, Message
 from homeport.entrypoints.local.exchange import Handler
 from homeport.entrypoints.local.indexing import Causes, Indexer
 from homeport.entrypoints.local.metrics import RequestCounts
 from homeport.entrypoints.local.pacing import Pacing, clock_of_this_thread
-from homeport.entrypoints.local.readers import Ends
 from homeport.entrypoints.local.serving import Serving, allow_open_files, loop_of_its_own
 from homeport.entrypoints.local.settings import GatewaySettings
 

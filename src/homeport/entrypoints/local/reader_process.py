@@ -12,9 +12,8 @@ from pathlib import Path
 
 from homeport.definition import Definition
 from homeport.entrypoints import lean
-from homeport.entrypoints.local.channel import first
+from homeport.entrypoints.local.channel import Ends, first
 from homeport.entrypoints.local.memory import share_arena
-from homeport.entrypoints.local.readers import Ends
 
 
 def launch(theirs: Ends) -> subprocess.Popen[bytes]:

@@ -144,6 +144,7 @@ class Gateway:
             share,
             self._served,
             self._computed,
+            self._metrics.requests,
         )
         connections.hand_over = readers.take
 
