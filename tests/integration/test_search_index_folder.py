@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -77,14 +78,18 @@ def test_it_pauses_after_each_change_before_they_are_found(tmp_path: Path) -> No
 
 @pytest.mark.skipif(sys.platform != "linux", reason="LEFT OUT: only Linux has it of threads")
 def test_what_cuts_texts_and_merges_gives_way(tmp_path: Path) -> None:
-    index = EmbeddedSearchIndex(tmp_path / "search", Catalog())
-    index.apply([note("a")])
-    index.apply([note("b")])
     priorities: dict[str, int] = {}
-    for one in Path("/proc/self/task").iterdir():
-        with suppress(OSError):  # a thread of another test that has just ended
-            name = (one / "comm").read_text().strip()
-            priorities[name] = os.getpriority(os.PRIO_PROCESS, int(one.name))
+
+    def look() -> None:
+        for one in Path("/proc/self/task").iterdir():
+            with suppress(OSError):  # a thread of another test that has just ended
+                name = (one / "comm").read_text().strip()
+                priorities[name] = os.getpriority(os.PRIO_PROCESS, int(one.name))
+
+    index = EmbeddedSearchIndex(tmp_path / "search", Catalog(), pause=look)
+    for id in ("a", "b", "c"):
+        index.apply([note(id)])
+        time.sleep(0.05)  # until the threads that a commit starts have their names
     index.close()
     own = os.getpriority(os.PRIO_PROCESS, 0)
     for name in ("thrd-tantivy-in", "merge_thread_0", "segment_updater"):

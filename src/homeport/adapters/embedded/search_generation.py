@@ -77,6 +77,7 @@ class Generation:
                 newest[name] = change
         with self._writing, self._undoing():
             writer = self._open_writer()
+            self._give_way()
             seen = self._versions(list(newest))
             for name, change in newest.items():
                 known = seen.get(name)
@@ -154,14 +155,14 @@ class Generation:
                 self._purged = now
                 writer.delete_documents_by_query(self._translator.expired(now))
             writer.commit()
-            self._give_way()
             self._pending.clear()
             self._index.reload()
             self._reader = self._read()
 
     def _give_way(self) -> None:
-        """Opening and each commit start threads; requests want the processor sooner. Who fills an
-        index from all records waits for just that."""
+        """Opening and each commit start threads, which have their names a moment later, and then
+        the next changes to work on; requests want the processor sooner. Who fills an index from
+        all records waits for just that."""
         if not self._filling:
             give_way()
 
@@ -194,7 +195,6 @@ class Generation:
             self._open_index()
             heap = _FILLING_HEAP_BYTES if self._filling else _HEAP_BYTES
             self._writer = self._index.writer(heap_size=heap, num_threads=1)
-            self._give_way()
         return self._writer
 
     @contextlib.contextmanager
