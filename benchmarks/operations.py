@@ -8,6 +8,7 @@ nothing. Its lists have no total; PocketBase's default has one.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -39,6 +40,8 @@ TARGETS: Final = {GET: 5.0, CREATE: 3.5, MERGE: 3.0, LIST: 4.5, LIST_UNCOUNTED: 
 """Of the rate of PocketBase."""
 _RELAXED: Final = (CREATE, MERGE)
 """What waiting for the disk makes a difference to."""
+_REST_SECONDS: Final = 3.0
+"""After which what was needed for the run alone is given back."""
 _OURS, _OURS_RELAXED, _BARE = "Homeport", "Homeport, not waiting for the disk", "bare HTTP server"
 
 
@@ -52,7 +55,9 @@ def measure(settings: Settings, report: Report, folder: Path) -> None:
         "Ratio to PocketBase, within a round", "operation", "setting", "median", "spread", "target",
         "reached",
     )  # fmt: skip
-    held = report.table("Memory, MiB", "server", "idle", "loaded", "after the run")
+    held = report.table(
+        "Memory, MiB", "server", "idle", "loaded", "at the end of the run", "at rest afterwards"
+    )
     folders = [folder / name for name in ("durable", "relaxed", "pocketbase", "bare")]
     for one in folders:
         one.mkdir()
@@ -108,8 +113,12 @@ def _all(
                 ratio = ratios([one.rate for one in found[name]], [one.rate for one in theirs])
                 reached = ratio.median >= target if name == _OURS else None
                 compared.add(operation, setting, ratio.median, str(ratio), target, reached)
+    ended = {name: memory(one.running.pid) for name, one in peers.items()}
+    for one in peers.values():
+        one.settle()
+    time.sleep(_REST_SECONDS)
     for name, one in peers.items():
-        held.add(name, idle.get(name), loaded[name], memory(one.running.pid))
+        held.add(name, idle.get(name), loaded[name], ended[name], memory(one.running.pid))
 
 
 def _add_rate(rates: Table, operation: str, name: str, some: list[Load]) -> None:
