@@ -48,10 +48,9 @@ class Operation:
     `transform` turns the arguments' names and types into the method's, where they differ;
     `pointers` say where in the request a parameter stands that the method names in a fault; a
     `conditional` answer looks at the request's headers; `limited` operations are bounded per
-    address, since nobody is signed in yet. What `reads` changes
-    nothing, as every GET. `raises` are the errors of this very operation,
-    beside those that follow from the rest of the entry; `summary` is its line in the API's
-    description.
+    address, since nobody is signed in yet. What `reads` changes nothing, as every GET. `raises`
+    are the errors of this very operation, beside those that follow from the rest of the entry;
+    `summary` is its line in the API's description.
     """
 
     name: str

@@ -162,11 +162,12 @@ def test_the_log_tells_of_a_flood_and_not_of_each_request(
 
 
 def test_another_process_is_let_in_and_refused_as_a_client_is() -> None:
-    house, results = House(), list[dict[str, Any]]()
+    house, answers, results = House(), list[dict[str, Any]](), list[dict[str, Any]]()
     event = {"requestContext": {"requestId": "r1"}, "rawPath": "/v1/here"}
     for house.inside in (2, 3):
-        house.admission.receive_call(Call("records", event, results.append))
+        house.admission.receive_call(Call("records", event, answers.append, results.append))
     assert len(house.entered) == 1
+    assert answers == []
     (refused,) = results
     assert refused["statusCode"] == 503
     assert int(refused["headers"]["retry-after"]) >= 1

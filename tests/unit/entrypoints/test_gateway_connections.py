@@ -108,4 +108,4 @@ def test_who_is_not_taken_stays(connections: Connections) -> None:
     connections.open = connections.surplus = 1
     wire = Wire()
     assert not connections.part(stays, cast("asyncio.Transport", wire))
-    assert (connections.open, connections.surplus, wire.closed) == (1, 1, False)
+    assert (connections.open, connections.surplus, wire.closed) == (1, 0, False)

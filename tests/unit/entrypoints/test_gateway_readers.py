@@ -110,6 +110,8 @@ def test_what_it_asks_is_answered() -> None:
         assert (calls[0].function, calls[0].path) == ("records", "/v1/a")
         calls[0].answer({"statusCode": 201})
         await until(lambda: ("answer", 7, {"statusCode": 201}) in played.received)
+        calls[0].refuse({"statusCode": 503})
+        await until(lambda: ("refused", 7, {"statusCode": 503}) in played.received)
 
     play(scenario)
 

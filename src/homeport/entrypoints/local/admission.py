@@ -84,7 +84,7 @@ class Admission:
             self._enter(call)
         else:
             self._tell()
-            call.answer(problem(_full(), call.request_id, call.path))
+            call.refuse(problem(_full(), call.request_id, call.path))
 
     def refused_beyond(self) -> None:
         """Another process has refused a call of one that was let in here: let in fewer, so that

@@ -125,7 +125,10 @@ class Connections:
     def part(self, connection: Connection, transport: asyncio.Transport) -> bool:
         """Let another process go on with a connection, if one is to. Returns whether it does: then
         it is over here."""
-        if self.surplus <= 0 or not self.hand_over(transport.get_extra_info("socket")):
+        if self.surplus <= 0:
+            return False
+        if not self.hand_over(transport.get_extra_info("socket")):
+            self.surplus = 0  # until there is a change, none is taken
             return False
         self.surplus -= 1
         self._connections.discard(connection)

@@ -129,8 +129,9 @@ class ReaderLoop:
     def _receive(self, message: Message) -> None:
         match message:
             case ("answer", number, result):
-                if result.get("statusCode") == 503:
-                    self._admission.refused_beyond()
+                self._calls.pop(number).set_result(result)
+            case ("refused", number, result):
+                self._admission.refused_beyond()
                 self._calls.pop(number).set_result(result)
             case ("index", packed):
                 self._indexer.take(packed)
@@ -146,9 +147,8 @@ class ReaderLoop:
 
     def _lost(self) -> None:
         if not self._is_drained:
-            os._exit(
-                ORPHANED
-            )  # nobody answers its calls any more; what was acknowledged is durable
+            # Nobody answers its calls any more. What was acknowledged is durable.
+            os._exit(ORPHANED)
         self._end.set()
 
     def _take(self) -> None:

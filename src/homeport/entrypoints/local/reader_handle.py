@@ -9,7 +9,8 @@ import subprocess
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any, Final, TypeAlias
+from functools import partial
+from typing import Final, TypeAlias
 
 from homeport.domain.errors import Unavailable
 from homeport.entrypoints.local import greenlets
@@ -186,11 +187,9 @@ class Reader:
     def _receive(self, message: Message) -> None:
         match message:
             case ("call", number, function, event):
-
-                def answer(result: dict[str, Any]) -> None:
-                    self._channel.send("answer", number, result)
-
-                self._call(Call(function, event, answer))
+                send = self._channel.send
+                answer, refuse = partial(send, "answer", number), partial(send, "refused", number)
+                self._call(Call(function, event, answer, refuse))
             case ("left",):
                 self.open -= 1
                 self._on_change()
