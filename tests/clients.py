@@ -122,7 +122,9 @@ class Client:
         token = token or self._token or new_guest(self).token
         until = time.monotonic() + seconds
         while True:
-            status = self.ask("GET", "/local/status", token=token).json
+            answer = self.ask("GET", "/local/status", token=token)
+            assert answer.status == 200, answer
+            status = answer.json
             if status["idle"]:
                 return
             if time.monotonic() > until:

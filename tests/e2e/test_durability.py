@@ -88,7 +88,7 @@ def test_what_was_acknowledged_survives_kill_9(
                 kill(server)
                 server = start(folder)
             with Client(server.address) as client:
-                check(client, writers, followers)
+                check(client, writers, followers, server)
             recoveries.append(time.monotonic() - began)
         with Client(server.address) as client:
             for follower in followers:
@@ -125,7 +125,9 @@ def kill(server: Server) -> None:
     server.process.wait()
 
 
-def check(client: Client, writers: Sequence[Writer], followers: Sequence[Follower]) -> None:
+def check(
+    client: Client, writers: Sequence[Writer], followers: Sequence[Follower], server: Server
+) -> None:
     """Everything that must hold after a restart."""
     client.settle(CONVERGE_SECONDS, followers[0].person.token)
     for follower in followers:
@@ -137,7 +139,7 @@ def check(client: Client, writers: Sequence[Writer], followers: Sequence[Followe
         check_messages([one for one in writers if one.person != follower.person], follower)
     for follower in followers:
         own = [one for one in writers if one.person == follower.person]
-        check_found(client, follower, own)
+        check_found(client, follower, own, server)
 
 
 def resolve(writer: Writer, follower: Follower) -> None:
@@ -200,14 +202,17 @@ def check_messages(senders: Sequence[Writer], follower: Follower) -> None:
     assert not arrived, ("nobody sent these", arrived)
 
 
-def check_found(client: Client, follower: Follower, writers: Iterable[Writer]) -> None:
+def check_found(
+    client: Client, follower: Follower, writers: Iterable[Writer], server: Server
+) -> None:
     """The index has come to equal the records: all are found, by their last words alone."""
     token = follower.person.token
     living = alive(follower.of(*COLLECTIONS))
     for collection in COLLECTIONS:
         path = f"{PREFIX}/search?space=me&collection={collection}&limit=1"
         total = client.ask("GET", path, token=token).json["total"]
-        assert total == sum(key[0] == collection for key in living), collection
+        expected = sum(key[0] == collection for key in living)
+        assert total == expected, (collection, troubles(server))
     for writer in writers:
         touched = sorted(writer.touched)
         for key in writer.random.sample(touched, min(SAMPLE, len(touched))):
@@ -217,6 +222,11 @@ def check_found(client: Client, follower: Follower, writers: Iterable[Writer]) -
                 hits = client.ask("GET", path, token=token).json["hits"]
                 found = [(one["record"]["id"], one["record"]["version"]) for one in hits]
                 assert found == [(key[1], state.version)], (key, state, hits)
+
+
+def troubles(server: Server) -> list[str]:
+    """What the server said beside one line for each request."""
+    return [line for line in server.log.read_text().splitlines() if '"level":"info"' not in line]
 
 
 def everything(client: Client, person: Person) -> dict[Key, State]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -9,7 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final, Self
 
@@ -236,6 +237,30 @@ def test_a_reader_ends_with_its_parent(tmp_path: Path) -> None:
         assert eventually(lambda: not is_running(reader))
     with serving(folder) as again, Client(again.address, sides.person.token) as client:
         assert client.ask("GET", path).json["data"] == {"title": "kept"}
+
+
+def test_a_server_waits_for_the_reader_of_one_that_was_killed(tmp_path: Path) -> None:
+    """What it writes to the index may be on its way to the disk when it is killed as well."""
+    folder = tmp_path / "data"
+    server = start(folder)
+    with Sides(server) as sides:
+        write_many(sides.writer, 90)
+        sides.writer.settle()
+        server.process.kill()
+        server.process.wait()
+    with ExitStack() as opened, ThreadPoolExecutor(1) as thread:
+        index = os.open(folder / "index", os.O_RDONLY)
+        opened.callback(os.close, index)
+        fcntl.flock(index, fcntl.LOCK_SH)
+        again = thread.submit(start, folder)
+        with pytest.raises(TimeoutError):
+            again.result(2.0)
+        opened.close()
+        server = again.result(PATIENCE)
+    with Client(server.address, sides.person.token) as client:
+        client.settle()
+        assert client.ask("GET", f"{PREFIX}/search?q=many&limit=1").json["total"] == 90
+    assert server.stop() == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=str)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from homeport.adapters.embedded import search_folder
 from homeport.adapters.embedded.database import Database
 from homeport.adapters.embedded.folder import FolderInUse, FolderUnusable
 from homeport.adapters.embedded.reading import ReadingDatabase
@@ -20,6 +22,7 @@ from homeport.domain.model.query import All, Scope, SearchQuery
 from homeport.domain.model.record import Key
 
 QUERY = SearchQuery(All(()), (Scope("s", "notes"),), limit=100)
+PATIENCE = 20.0
 
 
 def put(database: Database, name: str) -> None:
@@ -144,6 +147,35 @@ class TestIndex:
         assert [one for one, _ in found(owner)] == ["0001", "0002", "0003"]
         with pytest.raises(FolderInUse):
             EmbeddedIndexBeside(tmp_path / "index", Catalog()).apply([document(4)])
+
+    def test_one_that_begins_anew_waits_for_who_it_was_lent_to(
+        self, tmp_path: Path, owner: EmbeddedSearchIndex, reader: EmbeddedIndexBeside
+    ) -> None:
+        owner.rebuild().commit()
+        owner.lend()
+        reader.apply([document(1)])
+        with ThreadPoolExecutor(1) as thread:
+            again = thread.submit(EmbeddedSearchIndex, tmp_path / "index", Catalog())
+            with pytest.raises(TimeoutError):
+                again.result(0.2)
+            reader.apply([document(2)])
+            reader.close()
+            index = again.result(PATIENCE)
+        index.apply([document(3)])
+        assert [one for one, _ in found(index)] == ["0001", "0002", "0003"]
+        index.close()
+
+    def test_it_says_who_keeps_it_from_beginning(
+        self,
+        tmp_path: Path,
+        reader: EmbeddedIndexBeside,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(search_folder, "_WRITER_SECONDS", 0.05)
+        with pytest.raises(FolderInUse, match="a process of a server that has ended"):
+            EmbeddedSearchIndex(tmp_path / "index", Catalog())
+        reader.close()
+        EmbeddedSearchIndex(tmp_path / "index", Catalog()).close()
 
     def test_files_of_either_go_when_they_are_merged(
         self, tmp_path: Path, owner: EmbeddedSearchIndex, reader: EmbeddedIndexBeside

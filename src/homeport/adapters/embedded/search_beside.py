@@ -4,7 +4,7 @@ write to."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final, NoReturn, TypeVar
 
@@ -28,7 +28,8 @@ class EmbeddedIndexBeside:
     """Every call sees what has been committed by then, whoever did it, also after a rebuild.
 
     With a `clock` it takes changes as well, where the process that has the folder does not write
-    to the index meanwhile; `pause` is called after each. Without one it raises FolderInUse.
+    to the index meanwhile; `pause` is called after each. That process does not begin anew until
+    `close`, or this process's end. Without one it raises FolderInUse.
     """
 
     def __init__(
@@ -48,6 +49,9 @@ class EmbeddedIndexBeside:
         """What is written to: it has a view of its own."""
         self._generation: Generation | None = None
         self._seen: tuple[int, ...] | None = None
+        self._leave: Final = ExitStack()
+        if clock is not None:
+            self._leave.enter_context(self._folder.written())
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -62,7 +66,7 @@ class EmbeddedIndexBeside:
             self._refuse()
         current = self._current()
         if self._written is None or self._written.number != current.generation:
-            self.close()
+            self._let_go()
             self._written = self._open(current, self._clock.now)
         return self._written.apply(changes, pause=self._pause)
 
@@ -90,6 +94,10 @@ class EmbeddedIndexBeside:
 
     def close(self) -> None:
         """Let others write to the folder, once the merges that are going on have ended."""
+        self._let_go()
+        self._leave.close()
+
+    def _let_go(self) -> None:
         written, self._written = self._written, None
         if written is not None:
             written.close()

@@ -13,14 +13,18 @@ in them is true, and a generation that neither names is thrown away.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
+import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from homeport.adapters.embedded.folder import FolderInUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,40 @@ class Filling:
 class IndexFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+
+    def await_writers(self) -> None:
+        """Wait until the processes have ended that a server lent this index to, where that server
+        is gone: they end by themselves, but not before a disk has taken what they write. Raises
+        FolderInUse after a while."""
+        with self._locked(fcntl.LOCK_EX, _WRITER_SECONDS):
+            pass
+
+    @contextlib.contextmanager
+    def written(self) -> Iterator[None]:
+        """While this process may be lent the index. Raises FolderInUse where its server is gone and
+        another one begins."""
+        with self._locked(fcntl.LOCK_SH, 0.0):
+            yield
+
+    @contextlib.contextmanager
+    def _locked(self, how: int, seconds: float) -> Iterator[None]:
+        handle = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            until = time.monotonic() + seconds
+            while True:
+                try:
+                    fcntl.flock(handle, how | fcntl.LOCK_NB)
+                    break
+                except OSError as exc:
+                    if time.monotonic() >= until:
+                        raise FolderInUse(
+                            f"The search index in {self._folder} is still in use by a process of a "
+                            "server that has ended. Wait until that has ended too, or end it."
+                        ) from exc
+                time.sleep(_LOOK_SECONDS)
+            yield
+        finally:
+            os.close(handle)
 
     def current(self) -> Current | None:
         """What CURRENT says; None where it is missing or cannot be read."""
@@ -178,6 +216,8 @@ def _is_sound(content: bytes) -> bool:
         return False
 
 
+_WRITER_SECONDS: Final = 10.0
+_LOOK_SECONDS: Final = 0.01
 _POINTER: Final = "CURRENT"
 _FILLING: Final = "REBUILD"
 _META: Final = "meta.json"

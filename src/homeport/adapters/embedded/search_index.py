@@ -30,7 +30,8 @@ class EmbeddedSearchIndex:
     Where what is in it is missing, damaged, unfinished or made for another catalog, language
     or format, the index begins empty and `needs_rebuild` says why; it is to be rebuilt from
     the records then. Without a `clock`, time is the system's. `pause` is called after each change
-    that was taken. Raises Unavailable where the folder cannot be used at all.
+    that was taken. Raises Unavailable where the folder cannot be used at all, and FolderInUse where
+    a process that an earlier one lent it to does not end.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class EmbeddedSearchIndex:
         self._fresh: Generation | None = None
         with translated():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._folder.await_writers()
             self._needs_rebuild, self._live = self._open()
             left = self._left()
             self._folder.keep_only(self._live.number, *(() if left is None else [left.generation]))

@@ -56,6 +56,13 @@ class Indexing:
 
     def consume(self, events: Sequence[RecordChanged]) -> Causes:
         """As `homeport.domain.indexing.Indexing.consume`."""
+        try:
+            return self._consume(events)
+        except Unavailable as error:
+            log.warning("%d changes are not indexed yet, and come again: %s", len(events), error)
+            raise
+
+    def _consume(self, events: Sequence[RecordChanged]) -> Causes:
         while (take := self._elsewhere()) is not None:
             index = cast("SharedIndex", self._backend.index)
             index.lend()

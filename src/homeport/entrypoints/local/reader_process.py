@@ -9,11 +9,15 @@ import subprocess
 import sys
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Final
 
 from homeport.definition import Definition
 from homeport.entrypoints import lean
 from homeport.entrypoints.local.channel import Ends, first
 from homeport.entrypoints.local.memory import share_arena
+
+_PR_SET_PDEATHSIG: Final = 1
+"""From Linux's prctl.h."""
 
 
 def launch(theirs: Ends) -> subprocess.Popen[bytes]:
@@ -48,11 +52,21 @@ def main() -> None:
     if sys.stderr is None:  # it was closed
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - it stays
     messages, clients = (socket.socket(fileno=int(number)) for number in sys.argv[1:])
+    _end_with_parent()
     lean.load()
     share_arena()  # before there are threads
     with suppress(EOFError):  # its parent is gone already
         (definition,) = first(messages)
         serve(definition, Ends(messages, clients))
+
+
+def _end_with_parent() -> None:
+    """Have the kernel end this process when its parent is gone, whatever it is doing then: another
+    server waits for that. Where it cannot, the channel tells."""
+    import ctypes
+
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def serve(definition: Definition, ends: Ends) -> None:
