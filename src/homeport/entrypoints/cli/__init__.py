@@ -14,19 +14,18 @@ demo.py       the demo's story; corpus.py its notes, client.py its HTTP, report.
 
 from __future__ import annotations
 
-import gc
 import io
 import os
 import signal
 import sys
 from collections.abc import Sequence
 
+from homeport.entrypoints import garbage
+
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command that was typed, and exit with its code."""
-    # A start makes many objects and frees few: looking for garbage every 700 of them, as
-    # Python does, is a tenth of its time.
-    gc.set_threshold(50_000, 20, 20)
+    garbage.while_starting()
     typed = sys.argv[1:] if argv is None else argv
     _open_streams()
     if typed[:1] != ["serve"]:  # it stops in its own way

@@ -36,7 +36,8 @@ class Pacing:
     """That of one thread, which calls `begin` before it works.
 
     `served` counts requests so far, and `computed` is the processor time that they took of the
-    loop, in seconds. `wait` rests for so many seconds, or less where something else is to be done.
+    loop, in seconds. `worked` is what the work has taken, of that thread or of all that work for
+    it. `wait` rests for so many seconds, or less where something else is to be done.
     """
 
     def __init__(
@@ -44,11 +45,14 @@ class Pacing:
         served: Callable[[], int],
         computed: Callable[[], float],
         wait: Callable[[float], object] = time.sleep,
+        worked: Callable[[], float] = time.thread_time,
     ) -> None:
         self._served = served
         self._computed = computed
         self._wait = wait
+        self._worked = worked
         self._began = 0.0
+        self._worked_then = 0.0
         self._measured = time.monotonic()
         self._duty = 1.0
         self._served_then = 0
@@ -58,6 +62,7 @@ class Pacing:
         """From now on this thread works, and `pause` in it rests."""
         _running.pacing = self
         self._began = time.thread_time()
+        self._worked_then = self._worked()
 
     def pause(self) -> None:
         """Between two steps: rest, if it is time to."""
@@ -67,7 +72,8 @@ class Pacing:
     def rest(self, shortest: float) -> None:
         """Leave the processor to requests, in proportion to what was worked of it, but for no less
         than `shortest` seconds."""
-        worked = time.thread_time() - self._began
+        now = self._worked()
+        worked, self._worked_then = now - self._worked_then, now
         span = time.monotonic() - self._measured
         if span >= SHORTEST_SPAN:
             served, computed = self._served(), self._computed()

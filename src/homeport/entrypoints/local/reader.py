@@ -4,13 +4,14 @@ writes."""
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import socket
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from homeport.entrypoints import garbage
 from homeport.entrypoints.local import greenlets
 from homeport.entrypoints.local.access_log import AccessLog
 from homeport.entrypoints.local.channel import Channel, Ends, Message
@@ -80,10 +81,17 @@ class ReaderLoop:
         )
         self._connections = connections = serving.connections
         self._admission = serving.admission
+        clock = clock_of_this_thread()
+        pacing = Pacing(
+            lambda: serving.exchanges.served * self._processes,
+            clock,
+            # tantivy's threads do half of the work.
+            worked=lambda: time.process_time() - clock(),
+        )
         self._indexer = indexer = Indexer(
             loop,
             self._consume,
-            Pacing(lambda: serving.exchanges.served * self._processes, clock_of_this_thread()),
+            pacing,
             lambda outcome: channel.send("indexed", outcome),
         )
         clients = self._ends.clients
@@ -92,7 +100,7 @@ class ReaderLoop:
         loop.add_reader(clients.fileno(), self._take)
         await channel.open(self._ends.messages)
         channel.send("serving", self._most)
-        gc.freeze()  # what is loaded now stays: full collections need not walk it
+        garbage.while_serving()
         await self._stop.wait()
         loop.remove_reader(clients.fileno())
         await connections.stop()

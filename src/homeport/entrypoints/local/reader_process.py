@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from homeport.definition import Definition
-from homeport.entrypoints import lean
+from homeport.entrypoints import garbage, lean
 from homeport.entrypoints.local.channel import Ends, first
 from homeport.entrypoints.local.memory import share_arena
 
@@ -53,6 +53,7 @@ def main() -> None:
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - it stays
     messages, clients = (socket.socket(fileno=int(number)) for number in sys.argv[1:])
     _end_with_parent()
+    garbage.while_starting()
     lean.load()
     share_arena()  # before there are threads
     with suppress(EOFError):  # its parent is gone already

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -15,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TextIO
 
 from homeport.domain.model import names
+from homeport.entrypoints import garbage
 from homeport.entrypoints.local import greenlets, local_routes
 from homeport.entrypoints.local.access_log import AccessLog
 from homeport.entrypoints.local.exchange import Exchanges, Handler
@@ -174,7 +174,7 @@ class Gateway:
             if self._on_listening is not None:
                 self._on_listening(address)
             if owns_process:
-                gc.freeze()  # what is loaded now stays: full collections need not walk it
+                garbage.while_serving()
             if not self._stop_asked:
                 await self._stop.wait()
         finally:

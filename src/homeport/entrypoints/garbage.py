@@ -1,0 +1,22 @@
+"""How often Python looks for garbage that takes a search to find: objects that know each other."""
+
+from __future__ import annotations
+
+import gc
+from typing import Final
+
+STARTING: Final = 400_000
+"""More objects than a start makes: it frees few, and each look at them takes milliseconds. Python's
+own 700 are a tenth of its time."""
+SERVING: Final = 50_000
+
+
+def while_starting() -> None:
+    """Look for none before there is much more than what a process needs."""
+    gc.set_threshold(STARTING, 20, 20)
+
+
+def while_serving() -> None:
+    """Look for it again, but not among what is loaded by now: that stays."""
+    gc.freeze()
+    gc.set_threshold(SERVING, 20, 20)
