@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from homeport.entrypoints.local.pacing import (
@@ -11,6 +13,8 @@ from homeport.entrypoints.local.pacing import (
     DUTY,
     LONGEST_REST,
     SHARED,
+    SHORTEST_SPAN,
+    Pacing,
     duty_at,
     rest_after,
 )
@@ -39,3 +43,22 @@ def test_a_rest_has_bounds() -> None:
     assert rest_after(1000.0, BUSY_DUTY, 0.0) == LONGEST_REST
     assert rest_after(0.0, DUTY, IDLE_REST) == IDLE_REST
     assert rest_after(0.0, 1.0, IDLE_REST) == 0.0
+
+
+def test_it_rests_for_what_others_work_for_it() -> None:
+    """Also while it rests."""
+    served, worked, rests = 0, 0.0, list[float]()
+
+    def rest(seconds: float) -> None:
+        nonlocal worked
+        rests.append(seconds)
+        worked += 0.01
+
+    pacing = Pacing(lambda: served, lambda: 0.0, rest, lambda: worked)
+    pacing.begin()
+    time.sleep(SHORTEST_SPAN)
+    served, worked = BUSY, 0.02
+    pacing.rest(0.0)
+    worked += 0.02
+    pacing.rest(0.0)
+    assert rests == pytest.approx([one * (1 / BUSY_DUTY - 1) for one in (0.02, 0.03)])

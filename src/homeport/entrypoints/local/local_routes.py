@@ -81,11 +81,10 @@ def _pushes(backend: Backend, principal: Principal) -> dict[str, Any]:
 
 
 def _status(pumps: Pumps) -> dict[str, Any]:
-    lags = pumps.lag()
     return {
-        "idle": all(one.idle for one in lags),
+        "idle": pumps.idle(),
         "pumps": {
             one.pump: {"idle": one.idle, "delivered": one.delivered, "failures": one.failures}
-            for one in lags
+            for one in pumps.lag()
         },
     }
