@@ -18,6 +18,7 @@ import pytest
 
 from homeport.adapters.embedded.migrations import MIGRATIONS
 from homeport.entrypoints.cli.exits import Exit
+from tests.clients import Client
 from tests.servers import HOMEPORT, Server, free_port, start
 from tests.tools import bound_by_modes, needs
 
@@ -66,6 +67,8 @@ def used_folder(tmp_path: Path) -> Path:
     server = start(tmp_path / "data")
     demo = homeport("demo", "--url", server.url, "--limit", "50", folder=tmp_path)
     assert demo.returncode == Exit.OK, demo.stderr
+    with Client(server.address) as client:
+        client.settle()  # else the next start would index the last of them
     assert server.stop() == Exit.OK
     return tmp_path / "data"
 
