@@ -191,6 +191,21 @@ def test_several_reads_are_of_one_moment(database: Database, loop: Loop) -> None
     assert stored(database) == ["between"]
 
 
+def test_what_is_kept_of_the_file_is_let_go_of(database: Database, loop: Loop) -> None:
+    """Also while a commit is in flight, and with it goes nothing of what was written."""
+    bulky = [write(database, Note(f"{number:02}" + "x" * 100_000)) for number in range(30)]
+    names = [str(one) for one in loop.together(bulky)]
+    assert loop.call(partial(stored, database)) == names
+    held = apsw.memory_used()
+    loop.plainly(database.release_memory)
+    assert apsw.memory_used() < held - 5_000_000
+    for number in range(20):
+        more = loop.start(write(database, Note(f"~{number}")))
+        loop.plainly(database.release_memory)
+        names.append(more.result(10.0))
+    assert loop.call(partial(stored, database)) == sorted(names)
+
+
 def test_a_full_disk_is_unavailable_and_passes(database: Database, loop: Loop) -> None:
     def fill(connection: apsw.Connection) -> str:
         pages = connection.execute("PRAGMA page_count").get

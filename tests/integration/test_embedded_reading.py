@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import apsw
 import pytest
 
 from homeport.adapters.embedded import search_folder
@@ -70,6 +71,17 @@ class TestDatabase:
         first, second = reading.read_all(counts)
         assert first == second
         assert names(reading)[-2:] == ["~a", "~b"]
+
+    def test_what_is_kept_of_the_file_is_let_go_of(
+        self, database: Database, reading: ReadingDatabase
+    ) -> None:
+        for number in range(30):
+            put(database, f"~{number:02}" + "x" * 100_000)
+        found = names(reading)
+        held = apsw.memory_used()
+        reading.release_memory()
+        assert apsw.memory_used() < held - 2_000_000
+        assert names(reading) == found
 
     def test_nothing_is_written(self, reading: ReadingDatabase) -> None:
         with pytest.raises(TypeError, match="process that serves them"):

@@ -32,9 +32,14 @@ class Process:
     def __init__(self) -> None:
         self.used = 100.0
         self.trims = 0
+        self.released = 0
+
+    def release(self) -> None:
+        self.released += 1
 
     def trim(self) -> None:
-        self.trims += 1
+        """Of what was released."""
+        self.trims = self.released
 
 
 @pytest.fixture
@@ -45,7 +50,7 @@ def process() -> Process:
 @pytest.fixture
 def trim(process: Process) -> Iterator[QuietTrim]:
     loop = asyncio.new_event_loop()
-    made = QuietTrim(loop, AtOnce(), process.trim, lambda: process.used)
+    made = QuietTrim(loop, AtOnce(), process.release, process.trim, lambda: process.used)
     yield made
     made.stop()
     loop.close()

@@ -144,6 +144,13 @@ class Database:
         loop.call_soon_threadsafe(detach)
         done.wait()
 
+    def release_memory(self) -> None:
+        """Let go of what is kept of the file. For the loop's thread, when there is little to do."""
+        if self._loop_reader is not None:
+            self._loop_reader.release_memory()
+        if self._group is not None and not self._group.busy:
+            self._writer.release_memory()
+
     def close(self) -> None:
         """Detach, close every connection and leave the folder to others."""
         self.detach()

@@ -51,6 +51,10 @@ class ReadingDatabase:
         """Raises TypeError: whoever writes is in the wrong process."""
         raise TypeError("the data are written by the process that serves them, not by this one")
 
+    def release_memory(self) -> None:
+        """Let go of what is kept of the file for this thread, when there is little to do."""
+        self._reader().release_memory()
+
     def close(self) -> None:
         for reader in list(self._readers):
             reader.close()

@@ -4,8 +4,9 @@ Each commit of the search index takes some 18 MB and frees them at once, in a th
 glibc lends each thread one of up to eight arenas a core, and keeps in each what was freed for
 the next time. With sixteen arenas, which two cores allow, and as many threads, a server that
 uses 60 MB came to hold 320. One arena for all threads holds it at 90; most objects are Python's
-own and never come near it. In quiet moments that is given back too. To give it back after each
-commit would cost that a third more processor time, in page faults.
+own and never come near it. To give it back after each commit would cost that a third more
+processor time, in page faults; in quiet moments it is given back, and so is what SQLite keeps of
+the data file, which the system has as well.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ _M_ARENA_MAX: Final = -8
 
 
 class QuietTrim:
-    """Has `trim` called in `threads`, once for each time that the server falls quiet.
+    """Has `release` called and then `trim`, in `threads`, once for each time that the server falls
+    quiet.
 
     `used` gives the processor time of the process in seconds. All but `trim` is on the loop's
     thread.
@@ -35,11 +37,13 @@ class QuietTrim:
         self,
         loop: asyncio.AbstractEventLoop,
         threads: Executor,
+        release: Callable[[], object],
         trim: Callable[[], object],
         used: Callable[[], float],
     ) -> None:
         self._loop = loop
         self._threads = threads
+        self._release = release
         self._trim = trim
         self._used = used
         self._stirred = True
@@ -56,6 +60,7 @@ class QuietTrim:
             self._stirred = True
         elif self._stirred:
             self._stirred = False
+            self._release()
             self._threads.submit(self._trim)
 
     def stop(self) -> None:

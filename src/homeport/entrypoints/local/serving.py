@@ -102,12 +102,20 @@ class Serving:
             COMMON,
             on_leaving,
         )
-        self._trim: Final = QuietTrim(loop, pool.threads, give_back, time.process_time)
+        self._trim: Final = QuietTrim(
+            loop, pool.threads, partial(_release, backend), give_back, time.process_time
+        )
 
     def close(self) -> None:
         """Once all connections are closed."""
         self._trim.stop()
         self._pool.close()
+
+
+def _release(backend: Backend) -> None:
+    database = backend.database
+    if database is not None:
+        database.release_memory()
 
 
 @contextmanager
