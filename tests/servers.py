@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle, islice
@@ -72,7 +72,11 @@ def first_free(ports: Iterable[int]) -> int:
     raise RuntimeError("none of these ports is free")
 
 
-def start(folder: Path, settings: Mapping[str, str] | None = None) -> Server:
+def start(
+    folder: Path,
+    settings: Mapping[str, str] | None = None,
+    command: Sequence[str | Path] = (HOMEPORT, "serve"),
+) -> Server:
     """Serve from the data folder `folder`, without limits per address, and wait until it does.
 
     `settings` are HOMEPORT_* variables without their prefix.
@@ -90,7 +94,7 @@ def start(folder: Path, settings: Mapping[str, str] | None = None) -> Server:
     log = folder.with_name(folder.name + ".log")
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [HOMEPORT, "serve"],
+            command,
             cwd=folder.parent,
             env={**os.environ, **{f"HOMEPORT_{name}": value for name, value in chosen.items()}},
             stdin=subprocess.DEVNULL,

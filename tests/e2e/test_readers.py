@@ -202,6 +202,16 @@ def test_without_readers_one_process_does_it(tmp_path: Path) -> None:
         assert children_of(server) == []
 
 
+def test_it_needs_nobody_who_listens_to_what_it_says(tmp_path: Path) -> None:
+    deaf: list[str | Path] = ["sh", "-c", 'exec "$0" serve <&- >&- 2>&-', HOMEPORT]
+    server = start(tmp_path / "data", command=deaf)
+    with Sides(server) as sides:
+        path = sides.reader.ask("POST", NOTES, {"title": "unheard"}).headers["location"]
+        assert sides.writer.ask("GET", path).json["data"] == {"title": "unheard"}
+    assert server.stop() == 0
+    assert server.log.read_text() == ""
+
+
 @pytest.mark.parametrize("limit", ["ADDRESS", "IDENTITY"])
 def test_who_has_to_see_all_requests_does_it_alone(tmp_path: Path, limit: str) -> None:
     limits = {f"LIMITS__REQUESTS_PER_MINUTE_PER_{limit}": "1000000"}
