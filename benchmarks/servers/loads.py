@@ -104,13 +104,13 @@ def measured(
         script=script,
         seed=random.randrange(KINDS),
     )
-    peer.settle()  # what it has put off is not for the next one's turn
     if load.bad:
         raise RuntimeError(f"{peer.name}, {operation}: {load.bad} answers were no good ones")
     if not size * (1 - _TOLERANCE) <= load.size <= size * (1 + _TOLERANCE) + _HEAD_BYTES:
         raise RuntimeError(
             f"{peer.name}, {operation}: answers of {load.size:.0f} bytes, but {size:.0f} expected"
         )
+    peer.settle()  # what its pumps have put off is not for the next one's turn
     return load
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,12 +18,13 @@ from urllib.parse import urlsplit
 import pytest
 
 from homeport import container
+from homeport.adapters.embedded.database import Database
 from homeport.adapters.memory.search_index import MemorySearchIndex
 from homeport.definition import Adapters, Definition
 from homeport.domain.errors import Unavailable
 from homeport.domain.model.query import SearchPage, SearchQuery
 from homeport.domain.model.record import Key
-from homeport.entrypoints.local import greenlets, pauses
+from homeport.entrypoints.local import greenlets, memory, pauses
 from homeport.entrypoints.local.app import gateway_for, settings_of
 from homeport.entrypoints.local.server import Gateway
 from homeport.entrypoints.local.settings import LogFormat
@@ -210,3 +212,17 @@ def test_health_tells_ready_from_alive(tmp_path: Path) -> None:
         assert served.get("/v1/health?probe=well").status == 400
         index.lost = False
         assert served.get("/v1/health?probe=ready").json()["status"] == "ok"
+
+
+def test_a_quiet_server_lets_go_of_what_it_keeps_of_the_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released: list[int] = []
+    monkeypatch.setattr(memory, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(
+        Database, "release_memory", lambda self: released.append(threading.get_ident())
+    )
+    with running_backend(Definition(data_folder=tmp_path)) as served:
+        assert eventually(lambda: bool(released))
+        assert served.get("/v1/health").status == 200
+    assert threading.get_ident() not in released, "the loop's thread does it"

@@ -9,10 +9,14 @@ from typing import Any
 
 import pytest
 
+from homeport.adapters.embedded import search_folder
+from homeport.adapters.embedded.search_beside import EmbeddedIndexBeside
+from homeport.adapters.system import SystemClock
 from homeport.container import Backend, build
 from homeport.definition import load
 from homeport.domain.errors import Unavailable
 from homeport.domain.index_records import Stage
+from homeport.domain.model.collection import Catalog
 from homeport.domain.model.data import Data
 from homeport.domain.model.document import Document
 from homeport.domain.model.query import Scope, SearchQuery, Words
@@ -116,6 +120,24 @@ class TestBesideAServer:
         assert server.database is not None
         assert run(["index", *command]) == Exit.IN_USE
         assert "is in use by process" in capsys.readouterr().err
+
+    def test_a_process_that_a_killed_server_has_left_is_waited_for(
+        self,
+        server: Backend,
+        app: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        monkeypatch.setattr(search_folder, "_WRITER_SECONDS", 0.05)
+        assert server.database is not None
+        server.close()
+        left = EmbeddedIndexBeside(app / "data" / "index", Catalog(), clock=SystemClock())
+        assert run(["index", "rebuild"]) == Exit.IN_USE
+        told = capsys.readouterr().err
+        assert "in use by a process of a server that has ended" in told
+        assert "Remove" not in told
+        left.close()
+        assert run(["index", "rebuild"]) == Exit.OK
 
     def test_an_index_that_the_server_makes_for_other_fields(
         self, server: Backend, app: Path, capsys: pytest.CaptureFixture[str]

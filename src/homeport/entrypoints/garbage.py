@@ -8,15 +8,19 @@ from typing import Final
 STARTING: Final = 400_000
 """More objects than a start makes: it frees few, and each look at them takes milliseconds. Python's
 own 700 are a tenth of its time."""
-SERVING: Final = 50_000
+WORKING: Final = 50_000
 
 
 def while_starting() -> None:
-    """Look for none before there is much more than what a process needs."""
+    """Look for none before there is much more than what a server needs."""
     gc.set_threshold(STARTING, 20, 20)
 
 
+def while_working() -> None:
+    gc.set_threshold(WORKING, 20, 20)
+
+
 def while_serving() -> None:
-    """Look for it again, but not among what is loaded by now: that stays."""
+    """As while working, but not among what is loaded by now: that stays."""
     gc.freeze()
-    gc.set_threshold(SERVING, 20, 20)
+    while_working()

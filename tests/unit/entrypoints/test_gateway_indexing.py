@@ -95,12 +95,17 @@ def test_when_a_reader_ends_another_goes_on_and_at_last_this_process() -> None:
     assert world.steps == ["lent", "handed over", "lent", "handed over", "done here"]
 
 
-def test_a_batch_that_a_reader_could_not_take_comes_again_as_a_whole() -> None:
+def test_a_batch_that_a_reader_could_not_take_comes_again_as_a_whole(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     world = World()
     world.readers = [takes(world, "the disk is full")]
     with pytest.raises(Unavailable, match="the disk is full"):
         world.run()
     assert world.steps == ["lent", "handed over"]
+    (told,) = caplog.messages
+    assert told.startswith(f"{len(EVENTS)} changes could not be indexed: ")
+    assert "the disk is full" in told
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import count
 
 import pytest
 
@@ -10,6 +11,7 @@ from homeport.entrypoints.local.pacing import (
     BUSY,
     BUSY_DUTY,
     CALM,
+    CARRIED,
     DUTY,
     LONGEST_REST,
     SHARED,
@@ -47,18 +49,24 @@ def test_a_rest_has_bounds() -> None:
 
 def test_it_rests_for_what_others_work_for_it() -> None:
     """Also while it rests."""
-    served, worked, rests = 0, 0.0, list[float]()
+    worked, rests = 0.0, list[float]()
+    served = count(10**9, 10**9)
 
     def rest(seconds: float) -> None:
         nonlocal worked
         rests.append(seconds)
         worked += 0.01
 
-    pacing = Pacing(lambda: served, lambda: 0.0, rest, lambda: worked)
+    pacing = Pacing(lambda: next(served), lambda: 0.0, rest, lambda: worked)
     pacing.begin()
     time.sleep(SHORTEST_SPAN)
-    served, worked = BUSY, 0.02
-    pacing.rest(0.0)
     worked += 0.02
     pacing.rest(0.0)
-    assert rests == pytest.approx([one * (1 / BUSY_DUTY - 1) for one in (0.02, 0.03)])
+    worked += 0.02
+    pacing.begin()  # the next batch
+    pacing.rest(0.0)
+    worked += 1000.0
+    pacing.begin()
+    pacing.rest(0.0)
+    expected = [one * (1 / BUSY_DUTY - 1) for one in (0.02, 0.03, CARRIED)]
+    assert rests == pytest.approx(expected)

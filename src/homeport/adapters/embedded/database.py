@@ -145,7 +145,8 @@ class Database:
         done.wait()
 
     def release_memory(self) -> None:
-        """Let go of what is kept of the file. For the loop's thread, when there is little to do."""
+        """Let go of what is kept of the file for writes and for the loop's thread, which calls this
+        when there is little to do."""
         if self._loop_reader is not None:
             self._loop_reader.release_memory()
         if self._group is not None and not self._group.busy:

@@ -10,7 +10,7 @@ from typing import Final, NoReturn, TypeVar
 
 from homeport.adapters.embedded.folder import FolderInUse
 from homeport.adapters.embedded.search_folder import Current, IndexFolder
-from homeport.adapters.embedded.search_generation import Generation
+from homeport.adapters.embedded.search_generation import Generation, translated
 from homeport.adapters.embedded.search_schema import SearchSchema
 from homeport.domain.errors import Unavailable
 from homeport.domain.model.collection import Catalog
@@ -51,7 +51,8 @@ class EmbeddedIndexBeside:
         self._seen: tuple[int, ...] | None = None
         self._leave: Final = ExitStack()
         if clock is not None:
-            self._leave.enter_context(self._folder.written())
+            with translated():
+                self._leave.enter_context(self._folder.written())
 
     @property
     def capabilities(self) -> frozenset[Capability]:

@@ -72,12 +72,14 @@ class IndexFolder:
                 try:
                     fcntl.flock(handle, how | fcntl.LOCK_NB)
                     break
-                except OSError as exc:
+                except BlockingIOError as exc:
                     if time.monotonic() >= until:
                         raise FolderInUse(
                             f"The search index in {self._folder} is still in use by a process of a "
                             "server that has ended. Wait until that has ended too, or end it."
                         ) from exc
+                except OSError:
+                    break  # no folders are locked there; tantivy has a lock of its own as well
                 time.sleep(_LOOK_SECONDS)
             yield
         finally:

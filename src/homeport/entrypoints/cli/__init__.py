@@ -25,10 +25,12 @@ from homeport.entrypoints import garbage
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command that was typed, and exit with its code."""
-    garbage.while_starting()
     typed = sys.argv[1:] if argv is None else argv
     _open_streams()
-    if typed[:1] != ["serve"]:  # it stops in its own way
+    if typed[:1] == ["serve"]:  # it stops in its own way
+        garbage.while_starting()
+    else:
+        garbage.while_working()
         _stop_at_signals()
     try:
         from homeport.entrypoints.cli.arguments import run

@@ -170,8 +170,12 @@ def _check(part: object) -> None:
 
 
 def _check_index(backend: Backend) -> None:
+    from homeport.adapters.embedded.folder import FolderInUse
+
     try:
         backend.check()
+    except FolderInUse:
+        raise  # nothing is wrong with it
     except Unavailable as error:
         if backend.definition.adapters.search_index.use != "embedded":
             raise

@@ -59,7 +59,8 @@ class Indexing:
         try:
             return self._consume(events)
         except Unavailable as error:
-            log.warning("%d changes are not indexed yet, and come again: %s", len(events), error)
+            # They come again, some times.
+            log.warning("%d changes could not be indexed: %s", len(events), error)
             raise
 
     def _consume(self, events: Sequence[RecordChanged]) -> Causes:

@@ -81,10 +81,11 @@ def _pushes(backend: Backend, principal: Principal) -> dict[str, Any]:
 
 
 def _status(pumps: Pumps) -> dict[str, Any]:
+    lags = pumps.lag()
     return {
-        "idle": pumps.idle(),
+        "idle": all(one.idle for one in lags),
         "pumps": {
             one.pump: {"idle": one.idle, "delivered": one.delivered, "failures": one.failures}
-            for one in pumps.lag()
+            for one in lags
         },
     }

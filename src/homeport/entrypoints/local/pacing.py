@@ -29,6 +29,9 @@ SHORTEST_SPAN: Final = 0.05
 SLICE: Final = 0.0015
 """Seconds of the processor between two rests. Waiting is no work: not for a commit, nor for the
 interpreter, which may make it three times as long."""
+CARRIED: Final = 0.15
+"""Of what the work took after its last rest, such as its commit, so many seconds count for the next
+one: what came after that may be anybody's."""
 LONGEST_REST: Final = 5.0
 
 
@@ -52,7 +55,7 @@ class Pacing:
         self._wait = wait
         self._worked = worked
         self._began = 0.0
-        self._worked_then = 0.0
+        self._worked_then: float | None = None
         self._measured = time.monotonic()
         self._duty = 1.0
         self._served_then = 0
@@ -61,8 +64,9 @@ class Pacing:
     def begin(self) -> None:
         """From now on this thread works, and `pause` in it rests."""
         _running.pacing = self
+        now, then = self._worked(), self._worked_then
+        self._worked_then = now if then is None else max(then, now - CARRIED)
         self._began = time.thread_time()
-        self._worked_then = self._worked()
 
     def pause(self) -> None:
         """Between two steps: rest, if it is time to."""
@@ -73,7 +77,8 @@ class Pacing:
         """Leave the processor to requests, in proportion to what was worked of it, but for no less
         than `shortest` seconds."""
         now = self._worked()
-        worked, self._worked_then = now - self._worked_then, now
+        worked = 0.0 if self._worked_then is None else now - self._worked_then
+        self._worked_then = now
         span = time.monotonic() - self._measured
         if span >= SHORTEST_SPAN:
             served, computed = self._served(), self._computed()

@@ -155,12 +155,16 @@ class Pumps:
         return all(stopped)
 
     def lag(self) -> tuple[Lag, ...]:
-        return tuple(pump.lag() for pump in self._pumps)
+        found = self._look()
+        # One pump's work may be the next one's, also of one that was already looked at.
+        return self._look() if all(one.idle for one in found) else found
 
     def idle(self) -> bool:
         """Whether all is caught up: nothing is due now. What is due later does not count."""
-        # One pump's work may be the next one's, also of one that was already looked at.
-        return all(one.idle for one in self.lag()) and all(one.idle for one in self.lag())
+        return all(one.idle for one in self.lag())
+
+    def _look(self) -> tuple[Lag, ...]:
+        return tuple(pump.lag() for pump in self._pumps)
 
     def wait_until_idle(self, timeout: float) -> bool:
         """For tests: wait until all is caught up. Returns False if that took too long."""

@@ -85,7 +85,7 @@ class ReaderLoop:
         pacing = Pacing(
             lambda: serving.exchanges.served * self._processes,
             clock,
-            # tantivy's threads do half of the work.
+            # tantivy's threads do half of the work, also between two batches.
             worked=lambda: time.process_time() - clock(),
         )
         self._indexer = indexer = Indexer(

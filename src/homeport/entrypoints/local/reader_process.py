@@ -21,7 +21,9 @@ _PR_SET_PDEATHSIG: Final = 1
 
 
 def launch(theirs: Ends) -> subprocess.Popen[bytes]:
-    """Start a reader, which waits for the definition of what it is to serve."""
+    """Start a reader, which waits for the definition of what it is to serve.
+
+    For a thread that outlives it, such as the loop's: Linux ends it with that."""
     numbers = (theirs.messages.fileno(), theirs.clients.fileno())
     module = "homeport.entrypoints.local.reader_process"
     return subprocess.Popen(  # noqa: S603 - all of it is ours
@@ -62,8 +64,8 @@ def main() -> None:
 
 
 def _end_with_parent() -> None:
-    """Have the kernel end this process when its parent is gone, whatever it is doing then: another
-    server waits for that. Where it cannot, the channel tells."""
+    """Have the kernel end this process when the thread that started it is gone, whatever it is
+    doing then: another server waits for that. Where it cannot, the channel tells."""
     import ctypes
 
     with suppress(AttributeError, OSError):
