@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -16,6 +17,7 @@ import pytest
 import tantivy
 
 from homeport.adapters.embedded.priority import NICENESS
+from homeport.adapters.embedded.search_generation import Generation
 from homeport.adapters.embedded.search_index import EmbeddedSearchIndex
 from homeport.adapters.embedded.search_schema import SearchSchema
 from homeport.adapters.memory.clock import ManualClock
@@ -54,6 +56,52 @@ def folder(tmp_path: Path) -> Path:
 def generation(folder: Path) -> Path:
     current = json.loads((folder / "CURRENT").read_text())
     return folder / str(current["generation"])
+
+
+MANY = 8
+"""Segments of which tantivy makes one."""
+KILLED = """
+import os, sys
+from pathlib import Path
+from homeport.adapters.embedded.search_generation import Generation
+from homeport.adapters.embedded.search_schema import SearchSchema
+from homeport.domain.model.collection import Catalog
+from homeport.domain.model.document import Document
+from homeport.domain.model.record import Key
+
+schema = SearchSchema(Catalog(), "en")
+for batch in [*([(f"{number}{id}", 1) for id in "abc"] for number in range(7)), [("3a", 2)]]:
+    child = os.fork()
+    if not child:
+        writing = Generation(1, Path(sys.argv[1]), schema, lambda: 0)
+        writing.apply([Document(Key("s", "notes", id), version, "anna") for id, version in batch])
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+"""Each commit in a process of its own, which ends at once: the last one before it has merged."""
+
+
+def segments(folder: Path) -> int:
+    return len(json.loads((folder / "meta.json").read_text())["segments"])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_the_first_change_of_a_writer_replaces_what_is_merged_meanwhile(tmp_path: Path) -> None:
+    place = tmp_path
+    for attempt in range(10):
+        place = tmp_path / str(attempt)
+        subprocess.run([sys.executable, "-c", KILLED, place], check=True, timeout=60)
+        if segments(place) == MANY:
+            break  # the last process was killed soon enough
+    assert segments(place) == MANY
+    index = Generation(1, place, SearchSchema(Catalog(), "en"), lambda: 0)
+    assert index.documents() == 21
+    index.apply([note("3b", 2), note("new")])
+    index.close()
+    index.refresh()
+    assert segments(place) < MANY, "it was merged"
+    assert index.documents() == 22
+    assert index.versions([note("3b").key]) == [2]
 
 
 def test_what_was_applied_is_there_after_a_restart(folder: Path) -> None:
