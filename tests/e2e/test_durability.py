@@ -5,6 +5,7 @@ TEST_KILLS says how often (30), TEST_SEED how chance falls (shown at the end).
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import threading
@@ -225,8 +226,10 @@ def check_found(
 
 
 def troubles(server: Server) -> list[str]:
-    """What the server said beside one line for each request."""
-    return [line for line in server.log.read_text().splitlines() if '"level":"info"' not in line]
+    """What went wrong, as the server's log says."""
+    lines = server.log.read_text().splitlines()
+    said = [json.loads(one) for one in lines if one.startswith("{") and one.endswith("}")]
+    return [str(one) for one in said if one["level"] != "info"]
 
 
 def everything(client: Client, person: Person) -> dict[Key, State]:
@@ -256,6 +259,7 @@ def verify_index(folder: Path) -> None:
     try:
         drift = backend.indexing.verify()
         assert drift.clean and drift.records, drift
+        assert drift.entries == drift.records, ("a record is there twice", drift)
         assert backend.feed.dead_letters("indexing") == []
         assert backend.feed.dead_letters("messaging") == []
         assert backend.queue.dead_letters() == []

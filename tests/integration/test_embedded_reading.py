@@ -183,7 +183,7 @@ class TestIndex:
         reader: EmbeddedIndexBeside,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(search_folder, "_WRITER_SECONDS", 0.05)
+        monkeypatch.setattr(search_folder, "_BORROWER_SECONDS", 0.05)
         with pytest.raises(FolderInUse, match="a process of a server that has ended"):
             EmbeddedSearchIndex(tmp_path / "index", Catalog())
         reader.close()

@@ -128,7 +128,7 @@ class TestBesideAServer:
         monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        monkeypatch.setattr(search_folder, "_WRITER_SECONDS", 0.05)
+        monkeypatch.setattr(search_folder, "_BORROWER_SECONDS", 0.05)
         assert server.database is not None
         server.close()
         left = EmbeddedIndexBeside(app / "data" / "index", Catalog(), clock=SystemClock())

@@ -17,6 +17,7 @@ def while_starting() -> None:
 
 
 def while_working() -> None:
+    """Seldom: most that is let go of goes without a search."""
     gc.set_threshold(WORKING, 20, 20)
 
 

@@ -49,10 +49,10 @@ class EmbeddedIndexBeside:
         """What is written to: it has a view of its own."""
         self._generation: Generation | None = None
         self._seen: tuple[int, ...] | None = None
-        self._leave: Final = ExitStack()
+        self._borrowed: Final = ExitStack()
         if clock is not None:
             with translated():
-                self._leave.enter_context(self._folder.written())
+                self._borrowed.enter_context(self._folder.borrowed())
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -96,7 +96,7 @@ class EmbeddedIndexBeside:
     def close(self) -> None:
         """Let others write to the folder, once the merges that are going on have ended."""
         self._let_go()
-        self._leave.close()
+        self._borrowed.close()
 
     def _let_go(self) -> None:
         written, self._written = self._written, None

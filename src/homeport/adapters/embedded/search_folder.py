@@ -49,15 +49,15 @@ class IndexFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def await_writers(self) -> None:
+    def await_borrowers(self) -> None:
         """Wait until the processes have ended that a server lent this index to, where that server
         is gone: they end by themselves, but not before a disk has taken what they write. Raises
         FolderInUse after a while."""
-        with self._locked(fcntl.LOCK_EX, _WRITER_SECONDS):
+        with self._locked(fcntl.LOCK_EX, _BORROWER_SECONDS):
             pass
 
     @contextlib.contextmanager
-    def written(self) -> Iterator[None]:
+    def borrowed(self) -> Iterator[None]:
         """While this process may be lent the index. Raises FolderInUse where its server is gone and
         another one begins."""
         with self._locked(fcntl.LOCK_SH, 0.0):
@@ -218,7 +218,7 @@ def _is_sound(content: bytes) -> bool:
         return False
 
 
-_WRITER_SECONDS: Final = 10.0
+_BORROWER_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 0.01
 _POINTER: Final = "CURRENT"
 _FILLING: Final = "REBUILD"

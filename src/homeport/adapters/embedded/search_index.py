@@ -50,7 +50,7 @@ class EmbeddedSearchIndex:
         self._fresh: Generation | None = None
         with translated():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._folder.await_writers()
+            self._folder.await_borrowers()
             self._needs_rebuild, self._live = self._open()
             left = self._left()
             self._folder.keep_only(self._live.number, *(() if left is None else [left.generation]))

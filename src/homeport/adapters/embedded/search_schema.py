@@ -40,8 +40,9 @@ from homeport.domain.model.query import Scope
 from homeport.domain.model.record import Key
 from homeport.domain.ports.search_index import Capability
 
-FORMAT: Final = 3
-"""Raise it with every change to what is written: older indexes are then rebuilt."""
+FORMAT: Final = 4
+"""Raise it with every change to what is written, or to a fault in how: older indexes are then
+rebuilt."""
 
 LANGUAGES: Final = {
     "ar": "arabic",
