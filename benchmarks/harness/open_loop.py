@@ -2,28 +2,36 @@
 
 A closed loop sends less while a server stalls, and so hides the stall. Here each request has the
 moment at which it is due, and its time runs from there, also while it waits for a connection.
-wrk2 does this too, and is in no distribution; this takes uvloop alone. How fast it is on a
-machine is measured with the bare HTTP server (`benchmarks.stalls` shows it), and `behind` tells
-whether it kept up. It looks at the clock each millisecond: on a machine at rest times are up to
-that much too long, and where `behind` is over two, the figures are the client's own.
+wrk2 does this too, and is in no distribution.
+
+A client on the server's own machine takes processor time from it, and one on an event loop as
+much as the server itself. So this one is not woken by each answer: it looks at its sockets each
+half millisecond, takes what has come and sends what is due, which makes times a millisecond too
+long. How it does on a machine is measured with the bare HTTP server (`benchmarks.stalls` shows
+it), and `behind` tells whether it kept up: where it is over two, the figures are the client's own.
 """
 
 from __future__ import annotations
 
-import asyncio
 import gc
+import re
+import selectors
+import socket
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, cast
-
-import uvloop
+from typing import Final
 
 _TICK: Final = 0.0005
 _PATIENCE: Final = 10.0
 """Seconds for the last answers to come in."""
+_READ: Final = 262_144
+_LENGTH: Final = re.compile(rb"(?i)\r\ncontent-length: *(\d+)").search
+_CHUNKED: Final = re.compile(rb"(?i)\r\ntransfer-encoding:").search
+_CLOSES: Final = re.compile(rb"(?i)\r\nconnection: close").search
+_RETRY_AFTER: Final = re.compile(rb"(?i)\r\nretry-after:").search
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +83,18 @@ def run(
 ) -> Outcome:
     """Send `rate` requests a second for `seconds`, in order and over again; `then` is another
     rate, and for how many seconds, that follows at once."""
+    due = moments((rate, seconds), then)
+    host, _, port = address.partition(":")
+    client = _Client((host, int(port)), connections)
     gc.collect()
     gc.disable()
     try:
-        return uvloop.run(
-            _run(address, requests, moments((rate, seconds), then), rate, connections)
-        )
+        client.run(requests, due)
     finally:
         gc.enable()
+        client.close()
+    behind = percentile(client.lateness, 0.99)
+    return Outcome(rate, client.answers, behind, len(due) - len(client.answers))
 
 
 def moments(*phases: tuple[float, float]) -> list[float]:
@@ -95,119 +107,109 @@ def moments(*phases: tuple[float, float]) -> list[float]:
     return found
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
+class _Connection:
+    """One request at a time, which was due at `due`. Answers end by their length, or by the last
+    of their chunks."""
+
+    socket: socket.socket
+    due: float = 0.0
+    arrived: bytes = b""
+
+
 class _Client:
-    """What the connections share."""
+    """Where the server ends a connection, another takes its place."""
 
-    requests: Sequence[bytes]
-    started: float
-    free: list[_Connection] = field(default_factory=list)
-    waiting: deque[tuple[float, bytes]] = field(default_factory=deque)
-    answers: list[Answer] = field(default_factory=list)
-    lateness: list[float] = field(default_factory=list)
-    lost: int = 0
+    def __init__(self, address: tuple[str, int], connections: int) -> None:
+        self.answers: list[Answer] = []
+        self.lateness: list[float] = []
+        self._address = address
+        self._started = 0.0
+        self._open = selectors.DefaultSelector()
+        self._free: list[_Connection] = []
+        self._waiting: deque[tuple[float, bytes]] = deque()
+        """Requests that are due and have no connection, with the moments when they were."""
+        for _ in range(connections):
+            self._connect()
 
-    def send(self, due: float, request: bytes) -> None:
-        if self.free:
-            self.lateness.append((time.perf_counter() - due) * 1000)
-            self.free.pop().send(due, request)
-        else:
-            self.waiting.append((due, request))
-
-
-class _Connection(asyncio.Protocol):
-    """One request at a time. Answers end by their length, or by the last of their chunks. Where
-    the server ends it, another takes its place."""
-
-    def __init__(self, client: _Client) -> None:
-        self._client = client
-        self._due = 0.0
-        self._buffer = b""
-        self._transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
-        if self in self._client.free:
-            self._client.free.remove(self)
-        self._client.lost += 1
-
-    def send(self, due: float, request: bytes) -> None:
-        assert self._transport is not None
-        self._due = due
-        self._transport.write(request)
+    def run(self, requests: Sequence[bytes], due: Sequence[float]) -> None:
+        clock, count, sent = time.perf_counter, len(due), 0
+        self._started = started = clock()
+        end = started + max(due, default=0.0) + _PATIENCE
+        while len(self.answers) < count and (now := clock()) < end:
+            while sent < count and started + due[sent] <= now:
+                self._ask(started + due[sent], requests[sent % len(requests)])
+                sent += 1
+            for key, _ in self._open.select(0):
+                self._receive(key.data)
+            time.sleep(_TICK)
 
     def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
+        for key in list(self._open.get_map().values()):
+            key.data.socket.close()
+        self._open.close()
 
-    def data_received(self, data: bytes) -> None:
-        buffer = self._buffer = self._buffer + data if self._buffer else data
-        end = buffer.find(b"\r\n\r\n")
-        if end < 0:
+    def _connect(self) -> None:
+        made = socket.create_connection(self._address)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        made.setblocking(False)
+        connection = _Connection(made)
+        self._open.register(made, selectors.EVENT_READ, connection)
+        self._free.append(connection)
+
+    def _ask(self, due: float, request: bytes) -> None:
+        if self._free:
+            self.lateness.append((time.perf_counter() - due) * 1000)
+            self._send(self._free.pop(), due, request)
+        else:
+            self._waiting.append((due, request))
+
+    def _send(self, connection: _Connection, due: float, request: bytes) -> None:
+        connection.due = due
+        try:
+            connection.socket.sendall(request)
+        except ConnectionError:
+            self._replace(connection)
+
+    def _receive(self, connection: _Connection) -> None:
+        try:
+            data = connection.socket.recv(_READ)
+        except ConnectionError:
+            data = b""
+        if not data:
+            self._replace(connection)
             return
-        head = buffer[:end].lower()
-        _, found, after = head.partition(b"\r\ncontent-length:")
-        if found:
-            is_whole = len(buffer) >= end + 4 + int(after.partition(b"\r\n")[0])
+        arrived = connection.arrived = connection.arrived + data
+        end = arrived.find(b"\r\n\r\n") + 4
+        if end < 4:
+            return
+        head = arrived[:end]
+        length = _LENGTH(head)
+        if length is not None:
+            is_whole = len(arrived) >= end + int(length[1])
         else:
-            is_whole = b"\r\ntransfer-encoding:" not in head or buffer.endswith(b"\r\n0\r\n\r\n")
+            is_whole = _CHUNKED(head) is None or arrived.endswith(b"\r\n0\r\n\r\n")
         if is_whole:
-            self._buffer = b""
-            self._answered(int(head[9:12]), head)
+            connection.arrived = b""
+            self._answered(connection, int(head[9:12]), head)
 
-    def _answered(self, status: int, head: bytes) -> None:
-        client = self._client
-        took = (time.perf_counter() - self._due) * 1000
-        retry_after = status == 503 and b"\r\nretry-after:" in head
-        client.answers.append(Answer(self._due - client.started, took, status, retry_after))
-        if b"\r\nconnection: close" in head:
-            self.close()
-        elif client.waiting:
-            self.send(*client.waiting.popleft())
+    def _answered(self, connection: _Connection, status: int, head: bytes) -> None:
+        due = connection.due
+        took = (time.perf_counter() - due) * 1000
+        retry_after = status == 503 and _RETRY_AFTER(head) is not None
+        self.answers.append(Answer(due - self._started, took, status, retry_after))
+        if _CLOSES(head) is not None:
+            self._replace(connection)
+        elif self._waiting:
+            self._send(connection, *self._waiting.popleft())
         else:
-            client.free.append(self)
+            self._free.append(connection)
 
-
-async def _run(
-    address: str,
-    requests: Sequence[bytes],
-    due: Sequence[float],
-    rate: float,
-    connections: int,
-) -> Outcome:
-    loop = asyncio.get_running_loop()
-    host, _, port = address.partition(":")
-    client = _Client(requests, 0.0)
-    opened: list[_Connection] = []
-
-    async def open_another() -> None:
-        _, made = await loop.create_connection(lambda: _Connection(client), host, int(port))
-        opened.append(made)
-        client.free.append(made)
-
-    for _ in range(connections):
-        await open_another()
-    count = len(due)
-    client.started = started = time.perf_counter()
-    sent = 0
-    while sent < count:
-        now = time.perf_counter()
-        while sent < count and started + due[sent] <= now:
-            client.send(started + due[sent], requests[sent % len(requests)])
-            sent += 1
-        if client.lost:
-            client.lost -= 1
-            await open_another()
-        await asyncio.sleep(_TICK)
-    deadline = time.perf_counter() + _PATIENCE
-    # An event that each answer looks at would slow all of them.
-    while len(client.answers) < count and time.perf_counter() < deadline:  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
-    for one in opened:
-        one.close()
-    await asyncio.sleep(0)
-    behind = percentile(client.lateness, 0.99)
-    return Outcome(rate, client.answers, behind, count - len(client.answers))
+    def _replace(self, connection: _Connection) -> None:
+        if connection in self._free:
+            self._free.remove(connection)
+        self._open.unregister(connection.socket)
+        connection.socket.close()
+        self._connect()
+        if self._waiting:
+            self._send(self._free.pop(), *self._waiting.popleft())
