@@ -104,6 +104,24 @@ def test_the_first_change_of_a_writer_replaces_what_is_merged_meanwhile(tmp_path
     assert index.versions([note("3b").key]) == [2]
 
 
+def test_a_record_that_is_there_twice_is_told_by_its_lowest_version(folder: Path) -> None:
+    schema = SearchSchema(Catalog(), "en")
+    damaged = tantivy.Index(schema.fields, str(generation(folder)))
+    schema.register(damaged)
+    writer = damaged.writer(heap_size=15_000_000, num_threads=1)
+    for id in ("a", "b", "c"):
+        writer.add_document(schema.document(note(id, 3)))
+    writer.commit()
+    writer.wait_merging_threads()
+    index = EmbeddedSearchIndex(folder, Catalog())
+    keys = [note(id).key for id in ("a", "b", "c", "d")]
+    assert index.versions(keys) == [1, 1, 1, None]
+    index.apply([note("a", 3), note("b", 3), Removal(keys[2], 4)])
+    assert index.versions(keys) == [3, 3, None, None]
+    assert [entry.key.id for entry in index.entries(10)] == ["a", "b"]
+    index.close()
+
+
 def test_what_was_applied_is_there_after_a_restart(folder: Path) -> None:
     index = EmbeddedSearchIndex(folder, Catalog())
     assert index.needs_rebuild is None

@@ -96,15 +96,20 @@ class PageReader:
         return count_of(self._searcher.search(self._translator.live(None), 1))
 
     def versions(self, keys: Sequence[str], *, markers: bool = True) -> dict[str, int]:
-        """The version of each key's document or, with `markers`, of what stays of a removal."""
+        """The version of each key's document or, with `markers`, of what stays of a removal; the
+        lowest, should there be two. So a comparison with the records finds that one."""
         if not keys:
             return {}
         wanted = self._translator.keys(keys)
         if not markers:
             wanted = self._translator.both(wanted, self._translator.live(None))
-        found = self._searcher.search(wanted, len(keys) + 1, count=False)
-        stored = [self._searcher.doc(address) for _, address in found.hits]
-        return {one["key"][0]: one["version"][0] for one in stored}
+        found = self._searcher.search(wanted, 2 * len(keys), count=False)
+        versions: dict[str, int] = {}
+        for _, address in found.hits:
+            stored = self._searcher.doc(address)
+            key, version = stored["key"][0], stored["version"][0]
+            versions[key] = min(version, versions.get(key, version))
+        return versions
 
     def _matching(self, query: SearchQuery) -> Query:
         circles = circles_of(query.filters)
