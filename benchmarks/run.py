@@ -7,7 +7,7 @@ import traceback
 from importlib import import_module
 from typing import Final
 
-from benchmarks.harness.command import Settings, answer, parser, settings_of
+from benchmarks.harness.command import Settings, answer, parse, parser, settings_of
 
 QUESTIONS: Final = (
     "operations",
@@ -27,7 +27,7 @@ QUESTIONS: Final = (
 def main() -> int:
     made = parser((__doc__ or "").splitlines()[0])
     made.add_argument("--only", nargs="+", choices=QUESTIONS, default=QUESTIONS, metavar="QUESTION")
-    options = made.parse_args()
+    options = parse(made)
     failed = []
     for question in options.only:
         module = import_module(f"benchmarks.{question}")

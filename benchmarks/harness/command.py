@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from benchmarks.harness import interpreter
 from benchmarks.harness.results import Report
 
 RESULTS: Final = Path("build/bench")
@@ -49,6 +50,14 @@ def parser(description: str) -> argparse.ArgumentParser:
     return made
 
 
+def parse(made: argparse.ArgumentParser) -> argparse.Namespace:
+    """The options. Where figures mean something, it goes on with the system's Python."""
+    options = made.parse_args()
+    if not options.quick:
+        interpreter.run_on_the_systems()
+    return options
+
+
 def settings_of(options: argparse.Namespace, usual: Settings) -> Settings:
     chosen = usual.quickly if options.quick else usual
     given = {
@@ -75,6 +84,6 @@ def answer(question: str, measure: Measure, settings: Settings, results: Path) -
 
 def run(question: str, doc: str | None, measure: Measure, usual: Settings | None = None) -> int:
     """The whole of a benchmark's `main`."""
-    options = parser((doc or "").splitlines()[0]).parse_args()
+    options = parse(parser((doc or "").splitlines()[0]))
     settings = settings_of(options, usual or Settings())
     return 0 if answer(question, measure, settings, options.results) else 1
