@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from typing import Any, Final
 
 PREFIX: Final = "HOMEPORT_"
@@ -17,6 +16,8 @@ class EnvironmentText(str):
 def typed(value: object) -> object:
     """A variable's text as the TOML value that it spells; anything else as it is."""
     if isinstance(value, EnvironmentText):
+        import tomllib  # functions have their definition settled, and no use for it
+
         try:
             return tomllib.loads(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -61,7 +60,7 @@ def load(folder_or_file: Path, environ: Mapping[str, str]) -> Definition:
     root: KeyPath = ()
     if file is None:
         folder, label, text = folder_or_file, FILE_NAME, STARTER
-        data = tomllib.loads(text)
+        data = _parse(text, folder / FILE_NAME)
     else:
         folder, label, text = file.parent, str(file), _read(file)
         data = _parse(text, file)
@@ -144,6 +143,8 @@ def _settings(environ: Mapping[str, str]) -> list[tuple[str, KeyPath, Any]]:
 def _table_text(text: str) -> Any:
     """A variable's value: an inline table as one, everything else as text for now."""
     if text.lstrip().startswith("{"):
+        import tomllib  # functions have their definition settled, and no use for it
+
         try:
             return tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
@@ -182,6 +183,8 @@ def _read(file: Path) -> str:
 
 
 def _parse(text: str, file: Path) -> dict[str, Any]:
+    import tomllib
+
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

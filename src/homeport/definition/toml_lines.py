@@ -8,7 +8,6 @@ checks nothing.
 from __future__ import annotations
 
 import re
-import tomllib
 from typing import TypeAlias
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -104,6 +103,8 @@ class _Scanner:
             if quoted is None:
                 keys.append(self._match(_BARE_KEY))
             else:
+                import tomllib
+
                 keys.append(str(tomllib.loads(f"key = {quoted}")["key"]))
             self._peek()
             if not self._take("."):

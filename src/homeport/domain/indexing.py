@@ -8,17 +8,19 @@ carries its record's version.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from homeport.domain.events import RecordChanged
-from homeport.domain.index_rebuild import IndexRebuild, Rebuilt
 from homeport.domain.index_records import IndexRecords, Pace, Progress, silent
-from homeport.domain.index_verify import Drift, IndexVerify
 from homeport.domain.model import names
 from homeport.domain.model.collection import Catalog
 from homeport.domain.pauses import Pause, go_on
 from homeport.domain.ports.record_store import RecordStore
 from homeport.domain.ports.search_index import SearchIndex
+
+if TYPE_CHECKING:
+    from homeport.domain.index_rebuild import Rebuilt
+    from homeport.domain.index_verify import Drift
 
 
 class Indexing:
@@ -71,11 +73,15 @@ class Indexing:
     ) -> Rebuilt:
         """Fill a new index from all records, check it, and let it take the old one's place, or
         go on with that: see `IndexRebuild`."""
+        from homeport.domain.index_rebuild import IndexRebuild  # who indexes needs none
+
         rebuilding = IndexRebuild(self._records, self._index, self._pace, progress, rate=rate)
         return rebuilding.run(grace=grace, fresh=fresh)
 
     def verify(self, progress: Progress = silent, *, repair: bool = False) -> Drift:
         """Compare all records with what the index has; with `repair` mend what differs."""
+        from homeport.domain.index_verify import IndexVerify
+
         return IndexVerify(
             self._records,
             self._index,

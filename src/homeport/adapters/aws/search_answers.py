@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from homeport.adapters.aws import search_fields as fields
 from homeport.adapters.aws.search_documents import Operations, key_of
 from homeport.adapters.aws.search_errors import SEARCH_SETTING, search_error
+from homeport.adapters.aws.search_expressions import every, quoted
 from homeport.adapters.aws.search_facets import asked_facets, read_facets
 from homeport.adapters.aws.search_highlights import Highlighter
 from homeport.adapters.aws.search_query import (
@@ -17,11 +18,9 @@ from homeport.adapters.aws.search_query import (
     LIVE,
     QueryTranslator,
     beyond,
-    every,
     has_keys,
     keys_beyond,
     leaves,
-    quoted,
 )
 from homeport.domain.errors import Invalid
 from homeport.domain.limits import SEARCH_DEPTH

@@ -7,22 +7,20 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from homeport.adapters.aws import search_fields as fields
 from homeport.adapters.aws.clients import Clients
-from homeport.adapters.aws.search_answers import Answers
 from homeport.adapters.aws.search_documents import Operation, Operations, plain_operation
 from homeport.adapters.aws.search_errors import DOCUMENT_SETTING, SEARCH_SETTING
 from homeport.adapters.aws.search_fields import index_fields, stems
-from homeport.adapters.aws.search_query import QueryTranslator
 from homeport.adapters.aws.search_rebuild import CloudSearchRebuild, Notes, Visibility
 from homeport.adapters.aws.search_truth import SeenVersions, StoreTruth, Truth
 from homeport.adapters.aws.search_uploads import Uploads
 from homeport.domain.errors import Conflict, Unavailable
 from homeport.domain.model.collection import Catalog
 from homeport.domain.model.document import IndexChange, IndexEntry, IndexStatus, Rejection
-from homeport.domain.model.query import SearchPage, SearchQuery
 from homeport.domain.model.record import Key
 from homeport.domain.ports.clock import Clock
 from homeport.domain.ports.record_store import RecordStore
@@ -30,6 +28,9 @@ from homeport.domain.ports.search_index import Capability
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudsearchdomain import CloudSearchDomainClient
+
+    from homeport.adapters.aws.search_answers import Answers
+    from homeport.domain.model.query import SearchPage, SearchQuery
 
 log: Final = logging.getLogger("homeport.search")
 
@@ -68,21 +69,29 @@ class CloudSearchIndex:
                 raise Unavailable(f"What {setting} says is no address.") from exc
 
         operations = Operations(catalog)
-        self._answers: Final = Answers(
-            lambda: client(search_endpoint, SEARCH_SETTING), QueryTranslator(catalog), operations
-        )
+        self._catalog: Final = catalog
+        self._operations: Final = operations
+        self._asked: Final = lambda: client(search_endpoint, SEARCH_SETTING)
         self._uploads: Final = Uploads(lambda: client(document_endpoint, DOCUMENT_SETTING), sleep)
         self._truth: Final[Truth] = (
             SeenVersions(self._answers.versions, operations, clock)
             if store is None
             else StoreTruth(store, catalog, operations)
         )
-        self._visibility: Final = Visibility(self._send_plain, self._answers.shows, sleep)
-        self._notes: Final = Notes(self._answers.own, self._send_own, clock)
+        self._visibility: Final = Visibility(self._send_plain, self._shows, sleep)
+        self._notes: Final = Notes(self._own, self._send_own, clock)
         self._language = language
         self._applying: Final = threading.Lock()
         self._unseen = False
         self._worker: object | None = None
+
+    @cached_property
+    def _answers(self) -> Answers:
+        """Not loaded by who indexes and never asks: it is most of this adapter."""
+        from homeport.adapters.aws.search_answers import Answers
+        from homeport.adapters.aws.search_query import QueryTranslator
+
+        return Answers(self._asked, QueryTranslator(self._catalog), self._operations)
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -181,6 +190,12 @@ class CloudSearchIndex:
     def _send_plain(self, id: str, held: dict[str, str] | None) -> None:
         with self._applying:
             self._uploads.send([plain_operation(id, held)])
+
+    def _shows(self, wanted: str) -> bool:
+        return self._answers.shows(wanted)
+
+    def _own(self, id: str) -> str | None:
+        return self._answers.own(id)
 
     def _send_own(self, id: str, text: str | None) -> None:
         """Where `Answers.own` finds it."""

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 from homeport.adapters.aws import search_fields as fields
 from homeport.adapters.aws.search_documents import key_text
+from homeport.adapters.aws.search_expressions import any_of, every, quoted
 from homeport.domain.errors import Invalid
 from homeport.domain.model import names
 from homeport.domain.model.collection import Catalog, FieldRole
@@ -205,20 +206,6 @@ def without(what: str) -> str:
     """Everything else. What only excludes stands beside something that it excludes from: by
     itself, and among alternatives, engines on Lucene may take it for nothing."""
     return f"(and {EVERYTHING} (not {what}))"
-
-
-def every(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"(and {' '.join(parts)})"
-
-
-def any_of(parts: Iterable[str]) -> str:
-    found = list(dict.fromkeys(parts))
-    return found[0] if len(found) == 1 else f"(or {' '.join(found)})"
-
-
-def quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
 
 
 def _name(name: str) -> str:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from homeport.adapters.aws import search_fields as fields
-from homeport.adapters.aws.search_query import every, quoted
+from homeport.adapters.aws.search_expressions import every, quoted
 from homeport.domain.errors import Conflict, Unavailable
 from homeport.domain.model.document import IndexChange, IndexEntry, Rejection
 from homeport.domain.model.record import Key

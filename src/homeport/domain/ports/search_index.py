@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from homeport.domain.model.document import IndexChange, IndexEntry, IndexStatus, Rejection
-from homeport.domain.model.query import SearchPage, SearchQuery
 from homeport.domain.model.record import Key
+
+if TYPE_CHECKING:
+    from homeport.domain.model.query import SearchPage, SearchQuery
 
 
 class Capability(StrEnum):
