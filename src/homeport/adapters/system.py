@@ -56,15 +56,17 @@ class _Noise:
 
     def __init__(self) -> None:
         self._bytes = b""
+        self._taken = 0
         self._lock = threading.Lock()
         os.register_at_fork(after_in_child=self._forget)
 
     def take(self, count: int) -> bytes:
         with self._lock:
-            if len(self._bytes) < count:
-                self._bytes = os.urandom(_FETCHED)
-            taken, self._bytes = self._bytes[:count], self._bytes[count:]
-            return taken
+            start = self._taken
+            if len(self._bytes) < start + count:
+                self._bytes, start = os.urandom(_FETCHED), 0
+            self._taken = start + count
+            return self._bytes[start : start + count]
 
     def _forget(self) -> None:
         self._bytes = b""

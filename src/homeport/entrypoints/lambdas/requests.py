@@ -37,13 +37,16 @@ def principal_of(event: Event, now: int) -> Principal:
     problem = context.get("problem")
     if problem is None and "id" in context:
         if int(context["expires"]) > now:
-            groups = context.get("groups")
-            return Principal(
-                context["id"], Kind(context["kind"]), tuple(groups.split(",")) if groups else ()
-            )
+            return _principal(context["id"], context["kind"], context.get("groups") or "")
         problem = "expired"
     reason = _REASONS.get(problem or "missing", _REASONS["missing"])
     raise Unauthenticated(reason.detail, reason.reason)
+
+
+@lru_cache(1024)
+def _principal(id: str, kind: str, groups: str) -> Principal:
+    """Who calls once does so again."""
+    return Principal(id, Kind(kind), tuple(groups.split(",")) if groups else ())
 
 
 def body_text(event: Event, media_type: str) -> str:
