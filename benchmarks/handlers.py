@@ -10,12 +10,13 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.harness.command import Settings, run
 from benchmarks.harness.results import Report
-from benchmarks.harness.rounds import Spread
+from benchmarks.harness.rounds import Spread, interleaved
 from benchmarks.lambdas import processes
 from benchmarks.lambdas.processes import request
 from homeport.container import build
@@ -25,8 +26,9 @@ from homeport.domain.model.record import Key, Record
 from homeport.domain.model.writes import Guard, Write
 from homeport.entrypoints.lambdas import records
 
-USUAL: Final = Settings(rounds=7)
+USUAL: Final = Settings(rounds=21)
 _TARGET: Final = 20.0
+_CHECKED: Final = "create, checked by a schema"
 _ROUTE: Final = "/v1/records/{space}/{collection}"
 _PATH: Final = "/v1/records/me/notes"
 _PLACE: Final = {"space": "me", "collection": "notes"}
@@ -62,18 +64,17 @@ def measure(settings: Settings, report: Report, folder: Path) -> None:
     checked = request(
         f"POST {_ROUTE}", "/v1/records/me/checked", _DATA, space="me", collection="checked"
     )
+    calls: dict[str, Callable[[], float]] = {}
     for name, event, status in (
-        ("GET", get, 200), ("create", create, 201), ("create, checked by a schema", checked, 201),
+        ("GET", get, 200), ("create", create, 201), (_CHECKED, checked, 201),
     ):  # fmt: skip
         answer = handler(event, None)
         if answer["statusCode"] != status:
             raise RuntimeError(f"the handler answered {answer}")
-
-        def call(event: Any = event) -> object:
-            return handler(event, None)
-
-        took = _microseconds(call, settings.rounds, 200 if settings.quick else 5000)
-        target = _TARGET if event is checked else None
+        calls[name] = partial(_microseconds, handler, event, 200 if settings.quick else 5000)
+    for name, some in interleaved(settings.rounds, calls).items():
+        took = Spread.of(some)
+        target = _TARGET if name == _CHECKED else None
         table.add(
             f"Homeport, {name}", took.median, str(took),
             target, None if target is None else took.median <= target,
@@ -100,14 +101,11 @@ def measure(settings: Settings, report: Report, folder: Path) -> None:
             table.add(f"{name}, one item", Spread.of(warm).median, str(Spread.of(warm)), None, None)
 
 
-def _microseconds(call: Callable[[], object], rounds: int, times: int) -> Spread:
-    took = []
-    for _ in range(rounds):
-        started = time.perf_counter()
-        for _ in range(times):
-            call()
-        took.append((time.perf_counter() - started) / times * 1e6)
-    return Spread.of(took)
+def _microseconds(handler: Callable[[Any, Any], object], event: Any, times: int) -> float:
+    started = time.perf_counter()
+    for _ in range(times):
+        handler(event, None)
+    return (time.perf_counter() - started) / times * 1e6
 
 
 if __name__ == "__main__":

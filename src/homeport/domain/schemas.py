@@ -74,7 +74,10 @@ class Schemas:
         written if the record is still at that version. Raises Unavailable where others kept
         changing it meanwhile.
         """
-        if not self._sources or all(one.key.collection not in self._sources for one in writes):
+        for one in writes:
+            if one.key.collection in self._sources:
+                break
+        else:
             return store.write(writes, guard)
         for _ in range(_ATTEMPTS):
             checked = self._checked(store, writes, guard)

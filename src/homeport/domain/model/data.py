@@ -238,9 +238,18 @@ def _check_depth(value: Json, levels: int) -> None:
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _encoder: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-_decode: Final = json.JSONDecoder(
+_decoder: Final = json.JSONDecoder(
     object_pairs_hook=_object, parse_int=_integer, parse_float=_fraction, parse_constant=_constant
-).decode
+)
+
+
+def _decode(text: str) -> Any:
+    """The value, most often without the look for blanks around it."""
+    try:
+        value, end = _decoder.raw_decode(text)
+    except json.JSONDecodeError:  # blanks before it, or a fault
+        return _decoder.decode(text)
+    return value if end == len(text) else _decoder.decode(text)
 
 
 def _pieces(value: Any) -> Iterator[str]:
