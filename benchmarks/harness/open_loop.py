@@ -85,10 +85,11 @@ def run(
     rate, and for how many seconds, that follows at once."""
     due = moments((rate, seconds), then)
     host, _, port = address.partition(":")
-    client = _Client((host, int(port)), connections)
+    client = _Client((host, int(port)))
     gc.collect()
     gc.disable()
     try:
+        client.open(connections)
         client.run(requests, due)
     finally:
         gc.enable()
@@ -109,18 +110,18 @@ def moments(*phases: tuple[float, float]) -> list[float]:
 
 @dataclass(slots=True, eq=False)
 class _Connection:
-    """One request at a time, which was due at `due`. Answers end by their length, or by the last
-    of their chunks."""
+    """One request at a time, which was due at `due`, None where there is none. Answers end by their
+    length, or by the last of their chunks."""
 
     socket: socket.socket
-    due: float = 0.0
+    due: float | None = None
     arrived: bytes = b""
 
 
 class _Client:
     """Where the server ends a connection, another takes its place."""
 
-    def __init__(self, address: tuple[str, int], connections: int) -> None:
+    def __init__(self, address: tuple[str, int]) -> None:
         self.answers: list[Answer] = []
         self.lateness: list[float] = []
         self._address = address
@@ -129,6 +130,8 @@ class _Client:
         self._free: list[_Connection] = []
         self._waiting: deque[tuple[float, bytes]] = deque()
         """Requests that are due and have no connection, with the moments when they were."""
+
+    def open(self, connections: int) -> None:
         for _ in range(connections):
             self._connect()
 
@@ -137,11 +140,12 @@ class _Client:
         self._started = started = clock()
         end = started + max(due, default=0.0) + _PATIENCE
         while len(self.answers) < count and (now := clock()) < end:
+            # Answers first: who is late with a request is so whatever else has come meanwhile.
+            for key, _ in self._open.select(0):
+                self._receive(key.data)
             while sent < count and started + due[sent] <= now:
                 self._ask(started + due[sent], requests[sent % len(requests)])
                 sent += 1
-            for key, _ in self._open.select(0):
-                self._receive(key.data)
             time.sleep(_TICK)
 
     def close(self) -> None:
@@ -174,9 +178,11 @@ class _Client:
     def _receive(self, connection: _Connection) -> None:
         try:
             data = connection.socket.recv(_READ)
+        except BlockingIOError:
+            return
         except ConnectionError:
             data = b""
-        if not data:
+        if not data or connection.due is None:  # it has ended, or says what nobody asked for
             self._replace(connection)
             return
         arrived = connection.arrived = connection.arrived + data
@@ -190,11 +196,10 @@ class _Client:
         else:
             is_whole = _CHUNKED(head) is None or arrived.endswith(b"\r\n0\r\n\r\n")
         if is_whole:
-            connection.arrived = b""
-            self._answered(connection, int(head[9:12]), head)
+            due, connection.due, connection.arrived = connection.due, None, b""
+            self._answered(connection, due, int(head[9:12]), head)
 
-    def _answered(self, connection: _Connection, status: int, head: bytes) -> None:
-        due = connection.due
+    def _answered(self, connection: _Connection, due: float, status: int, head: bytes) -> None:
         took = (time.perf_counter() - due) * 1000
         retry_after = status == 503 and _RETRY_AFTER(head) is not None
         self.answers.append(Answer(due - self._started, took, status, retry_after))
