@@ -46,14 +46,18 @@ def parser(description: str) -> argparse.ArgumentParser:
     made.add_argument("--records", type=int, help="how many to load")
     made.add_argument("--seconds", type=float, help="how long each load lasts")
     made.add_argument("--rounds", type=int, help="how often each side is measured")
+    made.add_argument(
+        "--this-python", action="store_true", help="not on the system's, where that is another"
+    )
     made.add_argument("--results", type=Path, default=RESULTS, help=f"a folder ({RESULTS})")
     return made
 
 
 def parse(made: argparse.ArgumentParser) -> argparse.Namespace:
-    """The options. Where figures mean something, it goes on with the system's Python."""
+    """The options. Where figures mean something, it goes on with the system's Python,
+    unless told not to."""
     options = made.parse_args()
-    if not options.quick:
+    if not options.quick and not options.this_python:
         interpreter.run_on_the_systems()
     return options
 

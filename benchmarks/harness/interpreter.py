@@ -1,13 +1,14 @@
 """Which Python the servers run on: the system's own, where it has this version.
 
 A distribution's Python is built with what its compiler learnt from runs of it. One that was
-compiled on the machine usually is not, and takes a quarter longer for all it does; the servers
-that are compared with come as optimised programs too.
+compiled on the machine usually is not, and takes a tenth to a third longer for what it does; the
+servers that are compared with come as optimised programs too.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import site
 import subprocess
@@ -20,20 +21,24 @@ ENVIRONMENT: Final = Path("build/bench-python")
 _NAME: Final = f"python{sys.version_info.major}.{sys.version_info.minor}"
 _BINARY: Final = "import sysconfig; print(sysconfig.get_config_var('SOABI'))"
 """What compiled packages must be for."""
+_COMMAND: Final = "import sys; from homeport.entrypoints.cli import main; sys.exit(main())"
 
 
 def run_on_the_systems() -> None:
     """Go on with the same command there, with this environment's packages; return where this is
-    the system's, or it has none."""
+    the system's, or it has none that can."""
     if Path(sys.prefix) == ENVIRONMENT.absolute():
         return
     found = shutil.which(_NAME, path=os.defpath)
     if found is None or Path(found).samefile(sys.executable) or not _takes_packages(found):
         return
-    program = _environment(found)
-    main = sys.modules["__main__"].__spec__
-    assert main is not None  # benchmarks are run as modules
-    os.execv(program, [str(program), "-m", main.name, *sys.argv[1:]])  # noqa: S606
+    try:
+        program = _environment(found)
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"on this Python, since {found} makes no environment: {error}", file=sys.stderr)
+        return
+    print(f"on {found} (--this-python: on the one that it was started with)", flush=True)
+    os.execv(program, [str(program), *sys.orig_argv[1:]])  # noqa: S606
 
 
 def _takes_packages(python: str) -> bool:
@@ -44,15 +49,16 @@ def _takes_packages(python: str) -> bool:
 
 
 def _environment(python: str) -> Path:
-    """An environment of `python` with the packages of this one; its program."""
+    """An environment of `python` with the packages of this one; its program. One that is there
+    already may be in use, and is gone on with."""
     made = ENVIRONMENT.absolute()
-    subprocess.run([python, "-m", "venv", "--clear", "--without-pip", made], check=True)
+    if not (made / "pyvenv.cfg").exists():
+        making = [python, "-m", "venv", "--without-pip", str(made)]
+        subprocess.run(making, check=True, capture_output=True)
     packages = sysconfig.get_path("purelib", "venv", {"base": str(made)})
     lines = [f"import site; site.addsitedir({one!r})\n" for one in site.getsitepackages()]
     Path(packages, "bench.pth").write_text("".join(lines))
     program, command = made / "bin" / "python", made / "bin" / "homeport"
-    command.write_text(
-        f"#!{program}\nimport sys\nfrom homeport.entrypoints.cli import main\nsys.exit(main())\n"
-    )
+    command.write_text(f'#!/bin/sh\nexec {shlex.quote(str(program))} -P -c "{_COMMAND}" "$@"\n')
     command.chmod(0o755)
     return program

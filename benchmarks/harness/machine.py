@@ -26,7 +26,7 @@ def described() -> dict[str, Any]:
         "memory GiB": _memory(),
         "load before": round(os.getloadavg()[0], 2),
         "system": f"{platform.system()} {platform.release()}",
-        "versions": {"python": sys.version, "wrk": _wrk(), **_packages()},
+        "versions": {"python": f"{sys.version} in {sys.base_prefix}", "wrk": _wrk(), **_packages()},
     }
 
 
