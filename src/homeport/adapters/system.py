@@ -69,7 +69,7 @@ class _Noise:
             return self._bytes[start : start + count]
 
     def _forget(self) -> None:
-        self._bytes = b""
+        self._bytes, self._taken = b"", 0
         self._lock = threading.Lock()
 
 

@@ -244,12 +244,14 @@ _decoder: Final = json.JSONDecoder(
 
 
 def _decode(text: str) -> Any:
-    """The value, most often without the look for blanks around it."""
-    try:
-        value, end = _decoder.raw_decode(text)
-    except json.JSONDecodeError:  # blanks before it, or a fault
+    """The value, without a search for the blanks around it, of which there are most often none."""
+    if text[:1] in _BLANKS:
         return _decoder.decode(text)
-    return value if end == len(text) else _decoder.decode(text)
+    value, end = _decoder.raw_decode(text)
+    return value if not text[end:].strip(_BLANKS) else _decoder.decode(text)
+
+
+_BLANKS: Final = " \t\n\r"
 
 
 def _pieces(value: Any) -> Iterator[str]:
