@@ -101,8 +101,23 @@ EDGES = {"dependency_injector", "pydantic"}
         ),
         (["homeport.testing"], LOCAL | CLOUD | {"homeport.adapters.embedded", "hypothesis"}),
         (["homeport.entrypoints.cli"], LOCAL | TESTING | CLOUD | {"homeport.adapters"}),
+        # What the function that indexes has no use for.
+        (
+            [
+                "homeport.adapters.aws.search_index",
+                "homeport.definition",
+                "homeport.domain.indexing",
+            ],
+            {
+                "homeport.adapters.aws.search_query",
+                "homeport.domain.index_verify",
+                "homeport.domain.model.query",
+                "homeport.domain.query_parser",
+                "tomllib",
+            },
+        ),
     ],
-    ids=["homeport", "domain", "memory", "lambdas", "container", "testing", "cli"],
+    ids=["homeport", "domain", "memory", "lambdas", "container", "testing", "cli", "indexing"],
 )
 def test_what_is_not_needed_is_not_loaded(
     modules: list[str], forbidden: set[str], tmp_path: Path

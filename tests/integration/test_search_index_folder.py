@@ -21,12 +21,17 @@ from homeport.adapters.embedded.search_generation import Generation
 from homeport.adapters.embedded.search_index import EmbeddedSearchIndex
 from homeport.adapters.embedded.search_schema import SearchSchema
 from homeport.adapters.memory.clock import ManualClock
+from homeport.adapters.memory.ids import SequentialIds
+from homeport.adapters.memory.record_store import MemoryRecordStore
 from homeport.domain.errors import HomeportError, Invalid, Unavailable
+from homeport.domain.indexing import Indexing
 from homeport.domain.limits import RETENTION_SECONDS
 from homeport.domain.model.collection import Catalog, Collection, FieldDeclaration, FieldRole
+from homeport.domain.model.data import Data
 from homeport.domain.model.document import Document, Removal
 from homeport.domain.model.query import All, Prefix, Scope, SearchQuery, Words
 from homeport.domain.model.record import Key
+from homeport.domain.model.writes import Delete, Put
 
 OTHER_CATALOG = Catalog([Collection("notes", fields={"pages": FieldDeclaration(FieldRole.NUMBER)})])
 ALL = SearchQuery(All(), (Scope(None),), limit=100)
@@ -104,20 +109,44 @@ def test_the_first_change_of_a_writer_replaces_what_is_merged_meanwhile(tmp_path
     assert index.versions([note("3b").key]) == [2]
 
 
-def test_a_record_that_is_there_twice_is_told_by_its_lowest_version(folder: Path) -> None:
+def put_beside(folder: Path, *documents: Document) -> None:
+    """Add documents as a fault might: what is there of them already stays."""
     schema = SearchSchema(Catalog(), "en")
     damaged = tantivy.Index(schema.fields, str(generation(folder)))
     schema.register(damaged)
     writer = damaged.writer(heap_size=15_000_000, num_threads=1)
-    for id in ("a", "b", "c"):
-        writer.add_document(schema.document(note(id, 3)))
+    for one in documents:
+        writer.add_document(schema.document(one))
     writer.commit()
     writer.wait_merging_threads()
+
+
+def test_a_record_that_is_there_twice_is_told_by_its_lowest_version(folder: Path) -> None:
+    put_beside(folder, note("a", 3), note("b", 3), note("c", 3))
     index = EmbeddedSearchIndex(folder, Catalog())
     keys = [note(id).key for id in ("a", "b", "c", "d")]
     assert index.versions(keys) == [1, 1, 1, None]
     index.apply([note("a", 3), note("b", 3), Removal(keys[2], 4)])
     assert index.versions(keys) == [3, 3, None, None]
+    assert [entry.key.id for entry in index.entries(10)] == ["a", "b"]
+    index.close()
+
+
+def test_a_comparison_finds_what_is_there_twice_and_leaves_one(tmp_path: Path) -> None:
+    store = MemoryRecordStore(ManualClock(), SequentialIds())
+    keys = [Key("s", "notes", id) for id in ("a", "b", "gone")]
+    records = store.write([Put(key, "anna", Data.of({"title": "fox"})) for key in keys])
+    store.write([Delete(keys[2], "anna")])
+    index = EmbeddedSearchIndex(tmp_path / "search", Catalog())
+    Indexing(store, index, Catalog()).rebuild()
+    index.close()
+    older = [note(one.key.id, one.version - 1) for one in (records[0], records[2])]
+    put_beside(tmp_path / "search", *older, note("gone", records[2].version))
+    index = EmbeddedSearchIndex(tmp_path / "search", Catalog())
+    indexing = Indexing(store, index, Catalog())
+    found = indexing.verify(repair=True)
+    assert (found.stale, found.stray, found.left) == ((keys[0],), (keys[2],), 0)
+    assert indexing.verify().clean
     assert [entry.key.id for entry in index.entries(10)] == ["a", "b"]
     index.close()
 

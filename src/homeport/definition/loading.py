@@ -183,7 +183,7 @@ def _read(file: Path) -> str:
 
 
 def _parse(text: str, file: Path) -> dict[str, Any]:
-    import tomllib
+    import tomllib  # see `_table_text`
 
     try:
         return tomllib.loads(text)

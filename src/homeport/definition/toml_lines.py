@@ -103,7 +103,7 @@ class _Scanner:
             if quoted is None:
                 keys.append(self._match(_BARE_KEY))
             else:
-                import tomllib
+                import tomllib  # functions read no TOML
 
                 keys.append(str(tomllib.loads(f"key = {quoted}")["key"]))
             self._peek()

@@ -21,9 +21,9 @@ from typing import Any, Final
 
 from homeport.domain import limits
 from homeport.domain.dates import parse_date
-from homeport.domain.filter_parser import as_keyword, is_field
 from homeport.domain.model.collection import Catalog, FieldDeclaration, FieldRole
-from homeport.domain.model.document import Document
+from homeport.domain.model.document import Document, as_keyword
+from homeport.domain.model.names import is_field
 from homeport.domain.model.record import Record
 
 

@@ -22,6 +22,8 @@ from homeport.domain import limits
 from homeport.domain.dates import Moment, parse_date
 from homeport.domain.errors import Fault, Invalid
 from homeport.domain.model.collection import Catalog, FieldRole
+from homeport.domain.model.document import as_keyword
+from homeport.domain.model.names import is_field
 from homeport.domain.model.query import AnyOf, Filter, Fuzzy, Near, Range, Term, Words
 from homeport.domain.place_parser import is_circle, parse_circle
 from homeport.domain.query_parser import cut_words, split_words
@@ -113,10 +115,6 @@ def check_field(path: str, parameter: str) -> str:
     return path
 
 
-def is_field(path: str) -> bool:
-    return 0 < len(path) <= limits.FIELD_CHARACTERS and _CONTROL.search(path) is None
-
-
 def _words(
     field: str, text: str, possible: frozenset[FieldRole], parameter: str
 ) -> tuple[Filter, ...]:
@@ -206,13 +204,6 @@ def _dates(condition: Condition, low: Moment | None, high: Moment | None) -> Ran
     return Range(FieldRole.DATE, condition.field, first, last, True, False)
 
 
-def as_keyword(value: str | float | bool) -> str:
-    """A JSON scalar as the text that a keyword field holds."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
-
-
 def _number(value: Bound | bool) -> float | None:
     if value is None or isinstance(value, bool):
         return None
@@ -255,6 +246,5 @@ _WANTED: Final = {
     FieldRole.DATE: "a date (RFC 3339 or YYYY-MM-DD)",
     FieldRole.GEO: "latitude,longitude,distance",
 }
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _FILTER: Final = re.compile(r"([^:~]+)([:~])(.+)\Z", re.DOTALL)
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?\Z", re.ASCII)

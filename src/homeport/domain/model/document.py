@@ -70,3 +70,10 @@ class IndexStatus:
     size: int | None
     schema: str
     rebuilding: bool
+
+
+def as_keyword(value: str | float | bool) -> str:
+    """A JSON scalar as the text that a keyword field holds."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

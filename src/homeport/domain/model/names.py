@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from homeport.domain import limits
 from homeport.domain.errors import Fault, Invalid
 
 ID_PATTERN: Final = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$"
@@ -66,3 +67,11 @@ def hidden_space(identity: str) -> str:
 
 def is_hidden(space: str) -> bool:
     return space.startswith(".")
+
+
+def is_field(path: str) -> bool:
+    """Whether a dotted path within a record's data may name a field of the index."""
+    return 0 < len(path) <= limits.FIELD_CHARACTERS and _CONTROL.search(path) is None
+
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
