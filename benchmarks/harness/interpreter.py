@@ -8,7 +8,6 @@ servers that are compared with come as optimised programs too.
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import site
 import subprocess
@@ -27,7 +26,8 @@ _COMMAND: Final = "import sys; from homeport.entrypoints.cli import main; sys.ex
 def run_on_the_systems() -> None:
     """Go on with the same command there, with this environment's packages; return where this is
     the system's, or it has none that can."""
-    if Path(sys.prefix) == ENVIRONMENT.absolute():
+    made = ENVIRONMENT.absolute()
+    if Path(sys.prefix) == made or " " in str(made):  # of which the first line of a script has none
         return
     found = shutil.which(_NAME, path=os.defpath)
     if found is None or Path(found).samefile(sys.executable) or not _takes_packages(found):
@@ -59,6 +59,6 @@ def _environment(python: str) -> Path:
     lines = [f"import site; site.addsitedir({one!r})\n" for one in site.getsitepackages()]
     Path(packages, "bench.pth").write_text("".join(lines))
     program, command = made / "bin" / "python", made / "bin" / "homeport"
-    command.write_text(f'#!/bin/sh\nexec {shlex.quote(str(program))} -P -c "{_COMMAND}" "$@"\n')
+    command.write_text(f"#!{program} -P\n{_COMMAND}\n")
     command.chmod(0o755)
     return program
