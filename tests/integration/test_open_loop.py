@@ -36,7 +36,7 @@ class Answering(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def log_request(self, *args: object) -> None:
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass
 
 
