@@ -16,8 +16,8 @@ import sysconfig
 from pathlib import Path
 from typing import Final
 
-ENVIRONMENT: Final = Path("build/bench-python")
 _NAME: Final = f"python{sys.version_info.major}.{sys.version_info.minor}"
+ENVIRONMENT: Final = Path("build", f"bench-{_NAME}")
 _BINARY: Final = "import sysconfig; print(sysconfig.get_config_var('SOABI'))"
 """What compiled packages must be for."""
 _COMMAND: Final = "import sys; from homeport.entrypoints.cli import main; sys.exit(main())"
@@ -52,13 +52,13 @@ def _environment(python: str) -> Path:
     """An environment of `python` with the packages of this one; its program. One that is there
     already may be in use, and is gone on with."""
     made = ENVIRONMENT.absolute()
-    if not (made / "pyvenv.cfg").exists():
+    program, command = made / "bin" / "python", made / "bin" / "homeport"
+    if not program.exists():
         making = [python, "-m", "venv", "--without-pip", str(made)]
         subprocess.run(making, check=True, capture_output=True)
     packages = sysconfig.get_path("purelib", "venv", {"base": str(made)})
     lines = [f"import site; site.addsitedir({one!r})\n" for one in site.getsitepackages()]
     Path(packages, "bench.pth").write_text("".join(lines))
-    program, command = made / "bin" / "python", made / "bin" / "homeport"
     command.write_text(f"#!{program} -P\n{_COMMAND}\n")
     command.chmod(0o755)
     return program
