@@ -15,7 +15,7 @@ import pytest
 
 from homeport.adapters.embedded import engine
 from homeport.adapters.embedded.database import Database
-from homeport.adapters.embedded.group_commit import _SETTLED, _Waiting
+from homeport.adapters.embedded.group_commit import _SETTLED, GroupCommit, _Waiting
 from homeport.domain.errors import OutcomeUnknown, Overloaded, Unavailable
 from tests.loops import Loop, running
 
@@ -128,6 +128,22 @@ def test_writes_gather_while_a_commit_is_in_flight(
     loop.together([partial(twice, f"n{number}") for number in range(20)])
     assert len(commits) == 2
     assert len(stored(database)) == 40
+
+
+def test_the_disk_does_not_wait_for_the_loop(
+    database: Database, loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once a batch is handed over, its thread has had the interpreter, whatever comes then."""
+    begin, taken = GroupCommit._begin, []
+
+    def watched(self: GroupCommit) -> None:
+        begin(self)
+        taken.append(self._jobs.empty())
+
+    monkeypatch.setattr(GroupCommit, "_begin", watched)
+    for number in range(20):
+        loop.call(write(database, Note(f"n{number}")))
+    assert len(taken) >= 20 and all(taken)
 
 
 @pytest.mark.parametrize("late", [False, True])

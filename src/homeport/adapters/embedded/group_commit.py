@@ -119,6 +119,9 @@ class GroupCommit:
         """Those that are committed, or failed to be, and whose callers are still to go on."""
         self._commit_error: Unavailable | None = None
         self._committed = threading.Event()
+        self._taken: SimpleQueue[None] = SimpleQueue()
+        """What the loop waits for: a thread that has a batch, but not the interpreter, would not
+        get it until the loop has nothing else to do, and the disk would wait as long."""
         self._jobs: SimpleQueue[_Batch | None] = SimpleQueue()
         self._writer = threading.Thread(target=self._commit_loop, name="commit", daemon=True)
         self._writer.start()
@@ -191,6 +194,7 @@ class GroupCommit:
                 self._committing = batch
                 self._committed.clear()
                 self._jobs.put(batch)
+                self._taken.get()
                 return
 
     def _run_batch(self) -> _Batch | None:
@@ -215,6 +219,7 @@ class GroupCommit:
 
     def _commit_loop(self) -> None:
         while (batch := self._jobs.get()) is not None:
+            self._taken.put(None)
             self._commit_error = self._commit()
             self._committed.set()
             try:
