@@ -8,11 +8,15 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 _PATIENCE = 120.0
+_LOOK_SECONDS = 0.1
+_CALM_LOOKS = 3
+_CALM_SHARE = 0.1
+"""Of one processor, which a process at rest may still take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,18 @@ def running(
             process.wait()
 
 
+def come_to_rest(pid: int, patience: float = 30.0) -> None:
+    """Wait until a process and its children compute hardly anything any more, also what they tell
+    nobody of: segments merged, garbage collected, pages moved. No longer than `patience`."""
+    ends = time.perf_counter() + patience
+    calm, before = 0, _computed(pid)
+    while calm < _CALM_LOOKS and time.perf_counter() < ends:
+        time.sleep(_LOOK_SECONDS)
+        now = _computed(pid)
+        calm = calm + 1 if now - before <= _CALM_SHARE * _LOOK_SECONDS else 0
+        before = now
+
+
 def memory(pid: int) -> float:
     """What a process and its children hold in memory, in MiB; 0 where /proc does not tell. What
     they share, with each other or with anybody, counts once."""
@@ -88,6 +104,16 @@ def _tree(pid: int) -> list[int]:
     except OSError:
         return []
     return [pid, *(one for child in children for one in _tree(int(child)))]
+
+
+def _computed(pid: int) -> float:
+    """Seconds of processor time that a process and its children have taken."""
+    ticks = 0
+    for one in _tree(pid):
+        with suppress(OSError):  # it has ended meanwhile
+            fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _held(pid: int) -> tuple[float, float]:
