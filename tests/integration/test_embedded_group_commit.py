@@ -146,6 +146,36 @@ def test_the_disk_does_not_wait_for_the_loop(
     assert len(taken) >= 20 and all(taken)
 
 
+def test_answers_are_sent_before_the_next_batch_runs(
+    database: Database, loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit, begun, go_on, order = engine.commit, threading.Event(), threading.Event(), []
+
+    def held(connection: apsw.Connection) -> None:
+        begun.set()
+        assert go_on.wait(30)
+        commit(connection)
+
+    def first() -> None:
+        database.write(Note("first"))
+        order.append("made")
+        asyncio.get_running_loop().call_soon(order.append, "sent")  # as connections do
+
+    class Next(Note):
+        def __call__(self, connection: apsw.Connection) -> str:
+            order.append("runs")
+            return super().__call__(connection)
+
+    monkeypatch.setattr(engine, "commit", held)
+    answered = loop.start(first)
+    assert begun.wait(30)
+    later = loop.start(write(database, Next("next")))
+    loop.plainly(go_on.set)
+    answered.result(30)
+    later.result(30)
+    assert order == ["made", "sent", "runs"]
+
+
 @pytest.mark.parametrize("late", [False, True])
 def test_one_that_fails_among_many_fails_alone(
     database: Database, loop: Loop, commits: list[None], late: bool

@@ -243,7 +243,11 @@ class GroupCommit:
             return
         self._committing = None
         self._settle(batch)
-        self._begin()
+        if self._waiting and not self._scheduled:
+            # Answers first: they are made in the loop's next turn and sent in the one after it,
+            # and whoever gets them works while the next batch runs.
+            self._scheduled = True
+            self._loop.call_soon(self._loop.call_soon, self._begin)
 
     def _settle(self, batch: _Batch) -> None:
         error, self._commit_error = self._commit_error, None
