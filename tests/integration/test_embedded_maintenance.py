@@ -9,7 +9,12 @@ import pytest
 
 from homeport.adapters.embedded.change_feed import EmbeddedChangeFeed
 from homeport.adapters.embedded.database import Database
-from homeport.adapters.embedded.record_store import _SPACE_CHANGES, EmbeddedRecordStore
+from homeport.adapters.embedded.record_store import (
+    _CHANGES,
+    _PAGE,
+    _SPACE_CHANGES,
+    EmbeddedRecordStore,
+)
 from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.memory.ids import SequentialIds
 from homeport.domain import limits
@@ -20,6 +25,8 @@ from homeport.domain.model.writes import Delete, Put, Write
 from homeport.domain.ports.deliveries import Retry
 from homeport.domain.ports.record_store import Order
 
+BY_VERSION = "records_by_version (space=? AND collection=? AND version"
+BY_SPACE = "records_by_space (space=? AND (version"
 PAST_RETENTION = limits.RETENTION_SECONDS + 1
 
 
@@ -235,9 +242,20 @@ def test_a_page_over_many_tombstones_ends_early_but_goes_on(backend: Backend) ->
     assert pages == 3
 
 
-def test_a_spaces_changes_are_read_in_their_order_from_one_index(backend: Backend) -> None:
-    bindings = ("space", 1, "notes", "a", 2, '["tasks"]')
-    plan = backend.database.read(f"EXPLAIN QUERY PLAN {_SPACE_CHANGES}", bindings)
+@pytest.mark.parametrize(
+    ("statement", "bindings", "index"),
+    [
+        (_PAGE[Order.UPDATED], ("space", "notes", 1, "a"), BY_VERSION),
+        (_PAGE[Order.UPDATED_DESCENDING], ("space", "notes", 1, "a"), BY_VERSION),
+        (_CHANGES, ("space", "notes", 1, "a", 2), BY_VERSION),
+        (_SPACE_CHANGES, ("space", 1, "notes", "a", 2, '["tasks"]'), BY_SPACE),
+    ],
+    ids=["updated", "updated descending", "changes", "changes of the space"],
+)
+def test_versions_are_read_in_their_order_from_one_index(
+    backend: Backend, statement: str, bindings: tuple[str | int, ...], index: str
+) -> None:
+    plan = backend.database.read(f"EXPLAIN QUERY PLAN {statement}", bindings)
     steps = [step for _, _, _, step in plan]
-    assert steps[0].startswith("SEARCH records USING INDEX records_by_space (space=? AND (version")
+    assert steps[0].startswith(f"SEARCH records USING INDEX {index}")
     assert not [step for step in steps if "TEMP B-TREE" in step]

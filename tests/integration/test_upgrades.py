@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import closing
 from pathlib import Path
 
+import apsw
 import pytest
 
 from homeport.adapters.embedded import migrations
@@ -30,9 +32,8 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 SENTENCE = (
-    f"The data cannot be brought from schema {len(MIGRATIONS)} to {len(MIGRATIONS) + 2} (no such "
-    "table: nowhere). Nothing in it was changed: go on with the version of homeport that wrote "
-    "it, and report this."
+    "The data cannot be brought from schema {} to {} (no such table: nowhere). Nothing in it was "
+    "changed: go on with the version of homeport that wrote it, and report this."
 )
 
 
@@ -43,6 +44,12 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_there_is_a_folder_of_every_schema() -> None:
     missing = [n for n in SCHEMAS if not (FOLDERS / f"schema-{n}" / "homeport.db").is_file()]
     assert missing == [], f"make it with the program of that schema: {FOLDERS / 'make.py'}"
+
+
+def test_it_comes_to_have_the_tables_and_indexes_of_a_new_one(folder: Path, tmp_path: Path) -> None:
+    listed = "SELECT type, name, sql FROM sqlite_schema ORDER BY name"
+    with closing(Database(folder)) as old, closing(Database(tmp_path / "new")) as new:
+        assert old.read(listed) == new.read(listed)
 
 
 def test_it_opens_and_keeps_everything(folder: Path) -> None:
@@ -66,6 +73,8 @@ def test_a_failed_migration_leaves_every_byte(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = contents(folder)
+    with closing(apsw.Connection(str(folder / "homeport.db"))) as seen:
+        schema = seen.pragma("user_version")
     works = "CREATE TABLE extra (a); UPDATE records SET data = 'lost'"
     steps = (*MIGRATIONS, works, "DROP TABLE memberships; INSERT INTO nowhere VALUES (1)")
     with monkeypatch.context() as broken:
@@ -73,7 +82,8 @@ def test_a_failed_migration_leaves_every_byte(
         with pytest.raises(FolderUnusable) as refused:
             Database(folder)
         assert run(["records", "list", "me", "notes", "--data", str(folder)]) == Exit.FOLDER
-    assert refused.value.detail == SENTENCE
-    assert capsys.readouterr().err == f"homeport: {SENTENCE}\n"
+    sentence = SENTENCE.format(schema, len(steps))
+    assert refused.value.detail == sentence
+    assert capsys.readouterr().err == f"homeport: {sentence}\n"
     assert contents(folder) == before
     Database(folder).close()

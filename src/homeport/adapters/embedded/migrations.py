@@ -139,7 +139,14 @@ CREATE TABLE settings (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (_RECORDS + _CHANGE_FEED + _SERVICES,)
+# Without the ids, which order nothing where no two records have one version: each write changes
+# a leaf of it, and they are fewer, and divided less often.
+_NARROWER_INDEX = """
+DROP INDEX records_by_version;
+CREATE INDEX records_by_version ON records (space, collection, version);
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_RECORDS + _CHANGE_FEED + _SERVICES, _NARROWER_INDEX)
 
 
 def migrate(connection: apsw.Connection, migrations: Sequence[str] = MIGRATIONS) -> None:

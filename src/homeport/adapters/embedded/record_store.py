@@ -52,17 +52,15 @@ _IN_COLLECTION: Final = (
 _PAGE: Final = {
     Order.ID: _IN_COLLECTION + "AND id > ? ORDER BY id",
     Order.ID_DESCENDING: _IN_COLLECTION + "AND id < ? ORDER BY id DESC",
-    Order.UPDATED: _IN_COLLECTION + "AND (version, id) > (?, ?) ORDER BY version, id",
-    Order.UPDATED_DESCENDING: (
-        _IN_COLLECTION + "AND (version, id) < (?, ?) ORDER BY version DESC, id DESC"
-    ),
+    # No two records of this store have one version: it alone orders them.
+    Order.UPDATED: _IN_COLLECTION + "AND (version, id) > (?, ?) ORDER BY version",
+    Order.UPDATED_DESCENDING: _IN_COLLECTION + "AND (version, id) < (?, ?) ORDER BY version DESC",
 }
 _CHANGES: Final = (
     _ROWS
     + "WHERE space = ? AND collection = ? AND (version, id) > (?, ?) AND version <= ? "
-    + "ORDER BY version, id"
+    + "ORDER BY version"
 )
-# No two records of this store have one version: it alone orders the whole space.
 _SPACE_CHANGES: Final = _ROWS + (  # noqa: S608 - put together from constants
     "WHERE space = ? AND (version, collection, id) > (?, ?, ?) AND version <= ? "
     "AND collection NOT IN (SELECT value FROM json_each(?)) ORDER BY version"
