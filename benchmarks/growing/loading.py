@@ -25,6 +25,7 @@ from benchmarks.harness.traffic import Caller
 from benchmarks.servers.homeport import BATCH, DEFINITION
 from benchmarks.servers.loads import Row
 from homeport import __version__
+from homeport.adapters.embedded.migrations import MIGRATIONS
 from homeport.adapters.system import SystemIds
 from homeport.container import Backend, build
 from homeport.definition import load
@@ -79,7 +80,8 @@ class Loaded:
 
 def loaded(records: int, owners: int, kept: Path, *, quick: bool = False) -> Loaded:
     """The folder with so many of the documents, made where it is not there yet."""
-    folder = kept / f"{records}-records-{owners}-owners"
+    # Of this schema: a folder that was brought to it is packed as a server's is not.
+    folder = kept / f"{records}-records-{owners}-owners-schema-{len(MIGRATIONS)}"
     if not ((folder / _DONE).exists() and _is_sound(folder)):
         if not ((folder / _WRITTEN).exists() and _is_sound(folder)):
             shutil.rmtree(folder, ignore_errors=True)

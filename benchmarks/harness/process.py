@@ -79,15 +79,20 @@ def running(
             process.wait()
 
 
-def come_to_rest(pid: int, patience: float = 30.0) -> None:
+def come_to_rest(pid: int, patience: float = 60.0) -> None:
     """Wait until a process and its children compute hardly anything any more, also what they tell
-    nobody of: segments merged, garbage collected, pages moved. No longer than `patience`."""
+    nobody of: segments merged, garbage collected, pages moved. Raises RuntimeError where they
+    still do after `patience` seconds."""
+    most = round(_CALM_SHARE * _LOOK_SECONDS * os.sysconf("SC_CLK_TCK"))
     ends = time.perf_counter() + patience
-    calm, before = 0, _computed(pid)
-    while calm < _CALM_LOOKS and time.perf_counter() < ends:
+    calm, before = 0, _ticks(pid)
+    while calm < _CALM_LOOKS:
+        if time.perf_counter() > ends:
+            raise RuntimeError(f"process {pid} has not come to rest after {patience:.0f} s")
         time.sleep(_LOOK_SECONDS)
-        now = _computed(pid)
-        calm = calm + 1 if now - before <= _CALM_SHARE * _LOOK_SECONDS else 0
+        now = _ticks(pid)
+        # It is less where a child has ended.
+        calm = calm + 1 if 0 <= now - before <= most else 0
         before = now
 
 
@@ -106,14 +111,14 @@ def _tree(pid: int) -> list[int]:
     return [pid, *(one for child in children for one in _tree(int(child)))]
 
 
-def _computed(pid: int) -> float:
-    """Seconds of processor time that a process and its children have taken."""
+def _ticks(pid: int) -> int:
+    """Of the processor's time, what a process and its children have taken."""
     ticks = 0
     for one in _tree(pid):
         with suppress(OSError):  # it has ended meanwhile
             fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
             ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+    return ticks
 
 
 def _held(pid: int) -> tuple[float, float]:

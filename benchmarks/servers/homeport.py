@@ -157,7 +157,7 @@ class Homeport:
             time.sleep(0.02)
         connection.close()
         took = time.perf_counter() - started
-        come_to_rest(self.running.pid)  # tantivy merges what it has when all is indexed
+        come_to_rest(self.running.pid, patience)  # tantivy merges what it has when all is indexed
         return took
 
     def merge_rows(self, path: Path) -> bool:

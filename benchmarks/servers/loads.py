@@ -86,7 +86,6 @@ def measured(
     long as the checked ones. Raises RuntimeError where they are not.
     """
     peer.freshen()
-    peer.settle()
     wanted = requests(peer, operation, kinds)
     size = checked(peer.running.address, wanted)
     path = folder / "traffic"
@@ -96,6 +95,7 @@ def measured(
         script = wrk.REPLAY
         host = peer.running.address
         write(path, (one.raw(host) for one in wanted))
+    peer.settle()
     load = wrk.wrk(
         peer.running.address,
         path,

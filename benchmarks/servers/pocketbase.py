@@ -128,8 +128,8 @@ class PocketBase:
     def freshen(self) -> None:
         """Its tokens last for a day."""
 
-    def settle(self, patience: float = 0.0) -> float:
-        come_to_rest(self.running.pid)  # it tells nobody what it does in the background
+    def settle(self, patience: float = 900.0) -> float:
+        come_to_rest(self.running.pid, patience)  # it tells nobody what it does in the background
         return 0.0
 
     def merge_rows(self, path: Path) -> bool:

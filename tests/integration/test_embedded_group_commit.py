@@ -13,7 +13,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from homeport.adapters.embedded import engine
+from homeport.adapters.embedded import engine, group_commit
 from homeport.adapters.embedded.database import Database
 from homeport.adapters.embedded.group_commit import _SETTLED, GroupCommit, _Waiting
 from homeport.domain.errors import OutcomeUnknown, Overloaded, Unavailable
@@ -40,6 +40,26 @@ def commits(database: Database) -> list[None]:
     commits: list[None] = []
     database.listeners.append(lambda: commits.append(None))
     return commits
+
+
+class Held:
+    """Stands in for COMMIT: one that has `begun` waits until it may `go_on`."""
+
+    def __init__(self) -> None:
+        self.begun, self.go_on = threading.Event(), threading.Event()
+        self._commit = engine.commit
+
+    def __call__(self, connection: apsw.Connection) -> None:
+        self.begun.set()
+        assert self.go_on.wait(30)
+        self._commit(connection)
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Held:
+    held = Held()
+    monkeypatch.setattr(engine, "commit", held)
+    return held
 
 
 class Refused(Exception):
@@ -138,23 +158,19 @@ def test_the_disk_does_not_wait_for_the_loop(
 
     def watched(self: GroupCommit) -> None:
         begin(self)
-        taken.append(self._jobs.empty())
+        taken.append(self._taken.is_set())
 
     monkeypatch.setattr(GroupCommit, "_begin", watched)
+    monkeypatch.setattr(group_commit, "_HANDED_OVER_SECONDS", 30)
     for number in range(20):
         loop.call(write(database, Note(f"n{number}")))
     assert len(taken) >= 20 and all(taken)
 
 
 def test_answers_are_sent_before_the_next_batch_runs(
-    database: Database, loop: Loop, monkeypatch: pytest.MonkeyPatch
+    database: Database, loop: Loop, held: Held
 ) -> None:
-    commit, begun, go_on, order = engine.commit, threading.Event(), threading.Event(), []
-
-    def held(connection: apsw.Connection) -> None:
-        begun.set()
-        assert go_on.wait(30)
-        commit(connection)
+    order = []
 
     def first() -> None:
         database.write(Note("first"))
@@ -166,14 +182,38 @@ def test_answers_are_sent_before_the_next_batch_runs(
             order.append("runs")
             return super().__call__(connection)
 
-    monkeypatch.setattr(engine, "commit", held)
     answered = loop.start(first)
-    assert begun.wait(30)
+    assert held.begun.wait(30)
     later = loop.start(write(database, Next("next")))
-    loop.plainly(go_on.set)
+    loop.plainly(held.go_on.set)
     answered.result(30)
     later.result(30)
     assert order == ["made", "sent", "runs"]
+
+
+@pytest.mark.parametrize(("callers", "at_once"), [(_SETTLED, False), (_SETTLED + 1, True)])
+def test_the_next_batch_waits_only_for_answers_that_one_turn_makes(
+    database: Database,
+    loop: Loop,
+    held: Held,
+    monkeypatch: pytest.MonkeyPatch,
+    callers: int,
+    at_once: bool,
+) -> None:
+    finish, begun = GroupCommit._finish, []
+
+    def watched(self: GroupCommit, batch: list[_Waiting[str]]) -> None:
+        finish(self, batch)
+        begun.append(self.busy)
+
+    monkeypatch.setattr(GroupCommit, "_finish", watched)
+    works = [write(database, Note(f"n{number:02}")) for number in range(callers)]
+    first = loop.plainly(lambda: [loop.start(work) for work in works])
+    assert held.begun.wait(30)
+    later = loop.start(write(database, Note("next")))
+    loop.plainly(held.go_on.set)
+    assert [one.result(30) for one in (*first, later)] == [*stored(database)[:-1], "next"]
+    assert begun == [at_once, False]
 
 
 @pytest.mark.parametrize("late", [False, True])
@@ -371,4 +411,23 @@ def test_close_detaches_also_after_the_loop_has_ended(tmp_path: Path) -> None:
     database.close()
     database = Database(tmp_path / "data")
     assert stored(database) == ["a"]
+    database.close()
+
+
+def test_close_finishes_what_a_commit_in_flight_kept_waiting(tmp_path: Path, held: Held) -> None:
+    """Also after the loop has ended, as where a server is brought down by a fault."""
+    database = Database(tmp_path / "data")
+    with ThreadPoolExecutor(2) as pumps:
+        with running() as loop:
+            loop.attach(database)
+            first = pumps.submit(write(database, Note("a")))
+            assert held.begun.wait(30)
+            later = pumps.submit(write(database, Note("b")))
+            while not loop.plainly(lambda: database._group and database._group._waiting):
+                pass
+        threading.Timer(0.1, held.go_on.set).start()
+        database.close()
+        assert (first.result(30), later.result(30)) == ("a", "b")
+    database = Database(tmp_path / "data")
+    assert stored(database) == ["a", "b"]
     database.close()

@@ -1,8 +1,8 @@
 """Group commit: writes that wait together share one transaction and one fsync.
 
 The SQL of all of them runs on the event loop's thread, where it costs no switch between
-threads; only COMMIT, which waits for the disk, runs in a thread of its own. The next batch
-gathers meanwhile.
+threads; only COMMIT, which waits for the disk, runs in a thread of its own, which the loop hands
+the interpreter to. The next batch gathers meanwhile.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ whoever was to be refused meanwhile waited for 200 ms."""
 _SETTLED = 32
 """Callers that go on in one turn of the loop, each of which has an answer to write; or half of
 all, since in a flood a turn may be long whatever they do."""
+_HANDED_OVER_SECONDS = 0.005
+"""How long the loop waits at most until the commit's thread goes on with a batch."""
 
 
 class Stopped(Exception):
@@ -119,9 +121,9 @@ class GroupCommit:
         """Those that are committed, or failed to be, and whose callers are still to go on."""
         self._commit_error: Unavailable | None = None
         self._committed = threading.Event()
-        self._taken: SimpleQueue[None] = SimpleQueue()
-        """What the loop waits for: a thread that has a batch, but not the interpreter, would not
-        get it until the loop has nothing else to do, and the disk would wait as long."""
+        self._taken = threading.Event()
+        """That the thread has a batch, and the interpreter. While the loop computes it would get
+        that a millisecond late, and the disk would wait as long."""
         self._jobs: SimpleQueue[_Batch | None] = SimpleQueue()
         self._writer = threading.Thread(target=self._commit_loop, name="commit", daemon=True)
         self._writer.start()
@@ -193,8 +195,9 @@ class GroupCommit:
             if batch is not None:
                 self._committing = batch
                 self._committed.clear()
+                self._taken.clear()
                 self._jobs.put(batch)
-                self._taken.get()
+                self._taken.wait(_HANDED_OVER_SECONDS)
                 return
 
     def _run_batch(self) -> _Batch | None:
@@ -219,7 +222,7 @@ class GroupCommit:
 
     def _commit_loop(self) -> None:
         while (batch := self._jobs.get()) is not None:
-            self._taken.put(None)
+            self._taken.set()
             self._commit_error = self._commit()
             self._committed.set()
             try:
@@ -243,8 +246,10 @@ class GroupCommit:
             return
         self._committing = None
         self._settle(batch)
-        if self._waiting and not self._scheduled:
-            # Answers first: they are made in the loop's next turn and sent in the one after it,
+        if self._going_on or self._stopped:
+            self._begin()
+        elif self._waiting and not self._scheduled:
+            # Answers first, where one turn makes them all: they are sent in the turn after that,
             # and whoever gets them works while the next batch runs.
             self._scheduled = True
             self._loop.call_soon(self._loop.call_soon, self._begin)
