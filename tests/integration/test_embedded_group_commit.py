@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -423,8 +424,9 @@ def test_close_finishes_what_a_commit_in_flight_kept_waiting(tmp_path: Path, hel
             first = pumps.submit(write(database, Note("a")))
             assert held.begun.wait(30)
             later = pumps.submit(write(database, Note("b")))
+            ends = time.monotonic() + 30
             while not loop.plainly(lambda: database._group and database._group._waiting):
-                pass
+                assert time.monotonic() < ends
         threading.Timer(0.1, held.go_on.set).start()
         database.close()
         assert (first.result(30), later.result(30)) == ("a", "b")

@@ -52,7 +52,7 @@ _IN_COLLECTION: Final = (
 _PAGE: Final = {
     Order.ID: _IN_COLLECTION + "AND id > ? ORDER BY id",
     Order.ID_DESCENDING: _IN_COLLECTION + "AND id < ? ORDER BY id DESC",
-    # No two records of this store have one version: it alone orders them.
+    # No two records of this store have one version: it alone orders them, here and below.
     Order.UPDATED: _IN_COLLECTION + "AND (version, id) > (?, ?) ORDER BY version",
     Order.UPDATED_DESCENDING: _IN_COLLECTION + "AND (version, id) < (?, ?) ORDER BY version DESC",
 }
