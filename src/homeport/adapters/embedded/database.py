@@ -27,6 +27,7 @@ from homeport.adapters.embedded.group_commit import (
 )
 from homeport.adapters.embedded.migrations import check_current, migrate
 from homeport.adapters.embedded.neighbours import Watch, wait_patiently
+from homeport.adapters.embedded.write_ahead_log import WriteAheadLog
 
 T = TypeVar("T")
 
@@ -113,6 +114,7 @@ class Database:
             self._loop_reader = self._open_reader(engine.REQUESTS_CACHE_KIB)
             self._group = group = GroupCommit(
                 self._writer,
+                WriteAheadLog(self._writer, engine.open_reader(self._folder.database)),
                 loop,
                 wait,
                 self._max_waiting,

@@ -13,9 +13,9 @@ from homeport.domain.errors import OutcomeUnknown, Unavailable
 
 T = TypeVar("T")
 
-_AUTOCHECKPOINT = 8_000
-"""Pages in the write-ahead log before its contents move to the data file: rarely, since each
-time stalls one commit by some 20 ms."""
+AUTOCHECKPOINT: Final = 8_000
+"""Pages in the write-ahead log before a commit moves them to the data file: rarely, since that
+takes some 20 ms. What serves does it beside its commits, and sooner: see write_ahead_log.py."""
 _JOURNAL_BYTES = 128 * 1024 * 1024
 _WRITER_CACHE_KIB = 16 * 1024
 READER_CACHE_KIB: Final = 2 * 1024
@@ -115,12 +115,12 @@ def open_writer(path: Path) -> apsw.Connection:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA secure_delete = OFF")
     connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL_BYTES}")
-    connection.wal_autocheckpoint(_AUTOCHECKPOINT)
+    connection.wal_autocheckpoint(AUTOCHECKPOINT)
     return connection
 
 
 def open_reader(path: Path, cache_kib: int = READER_CACHE_KIB) -> apsw.Connection:
-    """A connection that only reads, and so never checkpoints."""
+    """A connection that only reads, and so never checkpoints unless asked to."""
     connection = _open(path, cache_kib)
     connection.execute("PRAGMA query_only = ON")
     return connection

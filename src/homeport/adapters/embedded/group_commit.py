@@ -21,6 +21,7 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 import apsw
 
 from homeport.adapters.embedded import engine
+from homeport.adapters.embedded.write_ahead_log import WriteAheadLog
 from homeport.domain.errors import OutcomeUnknown, Overloaded, Unavailable
 
 T = TypeVar("T")
@@ -90,12 +91,13 @@ class CommitCounts:
 
 
 class GroupCommit:
-    """Owns `connection` from `__init__` to `stop`. Both run on the loop's thread, as does all
-    else here but `write`, which any thread may call."""
+    """Owns `connection` and its `log` from `__init__` to `stop`. Both run on the loop's thread, as
+    does all else here but `write`, which any thread may call."""
 
     def __init__(
         self,
         connection: apsw.Connection,
+        log: WriteAheadLog,
         loop: asyncio.AbstractEventLoop,
         wait: Wait,
         max_waiting: int,
@@ -104,6 +106,7 @@ class GroupCommit:
         counts: CommitCounts | None = None,
     ) -> None:
         self._connection = connection
+        self._log = log
         self._loop = loop
         self._wait = wait
         self._max_waiting = max_waiting
@@ -165,6 +168,7 @@ class GroupCommit:
             self._settle_some()
         self._jobs.put(None)
         self._writer.join()
+        self._log.stop()
 
     def _write_from_outside(self, work: Work[T]) -> T:
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
@@ -232,7 +236,7 @@ class GroupCommit:
 
     def _commit(self) -> Unavailable | None:
         try:
-            engine.commit(self._connection)
+            self._log.commit()
         except Unavailable as exc:
             return exc
         except Exception as exc:  # noqa: BLE001 - else the thread ends, and every write waits

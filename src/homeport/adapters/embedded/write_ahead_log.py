@@ -1,0 +1,65 @@
+"""Moves the write-ahead log to the data file beside the commits.
+
+SQLite does that in the commit that finds the log long, and all who wait for that commit wait
+15 to 20 ms for it. Here a thread moves what is there, with a connection of its own, and the next
+commit moves the little that was written meanwhile: then nothing is left, and the log begins anew,
+which it could not while others commit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final
+
+import apsw
+
+from homeport.adapters.embedded import engine
+
+PAGES: Final = 6_000
+"""In the log before they are moved: rarely, since the same pages come again and again. So many
+fewer than SQLite waits for (`engine.AUTOCHECKPOINT`) that it has nothing to do, unless moving
+fails."""
+
+
+class WriteAheadLog:
+    """Of the database that `writer` writes to; `mover` is another connection to it."""
+
+    def __init__(self, writer: apsw.Connection, mover: apsw.Connection, pages: int = PAGES) -> None:
+        self._writer = writer
+        self._mover = mover
+        self._pages = pages
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._moving: Future[None] | None = None
+        self._begun = self._written()
+
+    def commit(self) -> None:
+        """COMMIT, and see to the log. Raises what `engine.commit` does."""
+        engine.commit(self._writer)
+        if self._moving is None:
+            if self._written() - self._begun >= self._pages:
+                self._moving = self._thread.submit(self._move)
+        elif self._moving.done():
+            self._moving = None
+            _move(self._writer)
+            self._begun = self._written()
+
+    def stop(self) -> None:
+        """Wait for the thread. Nothing is to be committed any more."""
+        self._thread.shutdown()
+        self._mover.close()
+
+    def _written(self) -> int:
+        """Pages that were written to the log, ever."""
+        return self._writer.status(apsw.SQLITE_DBSTATUS_CACHE_WRITE)[0]
+
+    def _move(self) -> None:
+        for _ in range(2):  # first all, then what was written meanwhile
+            _move(self._mover)
+
+
+def _move(connection: apsw.Connection) -> None:
+    """As much as no reader needs in the log. Where it fails, all stays there, and SQLite tries
+    again with each commit once there is more."""
+    with contextlib.suppress(apsw.Error):
+        connection.wal_checkpoint("main", apsw.SQLITE_CHECKPOINT_PASSIVE)

@@ -1,0 +1,150 @@
+"""The write-ahead log moves to the data file beside the commits, and begins anew."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import apsw
+import pytest
+
+from homeport.adapters.embedded import engine
+from homeport.adapters.embedded.database import Database
+from homeport.adapters.embedded.write_ahead_log import PAGES, WriteAheadLog
+from tests.loops import running
+
+_PAGES: Final = 30
+_PAGE_BYTES: Final = 4096
+_MOST_COMMITS: Final = 20_000
+
+
+class Notes:
+    """A data file of notes, each a page and more; `log` commits them."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.writer = engine.open_writer(path)
+        self.writer.wal_autocheckpoint(0)  # what is moved, `log` has moved
+        self.writer.execute("CREATE TABLE notes (number INTEGER PRIMARY KEY, text)")
+        self.mover = engine.open_reader(path)
+        self.log = WriteAheadLog(self.writer, self.mover, _PAGES)
+        self.count = 0
+
+    def add(self) -> None:
+        self.writer.execute("BEGIN IMMEDIATE")
+        self.writer.execute("INSERT INTO notes (text) VALUES (zeroblob(?))", (_PAGE_BYTES,))
+        self.log.commit()
+        self.count += 1
+
+    def salt(self) -> bytes:
+        """Of the log's header: another one each time that it begins anew."""
+        with self.path.with_name(f"{self.path.name}-wal").open("rb") as log:
+            return log.read(32)[16:24]
+
+    def add_until_it_begins_anew(self) -> None:
+        before = self.salt()
+        for _ in range(_MOST_COMMITS):
+            self.add()
+            if self.salt() != before:
+                return
+        pytest.fail("The log goes on and on.")
+
+    def moved(self, folder: Path) -> int:
+        """How many are in the data file itself, without its log."""
+        folder.mkdir()
+        alone = shutil.copy(self.path, folder)
+        with_none = apsw.Connection(str(alone))
+        try:
+            return int(with_none.execute("SELECT count(*) FROM notes").fetchall()[0][0])
+        finally:
+            with_none.close()
+
+    def close(self) -> None:
+        self.log.stop()
+        self.writer.close()
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Iterator[Notes]:
+    notes = Notes(tmp_path / "notes.sqlite")
+    yield notes
+    notes.close()
+
+
+def test_the_log_begins_anew_again_and_again_while_commits_come(notes: Notes) -> None:
+    notes.add()
+    for _ in range(3):
+        notes.add_until_it_begins_anew()
+
+
+def test_what_has_left_the_log_is_in_the_data_file(notes: Notes, tmp_path: Path) -> None:
+    notes.add()
+    notes.add_until_it_begins_anew()
+    # The last one is what the log began anew with.
+    assert notes.moved(tmp_path / "copy") == notes.count - 1
+
+
+def test_a_short_log_stays_where_it_is(notes: Notes) -> None:
+    notes.add()
+    before = notes.path.stat().st_size
+    for _ in range(_PAGES // 10):
+        notes.add()
+    notes.log.stop()
+    assert notes.path.stat().st_size == before
+
+
+def test_what_somebody_reads_stays_in_the_log_until_they_are_done(notes: Notes) -> None:
+    notes.add()
+    reader = engine.open_reader(notes.path)
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM notes").fetchall() == [(1,)]
+    before = notes.salt()
+    for _ in range(10 * _PAGES):
+        notes.add()
+    assert notes.salt() == before
+    assert reader.execute("SELECT count(*) FROM notes").fetchall() == [(1,)]
+    reader.close()
+    notes.add_until_it_begins_anew()
+
+
+def test_a_commit_stands_where_its_log_cannot_be_moved(notes: Notes) -> None:
+    notes.mover.close()
+    notes.add()
+    # The writer's own turn moves all of it then.
+    notes.add_until_it_begins_anew()
+    assert notes.writer.execute("SELECT count(*) FROM notes").fetchall() == [(notes.count,)]
+
+
+def test_a_served_database_moves_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[WriteAheadLog] = []
+
+    def move(log: WriteAheadLog) -> None:
+        begun.append(log)
+
+    monkeypatch.setattr(WriteAheadLog, "_move", move)
+    with running() as loop:
+        database = Database(tmp_path / "data")
+        try:
+            loop.attach(database)
+            loop.call(lambda: database.write(Zeros(PAGES // 2)))
+            database.detach()  # which waits for the thread
+            assert not begun
+            loop.attach(database)
+            loop.call(lambda: database.write(Zeros(PAGES)))
+            database.detach()
+            assert len(begun) == 1
+        finally:
+            database.close()
+
+
+class Zeros:
+    """Writes so many pages."""
+
+    def __init__(self, pages: int) -> None:
+        self.pages = pages
+
+    def __call__(self, connection: apsw.Connection) -> None:
+        connection.execute("CREATE TABLE IF NOT EXISTS zeros (bytes)")
+        connection.execute("INSERT INTO zeros VALUES (zeroblob(?))", (self.pages * _PAGE_BYTES,))
