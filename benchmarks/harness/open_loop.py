@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
+from benchmarks.harness.steal import Steal, is_within
+
 _TICK: Final = 0.0005
 _PATIENCE: Final = 10.0
 """Seconds for the last answers to come in."""
@@ -47,15 +49,25 @@ class Answer:
 @dataclass(slots=True)
 class Outcome:
     """`behind`: how late the client itself sent the slowest hundredth, in milliseconds, where a
-    connection was free. `missing`: requests that had no answer in the end."""
+    connection was free. `missing`: requests that had no answer in the end. `disturbed`: from when
+    to when, in seconds since the beginning, the processors were not all ours."""
 
     rate: float
     answers: list[Answer]
     behind: float
     missing: int
+    disturbed: list[tuple[float, float]]
 
     def good(self) -> list[Answer]:
         return [one for one in self.answers if one.status < 300]
+
+    def undisturbed(self) -> list[Answer]:
+        """The good ones for whose whole time the processors were ours."""
+        return [
+            one
+            for one in self.good()
+            if not is_within(self.disturbed, one.due, one.due + one.took / 1000)
+        ]
 
     def percentile(self, share: float) -> float:
         """Of the good answers, in milliseconds; 0 where there are none."""
@@ -95,7 +107,8 @@ def run(
         gc.enable()
         client.close()
     behind = percentile(client.lateness, 0.99)
-    return Outcome(rate, client.answers, behind, len(due) - len(client.answers))
+    missing = len(due) - len(client.answers)
+    return Outcome(rate, client.answers, behind, missing, client.steal.times())
 
 
 def moments(*phases: tuple[float, float]) -> list[float]:
@@ -124,6 +137,7 @@ class _Client:
     def __init__(self, address: tuple[str, int]) -> None:
         self.answers: list[Answer] = []
         self.lateness: list[float] = []
+        self.steal = Steal()
         self._address = address
         self._started = 0.0
         self._open = selectors.DefaultSelector()
@@ -146,6 +160,7 @@ class _Client:
             while sent < count and started + due[sent] <= now:
                 self._ask(started + due[sent], requests[sent % len(requests)])
                 sent += 1
+            self.steal.look(now - started)
             time.sleep(_TICK)
 
     def close(self) -> None:
