@@ -57,7 +57,7 @@ class Notes:
         alone = shutil.copy(self.path, folder)
         with_none = apsw.Connection(str(alone))
         try:
-            return int(with_none.execute("SELECT count(*) FROM notes").fetchall()[0][0])
+            return len(with_none.execute("SELECT number FROM notes").fetchall())
         finally:
             with_none.close()
 
