@@ -20,6 +20,9 @@ PAGES: Final = 6_000
 """In the log before they are moved: rarely, since the same pages come again and again. So many
 fewer than SQLite waits for (`engine.AUTOCHECKPOINT`) that it has nothing to do, unless moving
 fails."""
+_PASSES: Final = 5
+"""Each moves what was written during the one before. Most often one of them meets no commit, and
+has the data file on disk as well; else the commit that moves the rest waits for that too, 5 ms."""
 
 
 class WriteAheadLog:
@@ -54,7 +57,7 @@ class WriteAheadLog:
         return self._writer.status(apsw.SQLITE_DBSTATUS_CACHE_WRITE)[0]
 
     def _move(self) -> None:
-        for _ in range(2):  # first all, then what was written meanwhile
+        for _ in range(_PASSES):
             _move(self._mover)
 
 
