@@ -114,7 +114,7 @@ class Database:
             self._loop_reader = self._open_reader(engine.REQUESTS_CACHE_KIB)
             self._group = group = GroupCommit(
                 self._writer,
-                WriteAheadLog(self._writer, engine.open_reader(self._folder.database)),
+                WriteAheadLog(self._writer, self._open_reader(engine.READER_CACHE_KIB)),
                 loop,
                 wait,
                 self._max_waiting,

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 AUTOCHECKPOINT: Final = 8_000
 """Pages in the write-ahead log before a commit moves them to the data file: rarely, since that
-takes some 20 ms. What serves does it beside its commits, and sooner: see write_ahead_log.py."""
+takes 10 to 20 ms. What serves does it beside its commits, and sooner: see write_ahead_log.py."""
 _JOURNAL_BYTES = 128 * 1024 * 1024
 _WRITER_CACHE_KIB = 16 * 1024
 READER_CACHE_KIB: Final = 2 * 1024

@@ -91,7 +91,7 @@ class CommitCounts:
 
 
 class GroupCommit:
-    """Owns `connection` and its `log` from `__init__` to `stop`. Both run on the loop's thread, as
+    """Owns `connection` and its `log` from `__init__` to `stop`, which run on the loop's thread, as
     does all else here but `write`, which any thread may call."""
 
     def __init__(

@@ -1,9 +1,9 @@
 """Moves the write-ahead log to the data file beside the commits.
 
 SQLite does that in the commit that finds the log long, and all who wait for that commit wait
-15 to 20 ms for it. Here a thread moves what is there, with a connection of its own, and the next
-commit moves the little that was written meanwhile: then nothing is left, and the log begins anew,
-which it could not while others commit.
+10 to 20 ms for it. Here a thread moves what is there, with a connection of its own, and the next
+commit moves the little that was written meanwhile: then nothing is left, unless somebody still
+reads what was before, and the log begins anew, which it could not while others commit.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import apsw
 from homeport.adapters.embedded import engine
 
 PAGES: Final = 6_000
-"""In the log before they are moved: rarely, since the same pages come again and again. So many
-fewer than SQLite waits for (`engine.AUTOCHECKPOINT`) that it has nothing to do, unless moving
-fails."""
+"""Written to the log before they are moved: rarely, since the same pages come again and again. So
+many fewer than SQLite waits for (`engine.AUTOCHECKPOINT`) that it has nothing to do, but where
+moving fails, or others read or write beside this process for long."""
 _PASSES: Final = 5
 """Each moves what was written during the one before. Most often one of them meets no commit, and
 has the data file on disk as well; else the commit that moves the rest waits for that too, 5 ms."""
@@ -41,7 +41,8 @@ class WriteAheadLog:
         engine.commit(self._writer)
         if self._moving is None:
             if self._written() - self._begun >= self._pages:
-                self._moving = self._thread.submit(self._move)
+                with contextlib.suppress(RuntimeError):  # no thread is to be had
+                    self._moving = self._thread.submit(self._move)
         elif self._moving.done():
             self._moving = None
             _move(self._writer)
