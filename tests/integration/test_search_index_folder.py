@@ -217,6 +217,18 @@ def kept(folder: Path) -> list[str]:
     return sorted(found.doc(address)["key"][0].rpartition(",")[2] for _, address in hits)
 
 
+def test_documents_of_a_batch_lie_by_key(tmp_path: Path) -> None:
+    index = EmbeddedSearchIndex(tmp_path / "search", Catalog())
+    keys = [Key(space, "notes", id) for id in ("b", "a") for space in ("t", "s")]
+    index.apply([Document(key, 1, "anna", {"title": ("fox",)}) for key in keys])
+    index.close()
+    schema = SearchSchema(Catalog(), "en")
+    found = tantivy.Index(schema.fields, str(generation(tmp_path / "search"))).searcher()
+    hits = found.search(tantivy.Query.all_query(), 10).hits
+    lying = sorted((place.segment_ord, place.doc, found.doc(place)["key"][0]) for _, place in hits)
+    assert [key for _, _, key in lying] == ["s,notes,a", "s,notes,b", "t,notes,a", "t,notes,b"]
+
+
 def test_it_survives_not_being_closed(tmp_path: Path) -> None:
     index = EmbeddedSearchIndex(tmp_path / "search", Catalog())
     index.rebuild().commit()
