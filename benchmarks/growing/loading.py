@@ -33,13 +33,12 @@ from homeport.domain.errors import HomeportError
 from homeport.domain.model.data import Data
 from homeport.domain.model.record import Key
 from homeport.domain.model.writes import Put
+from homeport.entrypoints.local.server import INDEXING_BATCH, MESSAGING_BATCH
 
 KEPT: Final = RESULTS / "loaded"
 _DONE: Final = "loaded.json"
 _WRITTEN: Final = "written.json"
 """Says that all records are there, until they are indexed as well."""
-_INDEXED: Final = 5000
-"""Changes that the index takes at a time."""
 _TOLD: Final = 100_000
 """How often, in records, it says how far it is."""
 
@@ -156,10 +155,10 @@ def _index(backend: Backend) -> int:
     """Let both consumers of the feed have had everything, so that nothing is left to a server.
     Returns how many changes had still to be indexed."""
     done = 0
-    while count := backend.feed.deliver("indexing", backend.indexing.consume, _INDEXED):
+    while count := backend.feed.deliver("indexing", backend.indexing.consume, INDEXING_BATCH):
         done += count
         _tell("indexed", done)
-    while backend.feed.deliver("messaging", backend.messages.watch, _INDEXED):
+    while backend.feed.deliver("messaging", backend.messages.watch, MESSAGING_BATCH):
         pass
     return done
 

@@ -24,9 +24,19 @@ from benchmarks.harness.traffic import Request, call
 from benchmarks.harness.wrk import Load
 from benchmarks.servers import homeport
 from benchmarks.servers.homeport import Homeport
-from benchmarks.servers.loads import CREATE, GET, LIST, MERGE, SEARCH_OWN, measured
+from benchmarks.servers.loads import (
+    CREATE,
+    GET,
+    LIST,
+    MERGE,
+    SEARCH_FULL,
+    SEARCH_OWN,
+    measured,
+)
 
-_OPERATIONS: Final = (GET, LIST, SEARCH_OWN, CREATE, MERGE)
+_OPERATIONS: Final = (GET, LIST, SEARCH_OWN, SEARCH_FULL, CREATE, MERGE)
+"""Of the words of the one search a small collection holds fewer records than fill a page, so that
+it reads more of a large one. Of those of the other all have enough for its page."""
 _KINDS: Final = 20_000
 """Requests all over the data, so that what is asked for is not what was just read."""
 _LEAST: Final = 200
@@ -83,7 +93,7 @@ def _compare(
             it = stack.enter_context(homeport.serving(place))
             peers[size] = Homeport(it, data, owners, kept=kept[size])
         p50: dict[str, dict[int, list[float]]] = {}
-        for operation in (GET, SEARCH_OWN) if settings.quick else _OPERATIONS:
+        for operation in (GET, SEARCH_OWN, SEARCH_FULL) if settings.quick else _OPERATIONS:
             print(f"  {operation} ...", flush=True)
             sides: dict[str, Callable[[], Load]] = {
                 str(size): partial(

@@ -64,10 +64,12 @@ def documents(count: int, *, quick: bool = False) -> Iterator[dict[str, Any]]:
         }
 
 
-def words(documents: Sequence[dict[str, Any]], count: int = 500) -> list[str]:
+def words(
+    documents: Sequence[dict[str, Any]], count: int = 500, *, least: float = 0.0, most: float = 0.05
+) -> list[str]:
     """Words that people would search for: neither in nearly every document nor in hardly any,
-    the most frequent first. As each stands in the text, so that engines that look for parts of
-    words, and such as look for words, both find it."""
+    the most frequent first; `least` and `most` are shares of the documents. As each stands in the
+    text, so that engines that look for parts of words, and such as look for words, both find it."""
     seen = Counter(word for one in documents for word in set(_WORD.findall(one["body"].lower())))
-    most = len(documents) * 0.05
-    return [word for word, times in seen.most_common() if 2 <= times <= most][:count]
+    fewest, limit = max(2, least * len(documents)), most * len(documents)
+    return [word for word, times in seen.most_common() if fewest <= times <= limit][:count]

@@ -91,7 +91,9 @@ class Homeport:
         self.name = name
         self.running = it
         self._space, self._collection = ("public", "articles") if shared else ("me", "notes")
-        self._words = words(documents[:20_000])
+        some = documents[:20_000]
+        self._words = words(some)
+        self._frequent = words(some, least=0.05, most=0.1)
         self.rows: Sequence[Row]
         if kept is not None:
             self.callers, self.rows = kept.guests(), kept.rows(documents)
@@ -132,6 +134,10 @@ class Homeport:
                 asked = f"/v1/search?q={word}&collection={self._collection}&limit=10"
                 is_all = operation == loads.SEARCH_ALL
                 return Request("GET", asked, owner, check=lambda it: _are_hits(it, owner, is_all))
+            case loads.SEARCH_FULL:
+                word = chance.choice(self._frequent)
+                asked = f"/v1/search?q={word}&collection={self._collection}&limit=3"
+                return Request("GET", asked, owner, check=lambda it: _are_hits(it, owner))
             case _:
                 raise ValueError(operation)
 
@@ -218,7 +224,7 @@ def _is_page(answer: Any, owner: Caller) -> bool:
     return len(ids) == 20 and ids == sorted(ids, reverse=True) and own
 
 
-def _are_hits(answer: Any, owner: Caller, is_all: bool) -> bool:
+def _are_hits(answer: Any, owner: Caller, is_all: bool = False) -> bool:
     hits = [one["record"] for one in answer["hits"]]
     if is_all:
         return 0 < len(hits) <= 10
