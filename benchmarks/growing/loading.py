@@ -10,12 +10,13 @@ that folder to load anew; where the index is laid out otherwise by now, that hap
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -92,6 +93,20 @@ def loaded(records: int, owners: int, kept: Path, *, quick: bool = False) -> Loa
     callers = [Caller(id, token, refresh) for id, token, refresh in found["callers"]]
     ids = (folder / "ids").read_text().split()
     return Loaded(folder, found["written"], found["indexed"], callers, ids)
+
+
+def rebuilt(it: Loaded) -> Loaded:
+    """The same with an index that was made anew from all records, in the order of their keys."""
+    folder = it.folder.with_name(f"{it.folder.name}-rebuilt")
+    if not ((folder / _DONE).exists() and _is_sound(folder)):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        it.copied(folder)
+        command = [str(Path(sys.executable).with_name("homeport")), "index", "rebuild"]
+        environ = {**os.environ, "HOMEPORT_DATA_FOLDER": str(folder / "data")}
+        subprocess.run(command, check=True, cwd=folder, env=environ, stdout=subprocess.DEVNULL)
+        shutil.copy(it.folder / _DONE, folder / _DONE)
+    return replace(it, folder=folder)
 
 
 def _is_sound(folder: Path) -> bool:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import http.client
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -37,6 +37,8 @@ from benchmarks.servers.loads import (
 _OPERATIONS: Final = (GET, LIST, SEARCH_OWN, SEARCH_FULL, CREATE, MERGE)
 """Of the words of the one search a small collection holds fewer records than fill a page, so that
 it reads more of a large one. Of those of the other all have enough for its page."""
+_SEARCHES: Final = (SEARCH_OWN, SEARCH_FULL)
+_QUICK: Final = (GET, *_SEARCHES)
 _KINDS: Final = 20_000
 """Requests all over the data, so that what is asked for is not what was just read."""
 _LEAST: Final = 200
@@ -49,82 +51,117 @@ _POLL: Final = 0.005
 
 
 def by_records(settings: Settings, report: Report, folder: Path) -> None:
-    """`settings.records` is the most; a tenth and a hundredth of it are measured as well."""
+    """`settings.records` is the most; a tenth and a hundredth of it are measured as well. Searches
+    once more where the index was rebuilt, and so lies by spaces."""
     data = list(documents(settings.records, quick=settings.quick))
     wanted = (settings.records // 100, settings.records // 10, settings.records)
     sizes = wanted[-1:] if settings.quick else [one for one in wanted if one >= _LEAST]
     owners = max(1, min(settings.owners, sizes[0] // 20))  # a page is twenty
-    variants = {size: (data[:size], owners) for size in sizes}
-    _compare(settings, report, folder, "records", variants, target=1.2, found=True)
+    kept = _loaded(settings, folder, "records", {size: (data[:size], owners) for size in sizes})
+    with _serving(folder / "grown", kept, data) as peers:
+        p50 = _measured(settings, folder, peers)
+        print("  until found ...", flush=True)
+        finding = {str(size): partial(_until_found, peer) for size, peer in peers.items()}
+        waited = interleaved(settings.rounds, finding)
+    _tell(report, "records", p50, 1.2)
+    _tell_loads(report, "records", kept)
+    index = report.table(
+        "By size of the index: milliseconds",
+        *("MiB", "records", SEARCH_OWN, "from a write until it is found"),
+    )
+    for size, one in kept.items():
+        search = Spread.of(p50[SEARCH_OWN][size]).median
+        until = Spread.of(waited[str(size)]).median
+        index.add(one.mebibytes("index"), size, search, until)
+    rebuilt = {size: loading.rebuilt(one) for size, one in kept.items()}
+    with _serving(folder / "rebuilt", rebuilt, data) as peers:
+        _tell(
+            report, "records of a rebuilt index", _measured(settings, folder, peers, _SEARCHES), 1.2
+        )
 
 
 def by_spaces(settings: Settings, report: Report, folder: Path) -> None:
     """A tenth of the records, in ten, a hundred and a thousand spaces."""
     data = list(documents(settings.records // 10))
     owners = [one for one in (10, 100, 1000) if one <= len(data) // 20]
-    _compare(settings, report, folder, "spaces", {one: (data, one) for one in owners})
+    kept = _loaded(settings, folder, "spaces", {one: (data, one) for one in owners})
+    with _serving(folder, kept, data) as peers:
+        p50 = _measured(settings, folder, peers)
+    _tell(report, "spaces", p50)
+    _tell_loads(report, "spaces", kept)
 
 
-def _compare(
+def _loaded(
     settings: Settings,
-    report: Report,
     folder: Path,
     grown: str,
     variants: Mapping[int, tuple[Sequence[dict[str, Any]], int]],
+) -> dict[int, loading.Loaded]:
+    """A data folder of each size, from its documents and the number of their owners."""
+    root = folder if settings.quick else loading.KEPT
+    kept = {}
+    for size, (data, owners) in variants.items():
+        print(f"  {size:,} {grown} ...", flush=True)
+        kept[size] = loading.loaded(len(data), owners, root, quick=settings.quick)
+    return kept
+
+
+@contextmanager
+def _serving(
+    folder: Path, kept: Mapping[int, loading.Loaded], data: Sequence[dict[str, Any]]
+) -> Iterator[dict[int, Homeport]]:
+    """A server for each, on a copy of it."""
+    with ExitStack() as stack:
+        peers = {}
+        for size, one in kept.items():
+            place = folder / str(size)
+            place.mkdir(parents=True)
+            one.copied(place)
+            it = stack.enter_context(homeport.serving(place))
+            peers[size] = Homeport(it, data[: len(one.ids)], len(one.callers), kept=one)
+        yield peers
+
+
+def _measured(
+    settings: Settings,
+    folder: Path,
+    peers: Mapping[int, Homeport],
+    operations: Sequence[str] = _OPERATIONS,
+) -> dict[str, dict[int, list[float]]]:
+    """The middle request's milliseconds, by operation and size, of each round."""
+    p50: dict[str, dict[int, list[float]]] = {}
+    for operation in operations:
+        if settings.quick and operation not in _QUICK:
+            continue
+        print(f"  {operation} ...", flush=True)
+        sides: dict[str, Callable[[], Load]] = {
+            str(size): partial(
+                measured, peer, operation, folder, settings.seconds, connections=1, kinds=_KINDS
+            )
+            for size, peer in peers.items()
+        }
+        loads = interleaved(settings.rounds, sides)
+        p50[operation] = {int(size): [one.p50 for one in some] for size, some in loads.items()}
+    return p50
+
+
+def _tell(
+    report: Report,
+    grown: str,
+    p50: Mapping[str, Mapping[int, Sequence[float]]],
     target: float | None = None,
-    *,
-    found: bool = False,
 ) -> None:
-    """`found`: measure as well how long it takes until what is written is found."""
-    table = report.table(f"By {grown}: p50 in ms", grown, *_OPERATIONS)
+    table = report.table(f"By {grown}: p50 in ms", grown, *p50)
     compared = report.table(
         f"p50 with the most {grown} over p50 with the fewest, within a round",
         *("operation", "median", "spread", "target", "reached"),
     )
-    with ExitStack() as stack:
-        kept, peers = {}, {}
-        for size, (data, owners) in variants.items():
-            place = folder / f"{grown}-{size}"
-            place.mkdir()
-            print(f"  {size:,} {grown} ...", flush=True)
-            root = folder if settings.quick else loading.KEPT
-            kept[size] = loading.loaded(len(data), owners, root, quick=settings.quick)
-            kept[size].copied(place)
-            it = stack.enter_context(homeport.serving(place))
-            peers[size] = Homeport(it, data, owners, kept=kept[size])
-        p50: dict[str, dict[int, list[float]]] = {}
-        for operation in (GET, SEARCH_OWN, SEARCH_FULL) if settings.quick else _OPERATIONS:
-            print(f"  {operation} ...", flush=True)
-            sides: dict[str, Callable[[], Load]] = {
-                str(size): partial(
-                    measured, peer, operation, folder, settings.seconds, connections=1, kinds=_KINDS
-                )
-                for size, peer in peers.items()
-            }
-            loads = interleaved(settings.rounds, sides)
-            p50[operation] = {int(size): [one.p50 for one in some] for size, some in loads.items()}
-        waited: dict[str, list[float]] = {}
-        if found:
-            print("  until found ...", flush=True)
-            finding = {str(size): partial(_until_found, peer) for size, peer in peers.items()}
-            waited = interleaved(settings.rounds, finding)
-    for size in variants:
-        medians = [Spread.of(p50[one][size]).median if one in p50 else None for one in _OPERATIONS]
-        table.add(size, *medians)
+    for size in next(iter(p50.values())):
+        table.add(size, *(Spread.of(by_size[size]).median for by_size in p50.values()))
     for operation, by_size in p50.items():
         ratio = ratios(by_size[max(by_size)], by_size[min(by_size)])
         reached = None if target is None else ratio.median <= target
         compared.add(operation, ratio.median, str(ratio), target, reached)
-    _tell_loads(report, grown, kept)
-    if found:
-        index = report.table(
-            "By size of the index: milliseconds",
-            *("MiB", "records", SEARCH_OWN, "from a write until it is found"),
-        )
-        for size, one in kept.items():
-            search = Spread.of(p50[SEARCH_OWN][size]).median
-            until = Spread.of(waited[str(size)]).median
-            index.add(one.mebibytes("index"), size, search, until)
 
 
 def _tell_loads(report: Report, grown: str, kept: Mapping[int, loading.Loaded]) -> None:
