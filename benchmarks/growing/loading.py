@@ -103,7 +103,7 @@ def rebuilt(it: Loaded) -> Loaded:
         folder.mkdir()
         it.copied(folder)
         command = [str(Path(sys.executable).with_name("homeport")), "index", "rebuild"]
-        environ = {**os.environ, "HOMEPORT_DATA_FOLDER": str(folder / "data")}
+        environ = {**os.environ, "HOMEPORT_DATA_FOLDER": str((folder / "data").absolute())}
         subprocess.run(command, check=True, cwd=folder, env=environ, stdout=subprocess.DEVNULL)
         shutil.copy(it.folder / _DONE, folder / _DONE)
     return replace(it, folder=folder)
