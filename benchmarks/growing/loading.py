@@ -37,6 +37,7 @@ from homeport.domain.model.writes import Put
 from homeport.entrypoints.local.server import INDEXING_BATCH, MESSAGING_BATCH
 
 KEPT: Final = RESULTS / "loaded"
+_DEFINITION: Final = "homeport.toml"
 _DONE: Final = "loaded.json"
 _WRITTEN: Final = "written.json"
 """Says that all records are there, until they are indexed as well."""
@@ -101,11 +102,12 @@ def rebuilt(it: Loaded) -> Loaded:
     if not ((folder / _DONE).exists() and _is_sound(folder)):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
+        shutil.copy(it.folder / _DEFINITION, folder)  # the index is made for its fields
         it.copied(folder)
         command = [str(Path(sys.executable).with_name("homeport")), "index", "rebuild"]
         environ = {**os.environ, "HOMEPORT_DATA_FOLDER": str((folder / "data").absolute())}
         subprocess.run(command, check=True, cwd=folder, env=environ, stdout=subprocess.DEVNULL)
-        shutil.copy(it.folder / _DONE, folder / _DONE)
+        shutil.copy(it.folder / _DONE, folder)
     return replace(it, folder=folder)
 
 
@@ -126,7 +128,7 @@ def _opened(folder: Path) -> Backend:
 
 def _make(folder: Path, records: int, owners: int, *, quick: bool) -> None:
     """Write all, and then index all: which goes on where it was interrupted."""
-    (folder / "homeport.toml").write_text(DEFINITION)
+    (folder / _DEFINITION).write_text(DEFINITION)
     backend = _opened(folder)
     try:
         _ = backend.indexing, backend.messages  # imported now: the source may change meanwhile
