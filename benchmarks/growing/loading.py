@@ -2,9 +2,10 @@
 
 A million records over HTTP keep a server busy for long, and its index waits for the requests to
 end. Here a process of its own writes them as a server does, in batches of ninety, and indexes them
-through the feed of changes; what comes of it is what such a server would hold. It is kept under
-build/bench/loaded, and servers run on copies of it, since they write to what they measure. Remove
-that folder to load anew; where the index is laid out otherwise by now, that happens by itself.
+through the feed of changes; what comes of it is what a server that was behind would hold: one that
+keeps up has smaller batches in its index. It is kept under build/bench/loaded, and servers run on
+copies of it, since they write to what they measure. Remove that folder to load anew; where the
+index is of another format by now, that happens by itself.
 """
 
 from __future__ import annotations
@@ -81,8 +82,10 @@ class Loaded:
 
 def loaded(records: int, owners: int, kept: Path, *, quick: bool = False) -> Loaded:
     """The folder with so many of the documents, made where it is not there yet."""
-    # Of this schema: a folder that was brought to it is packed as a server's is not.
-    folder = kept / f"{records}-records-{owners}-owners-schema-{len(MIGRATIONS)}"
+    # Of this schema, and of batches that lie by key: a folder that was brought to it is packed as
+    # a server's is not.
+    layout = f"schema-{len(MIGRATIONS)}-batches-{INDEXING_BATCH}"
+    folder = kept / f"{records}-records-{owners}-owners-{layout}"
     if not ((folder / _DONE).exists() and _is_sound(folder)):
         if not ((folder / _WRITTEN).exists() and _is_sound(folder)):
             shutil.rmtree(folder, ignore_errors=True)
@@ -97,9 +100,12 @@ def loaded(records: int, owners: int, kept: Path, *, quick: bool = False) -> Loa
 
 
 def rebuilt(it: Loaded) -> Loaded:
-    """The same with an index that was made anew from all records, in the order of their keys."""
+    """The same with an index that was made anew from all records, where each space lies in a few
+    pieces."""
     folder = it.folder.with_name(f"{it.folder.name}-rebuilt")
-    if not ((folder / _DONE).exists() and _is_sound(folder)):
+    done = folder / _DONE
+    is_its = done.exists() and done.read_bytes() == (it.folder / _DONE).read_bytes()
+    if not (is_its and _is_sound(folder)):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         shutil.copy(it.folder / _DEFINITION, folder)  # the index is made for its fields

@@ -36,7 +36,7 @@ from benchmarks.servers.loads import (
 
 _OPERATIONS: Final = (GET, LIST, SEARCH_OWN, SEARCH_FULL, CREATE, MERGE)
 """Of the words of the one search a small collection holds fewer records than fill a page, so that
-it reads more of a large one. Of those of the other all have enough for its page."""
+it reads more of a large one. Of those of the other each caller has enough for its page."""
 _SEARCHES: Final = (SEARCH_OWN, SEARCH_FULL)
 _QUICK: Final = (GET, *_SEARCHES)
 _KINDS: Final = 20_000
@@ -52,7 +52,7 @@ _POLL: Final = 0.005
 
 def by_records(settings: Settings, report: Report, folder: Path) -> None:
     """`settings.records` is the most; a tenth and a hundredth of it are measured as well. Searches
-    once more where the index was rebuilt, and so lies by spaces."""
+    once more where the index was rebuilt, and a space lies in few pieces."""
     data = list(documents(settings.records, quick=settings.quick))
     wanted = (settings.records // 100, settings.records // 10, settings.records)
     sizes = wanted[-1:] if settings.quick else [one for one in wanted if one >= _LEAST]

@@ -64,12 +64,17 @@ def documents(count: int, *, quick: bool = False) -> Iterator[dict[str, Any]]:
         }
 
 
+def words_of(document: dict[str, Any]) -> set[str]:
+    """Those of its text that may be searched for."""
+    return set(_WORD.findall(document["body"].lower()))
+
+
 def words(
     documents: Sequence[dict[str, Any]], count: int = 500, *, least: float = 0.0, most: float = 0.05
 ) -> list[str]:
     """Words that people would search for: neither in nearly every document nor in hardly any,
     the most frequent first; `least` and `most` are shares of the documents. As each stands in the
     text, so that engines that look for parts of words, and such as look for words, both find it."""
-    seen = Counter(word for one in documents for word in set(_WORD.findall(one["body"].lower())))
+    seen = Counter(word for one in documents for word in words_of(one))
     fewest, limit = max(2, least * len(documents)), most * len(documents)
     return [word for word, times in seen.most_common() if fewest <= times <= limit][:count]

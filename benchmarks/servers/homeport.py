@@ -6,13 +6,14 @@ import http.client
 import random
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from benchmarks.harness.corpus import words
+from benchmarks.harness.corpus import words, words_of
 from benchmarks.harness.process import Running, come_to_rest, free_port, running
 from benchmarks.harness.traffic import Caller, Request, call
 from benchmarks.servers import loads
@@ -22,6 +23,10 @@ BATCH: Final = 90
 _CONNECTIONS: Final = 4
 _RENEW_SECONDS: Final = 300.0
 """Access tokens are good for fifteen minutes."""
+_KNOWN: Final = 20_000
+"""Of the documents, so many are looked through for words."""
+_PAGE: Final = 3
+"""Hits of a search whose page is full whatever the number of records."""
 _HOT: Final = 2000
 """Records that merges at a known version go to: they are listed anew before each load."""
 DEFINITION: Final = """
@@ -91,9 +96,8 @@ class Homeport:
         self.name = name
         self.running = it
         self._space, self._collection = ("public", "articles") if shared else ("me", "notes")
-        some = documents[:20_000]
-        self._words = words(some)
-        self._frequent = words(some, least=0.05, most=0.1)
+        self._words = words(documents[:_KNOWN])
+        self._full: list[tuple[int, str]] = []
         self.rows: Sequence[Row]
         if kept is not None:
             self.callers, self.rows = kept.guests(), kept.rows(documents)
@@ -135,11 +139,22 @@ class Homeport:
                 is_all = operation == loads.SEARCH_ALL
                 return Request("GET", asked, owner, check=lambda it: _are_hits(it, owner, is_all))
             case loads.SEARCH_FULL:
-                word = chance.choice(self._frequent)
-                asked = f"/v1/search?q={word}&collection={self._collection}&limit=3"
-                return Request("GET", asked, owner, check=lambda it: _are_hits(it, owner))
+                place, word = chance.choice(self._full or self._find_full())
+                owner = self.callers[place]
+                asked = f"/v1/search?q={word}&collection={self._collection}&limit={_PAGE}"
+                return Request(
+                    "GET", asked, owner, check=lambda it: _are_hits(it, owner, least=_PAGE)
+                )
             case _:
                 raise ValueError(operation)
+
+    def _find_full(self) -> list[tuple[int, str]]:
+        """Owners, and frequent words of which they have enough for a page."""
+        known = self.rows[:_KNOWN]
+        frequent = set(words([row.data for row in known], least=0.05, most=0.1))
+        seen = Counter((row.owner, word) for row in known for word in words_of(row.data) & frequent)
+        self._full = sorted(pair for pair, times in seen.items() if times >= _PAGE)
+        return self._full
 
     def freshen(self) -> None:
         if time.monotonic() - self._signed_in >= _RENEW_SECONDS:
@@ -224,8 +239,8 @@ def _is_page(answer: Any, owner: Caller) -> bool:
     return len(ids) == 20 and ids == sorted(ids, reverse=True) and own
 
 
-def _are_hits(answer: Any, owner: Caller, is_all: bool = False) -> bool:
+def _are_hits(answer: Any, owner: Caller, is_all: bool = False, least: int = 0) -> bool:
     hits = [one["record"] for one in answer["hits"]]
     if is_all:
         return 0 < len(hits) <= 10
-    return len(hits) <= 10 and all(one["author"] == owner.id for one in hits)
+    return least <= len(hits) <= 10 and all(one["author"] == owner.id for one in hits)

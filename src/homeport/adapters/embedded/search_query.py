@@ -59,8 +59,8 @@ class QueryTranslator:
     def matching(self, query: SearchQuery, circles: Mapping[Near, Query]) -> Query:
         """Everything that the query is about: what it matches within scopes and filters.
         `circles` are what each of its Near finds."""
-        # Scopes first: where a space's documents lie side by side, tantivy finds what matches a
-        # word as well a fifth sooner.
+        # Scopes first: measured with one word in a rebuilt index of a million, a fifth sooner than
+        # last; where spaces lie by turns, the same.
         clauses = [(Occur.Must, _unscored(self._within(query.scopes)))]
         clauses += self._clauses(query.match)
         clauses += [(Occur.Must, _unscored(self._filter(one, circles))) for one in query.filters]
