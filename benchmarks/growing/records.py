@@ -29,15 +29,15 @@ from benchmarks.servers.loads import (
     GET,
     LIST,
     MERGE,
-    SEARCH_FULL,
+    SEARCH_FULL_PAGE,
     SEARCH_OWN,
     measured,
 )
 
-_OPERATIONS: Final = (GET, LIST, SEARCH_OWN, SEARCH_FULL, CREATE, MERGE)
+_OPERATIONS: Final = (GET, LIST, SEARCH_OWN, SEARCH_FULL_PAGE, CREATE, MERGE)
 """Of the words of the one search a small collection holds fewer records than fill a page, so that
 it reads more of a large one. Of those of the other each caller has enough for its page."""
-_SEARCHES: Final = (SEARCH_OWN, SEARCH_FULL)
+_SEARCHES: Final = (SEARCH_OWN, SEARCH_FULL_PAGE)
 _QUICK: Final = (GET, *_SEARCHES)
 _KINDS: Final = 20_000
 """Requests all over the data, so that what is asked for is not what was just read."""

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -97,7 +98,6 @@ class Homeport:
         self.running = it
         self._space, self._collection = ("public", "articles") if shared else ("me", "notes")
         self._words = words(documents[:_KNOWN])
-        self._full: list[tuple[int, str]] = []
         self.rows: Sequence[Row]
         if kept is not None:
             self.callers, self.rows = kept.guests(), kept.rows(documents)
@@ -138,23 +138,21 @@ class Homeport:
                 asked = f"/v1/search?q={word}&collection={self._collection}&limit=10"
                 is_all = operation == loads.SEARCH_ALL
                 return Request("GET", asked, owner, check=lambda it: _are_hits(it, owner, is_all))
-            case loads.SEARCH_FULL:
-                place, word = chance.choice(self._full or self._find_full())
+            case loads.SEARCH_FULL_PAGE:
+                place, word = chance.choice(self._full_pages)
                 owner = self.callers[place]
                 asked = f"/v1/search?q={word}&collection={self._collection}&limit={_PAGE}"
-                return Request(
-                    "GET", asked, owner, check=lambda it: _are_hits(it, owner, least=_PAGE)
-                )
+                return Request("GET", asked, owner, check=lambda it: _is_full_page(it, owner))
             case _:
                 raise ValueError(operation)
 
-    def _find_full(self) -> list[tuple[int, str]]:
+    @cached_property
+    def _full_pages(self) -> list[tuple[int, str]]:
         """Owners, and frequent words of which they have enough for a page."""
         known = self.rows[:_KNOWN]
         frequent = set(words([row.data for row in known], least=0.05, most=0.1))
         seen = Counter((row.owner, word) for row in known for word in words_of(row.data) & frequent)
-        self._full = sorted(pair for pair, times in seen.items() if times >= _PAGE)
-        return self._full
+        return sorted(pair for pair, times in seen.items() if times >= _PAGE)
 
     def freshen(self) -> None:
         if time.monotonic() - self._signed_in >= _RENEW_SECONDS:
@@ -239,8 +237,12 @@ def _is_page(answer: Any, owner: Caller) -> bool:
     return len(ids) == 20 and ids == sorted(ids, reverse=True) and own
 
 
-def _are_hits(answer: Any, owner: Caller, is_all: bool = False, least: int = 0) -> bool:
+def _are_hits(answer: Any, owner: Caller, is_all: bool = False) -> bool:
     hits = [one["record"] for one in answer["hits"]]
     if is_all:
         return 0 < len(hits) <= 10
-    return least <= len(hits) <= 10 and all(one["author"] == owner.id for one in hits)
+    return len(hits) <= 10 and all(one["author"] == owner.id for one in hits)
+
+
+def _is_full_page(answer: Any, owner: Caller) -> bool:
+    return len(answer["hits"]) == _PAGE and _are_hits(answer, owner)

@@ -21,7 +21,7 @@ LIST: Final = "list 20 newest"
 LIST_UNCOUNTED: Final = "list 20 newest, uncounted"
 MIXED: Final = "mixed 80/15/5"
 SEARCH_OWN: Final = "search a word in own records"
-SEARCH_FULL: Final = "search a frequent own word"
+SEARCH_FULL_PAGE: Final = "search a frequent own word"
 SEARCH_ALL: Final = "search a word in all records"
 KINDS: Final = 2000
 """How many different requests a load has: enough to be all over the data."""
