@@ -17,6 +17,7 @@ import pytest
 import tantivy
 
 from homeport.adapters.embedded.priority import NICENESS
+from homeport.adapters.embedded.search_folder import IndexFolder
 from homeport.adapters.embedded.search_generation import Generation
 from homeport.adapters.embedded.search_index import EmbeddedSearchIndex
 from homeport.adapters.embedded.search_schema import SearchSchema
@@ -269,9 +270,8 @@ def leave(folder: Path) -> None:
 
 
 def only_the_current(folder: Path) -> bool:
-    return sorted(one.name for one in folder.iterdir()) == sorted(
-        ["CURRENT", generation(folder).name]
-    )
+    there = {one.name for one in folder.iterdir()} - {"SOUND"}
+    return there == {"CURRENT", generation(folder).name}
 
 
 def test_an_unfinished_rebuild_is_gone_on_with_after_a_restart(folder: Path) -> None:
@@ -353,7 +353,7 @@ def test_only_the_current_generation_is_kept(folder: Path) -> None:
         fresh = index.rebuild()
         fresh.apply([note("new")])
         fresh.commit()
-    assert len(list(folder.iterdir())) == 2
+    assert only_the_current(folder)
     assert ids(index) == ["new"]
     index.close()
 
@@ -425,6 +425,46 @@ def test_damaged_files_are_noticed_and_replaced(
         assert ids(index) == ["again"]
         index.close()
         shutil.rmtree(spoiled)
+
+
+def test_files_are_read_once_and_again_when_they_look_otherwise(folder: Path) -> None:
+    held, number = IndexFolder(folder), int(generation(folder).name)
+    file = min(generation(folder).glob("*.idx"))
+    assert held.damage(number, anew=False) is None
+    _flip(file)
+    assert held.damage(number, anew=False) == f"{file.name} is damaged"
+    held.keep_sound(number)  # as if it had been left like this
+    assert held.damage(number, anew=False) is None
+    assert held.damage(number) == f"{file.name} is damaged"
+    copied = folder.with_name("copied")
+    shutil.copytree(folder, copied)
+    assert IndexFolder(copied).damage(number, anew=False) == f"{file.name} is damaged"
+    for said in (b"", b"{}", b'{"generation": 1, "files": 3}', b"[]"):
+        (folder / "SOUND").write_bytes(said)
+        assert held.damage(number, anew=False) == f"{file.name} is damaged"
+
+
+def test_what_was_written_is_noted_when_the_index_is_closed(folder: Path) -> None:
+    before = (folder / "SOUND").read_bytes()
+    index = EmbeddedSearchIndex(folder, Catalog())
+    index.apply([note("more")])
+    index.close()
+    after = (folder / "SOUND").read_bytes()
+    noted = json.loads(after)["files"]
+    assert after != before
+    assert {one.name for one in generation(folder).glob("*.idx")} <= noted.keys()
+    EmbeddedSearchIndex(folder, OTHER_CATALOG).close()  # it begins anew, and is not filled
+    assert (folder / "SOUND").read_bytes() == after
+
+
+def test_a_start_that_keeps_nothing_still_ends(folder: Path) -> None:
+    index = EmbeddedSearchIndex(folder, Catalog())
+    index.apply([note("more")])
+    (folder / "SOUND").unlink()
+    (folder / "SOUND.new").mkdir()  # where it would be written
+    index.close()
+    assert not (folder / "SOUND").exists()
+    assert set(ids(EmbeddedSearchIndex(folder, Catalog()))) >= {"more"}
 
 
 def test_writes_searches_and_rebuilds_go_on_side_by_side(tmp_path: Path) -> None:

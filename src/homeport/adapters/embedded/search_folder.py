@@ -4,6 +4,7 @@
     index/3/         a tantivy index
     index/REBUILD    {"generation": 4, "schema": "...", "place": "..."}, while there is one
     index/4/         what it fills
+    index/SOUND      {"generation": 3, "files": {"...": [...]}}, what need not be read at a start
 
 A rebuild fills the next generation; replacing CURRENT, which is atomic, puts it in use. Both
 files are written after what they speak of, so a process may be killed at any point: what stands
@@ -143,22 +144,41 @@ class IndexFolder:
             if one not in generations:
                 shutil.rmtree(self.path(one), ignore_errors=True)
 
-    def damage(self, generation: int) -> str | None:
+    def damage(self, generation: int, *, anew: bool = True) -> str | None:
         """What is wrong with a generation's files, None where nothing is.
 
         tantivy maps its files into memory and trusts them, so each is held against the
-        checksum in its footer before that.
+        checksum in its footer before that; unless `anew`, but for those that are as `keep_sound`
+        has noted them.
         """
         path = self.path(generation)
+        noted = {} if anew else self._noted(generation)
         try:
             for name in _committed(json.loads((path / _META).read_bytes())):
-                if not _is_sound((path / name).read_bytes()):
+                if noted.get(name) != _looks(path / name) and not _is_sound(path / name):
                     return f"{name} is damaged"
         except OSError as exc:
             return f"its files cannot be read: {exc.strerror}"
         except (ValueError, KeyError, TypeError):
             return f"{_META} is damaged"
         return None
+
+    def keep_sound(self, generation: int) -> None:
+        """Note how the files of the last commit look: they were read, or written by this program,
+        and are never changed. A large index would else be read as a whole at each start."""
+        path = self.path(generation)
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # it is read then
+            committed = _committed(json.loads((path / _META).read_bytes()))
+            files = {name: _looks(path / name) for name in committed}
+            if files != self._noted(generation):
+                self._write(_SOUND, {"generation": generation, "files": files})
+
+    def _noted(self, generation: int) -> dict[str, Any]:
+        try:
+            said = json.loads((self._folder / _SOUND).read_bytes())
+            return dict(said["files"]) if said["generation"] == generation else {}
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
 
     def state(self, generation: int) -> tuple[int, ...] | None:
         """Other numbers after each commit of a generation, and once another is in use; None where
@@ -204,27 +224,49 @@ def _committed(meta: Any) -> Iterator[str]:
             yield f"{name}.{segment['deletes']['opstamp']}.del"
 
 
-def _is_sound(content: bytes) -> bool:
-    end = len(content) - _TAIL
-    if end < 0 or content[-4:] != _MAGIC:
-        return False
-    start = end - int.from_bytes(content[end:-4], "little")
-    if start < 0:
-        return False
-    try:
-        footer = json.loads(content[start:end])
-        return bool(zlib.crc32(memoryview(content)[:start]) == footer["crc"])
-    except (ValueError, KeyError, TypeError):
-        return False
+def _looks(path: Path) -> list[int]:
+    """What no copy of a file has in common with it, nor one that was written to. Raises OSError."""
+    it = path.stat()
+    return [it.st_dev, it.st_ino, it.st_size, it.st_mtime_ns, it.st_ctime_ns]
+
+
+def _is_sound(path: Path) -> bool:
+    """Raises OSError where it cannot be read."""
+    with path.open("rb") as file:
+        end = file.seek(0, os.SEEK_END) - _TAIL
+        if end < 0:
+            return False
+        file.seek(end)
+        tail = file.read(_TAIL)
+        start = end - int.from_bytes(tail[:-4], "little")
+        if tail[-4:] != _MAGIC or start < 0:
+            return False
+        file.seek(start)
+        try:
+            expected = json.loads(file.read(end - start))["crc"]
+        except (ValueError, KeyError, TypeError):
+            return False
+        file.seek(0)
+        found = 0
+        while start > 0:
+            piece = file.read(min(start, _PIECE))
+            if not piece:
+                return False
+            found = zlib.crc32(piece, found)
+            start -= len(piece)
+        return bool(found == expected)
 
 
 _BORROWER_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 0.01
 _POINTER: Final = "CURRENT"
 _FILLING: Final = "REBUILD"
+_SOUND: Final = "SOUND"
 _META: Final = "meta.json"
 _ENDINGS: Final = ("fast", "fieldnorm", "idx", "pos", "store", "term")
 """The files of every segment."""
 _TAIL: Final = 8
 """The footer's length and a magic number, 4 bytes each, end every file of a segment."""
 _MAGIC: Final = (1337).to_bytes(4, "little")
+_PIECE: Final = 1 << 20
+"""Bytes of a file that are read at a time."""

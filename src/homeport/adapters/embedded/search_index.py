@@ -118,6 +118,8 @@ class EmbeddedSearchIndex:
             if self._fresh is not None:
                 self._fresh.close()
             self._live.close()
+            if self._needs_rebuild is None:
+                self._folder.keep_sound(self._live.number)
 
     def _open(self) -> tuple[str | None, Generation]:
         current = self._folder.current()
@@ -128,7 +130,7 @@ class EmbeddedSearchIndex:
         elif not current.complete:
             reason = "the search index was never filled"
         else:
-            damage = self._folder.damage(current.generation)
+            damage = self._folder.damage(current.generation, anew=False)
             if damage is None:
                 number = current.generation
                 try:
