@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.harness.command import Settings, run
+from benchmarks.harness.corpus import documents
 from benchmarks.harness.process import memory
 from benchmarks.harness.results import Report
 from benchmarks.harness.rounds import Spread, interleaved
 from benchmarks.servers import alone, homeport, pocketbase
+from benchmarks.servers.homeport import Homeport
 
 USUAL: Final = Settings(rounds=11)
 _PYTHON: Final = "python, asyncio and json"
@@ -40,8 +42,11 @@ def measure(settings: Settings, report: Report, folder: Path) -> None:
             time.sleep(rest)
             return it.started, memory(it.pid)
 
+    data = list(documents(settings.records, quick=settings.quick))
     used = folder / "used"
     used.mkdir()
+    with homeport.serving(used) as filling:
+        Homeport(filling, data, settings.owners)
 
     def again() -> tuple[float, float]:
         with homeport.serving(used) as it:
@@ -67,16 +72,17 @@ def measure(settings: Settings, report: Report, folder: Path) -> None:
         subprocess.run([sys.executable, "-c", "import asyncio, json"], check=True)
         return time.perf_counter() - started, 0.0
 
-    again()  # it makes its data folder, and compiles what is not compiled yet
+    records = f"{settings.records:,} records"
     sides: dict[str, Callable[[], tuple[float, float]]] = {
         "homeport, a new data folder": ours,
-        "homeport, a used data folder": again,
-        "homeport, the same, with the packages that it needs alone": as_installed,
+        f"homeport, {records}": again,
+        f"homeport, {records}, with the packages that it needs alone": as_installed,
         _PYTHON: python,
     }
     if pocketbase.is_here():
-        theirs()
-        sides["pocketbase, a used data folder"] = theirs
+        with pocketbase.filled(used, data, settings.owners):
+            pass
+        sides[f"pocketbase, {records}"] = theirs
     else:
         report.leave_out("PocketBase: `make bench` installs it")
     table = report.table(

@@ -57,15 +57,16 @@ def write(path: Path, requests: Iterable[bytes]) -> Path:
 def checked(address: str, requests: Sequence[Request], sample: int = 20) -> float:
     """Send some of them, one after the other, and hold each answer against what was asked.
 
-    Returns the mean length of a good answer's body in bytes. Raises RuntimeError for an answer
-    that is wrong.
+    Returns the mean length of a good answer in bytes, its head included. Raises RuntimeError for
+    an answer that is wrong.
     """
     chosen = random.Random(5).sample(requests, min(sample, len(requests)))
     connection = http.client.HTTPConnection(address, timeout=60)
     total = 0
     try:
         for one in chosen:
-            total += len(_answered(connection, one))
+            head, body = _answered(connection, one)
+            total += head + len(body)
     finally:
         connection.close()
     return total / len(chosen)
@@ -73,10 +74,11 @@ def checked(address: str, requests: Sequence[Request], sample: int = 20) -> floa
 
 def call(connection: http.client.HTTPConnection, request: Request) -> Any:
     """The JSON of a good answer. Raises RuntimeError for any other."""
-    return json.loads(_answered(connection, request))
+    return json.loads(_answered(connection, request)[1])
 
 
-def _answered(connection: http.client.HTTPConnection, one: Request) -> bytes:
+def _answered(connection: http.client.HTTPConnection, one: Request) -> tuple[int, bytes]:
+    """The length of a good answer's head, and its body."""
     headers = {} if one.caller is None else {"authorization": f"Bearer {one.caller.token}"}
     if one.body is not None:
         headers |= {"Content-Type": "application/json", **one.headers}
@@ -88,4 +90,6 @@ def _answered(connection: http.client.HTTPConnection, one: Request) -> bytes:
         raise RuntimeError(f"{one.method} {one.path}: {answer.status} {content.decode()[:500]}")
     if one.check is not None and not one.check(json.loads(content)):
         raise RuntimeError(f"{one.method} {one.path}: a wrong answer: {content.decode()[:500]}")
-    return content
+    lines = [f"HTTP/1.1 {answer.status} {answer.reason}"]
+    lines += [f"{name}: {value}" for name, value in answer.getheaders()]
+    return len("\r\n".join(lines)) + 4, content

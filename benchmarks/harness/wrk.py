@@ -22,14 +22,15 @@ MERGE_IF_MATCH: Final = "merge_if_match.lua"
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Answers per second, times in milliseconds, answers that were not good, and the mean
-    length of an answer, its head included."""
+    """Answers per second, times in milliseconds, answers that were not good, the mean length of
+    an answer, its head included, and the seconds of work that the load has left behind."""
 
     rate: float
     p50: float
     p99: float
     bad: int
     size: float
+    owed: float = 0.0
 
 
 def check_is_here() -> None:

@@ -28,6 +28,8 @@ _KNOWN: Final = 20_000
 """Of the documents, so many are looked through for words."""
 _PAGE: Final = 3
 """Hits of a search whose page is full whatever the number of records."""
+_STEM: Final = 3
+"""Letters of a word that its stem has as well."""
 _HOT: Final = 2000
 """Records that merges at a known version go to: they are listed anew before each load."""
 DEFINITION: Final = """
@@ -119,7 +121,7 @@ class Homeport:
         match operation:
             case loads.GET:
                 found = f"{path}/{row.id}"
-                return Request("GET", found, owner, check=lambda it: it["id"] == row.id)
+                return Request("GET", found, owner, check=lambda it: _is_one(it, row))
             case loads.CREATE:
                 made = {**row.data, "n": number}
                 return Request("POST", path, owner, made, check=lambda it: it["data"] == made)
@@ -133,16 +135,18 @@ class Homeport:
             case loads.LIST | loads.LIST_UNCOUNTED:
                 newest = f"{path}?limit=20&order=-id"
                 return Request("GET", newest, owner, check=lambda it: _is_page(it, owner))
-            case loads.SEARCH_OWN | loads.SEARCH_ALL:
+            case loads.SEARCH_ALL | loads.SEARCH_ALL_UNCOUNTED | loads.SEARCH_OWN:
                 word = chance.choice(self._words)
                 asked = f"/v1/search?q={word}&collection={self._collection}&limit=10"
-                is_all = operation == loads.SEARCH_ALL
-                return Request("GET", asked, owner, check=lambda it: _are_hits(it, owner, is_all))
+                whose = owner if operation == loads.SEARCH_OWN else None
+                return Request(
+                    *("GET", asked, owner), check=lambda it: _are_hits(it, 10, word, whose)
+                )
             case loads.SEARCH_FULL_PAGE:
                 place, word = chance.choice(self._full_pages)
                 owner = self.callers[place]
                 asked = f"/v1/search?q={word}&collection={self._collection}&limit={_PAGE}"
-                return Request("GET", asked, owner, check=lambda it: _is_full_page(it, owner))
+                return Request("GET", asked, owner, check=lambda it: _is_full_page(it, word, owner))
             case _:
                 raise ValueError(operation)
 
@@ -237,12 +241,27 @@ def _is_page(answer: Any, owner: Caller) -> bool:
     return len(ids) == 20 and ids == sorted(ids, reverse=True) and own
 
 
-def _are_hits(answer: Any, owner: Caller, is_all: bool = False) -> bool:
-    hits = [one["record"] for one in answer["hits"]]
-    if is_all:
-        return 0 < len(hits) <= 10
-    return len(hits) <= 10 and all(one["author"] == owner.id for one in hits)
+def _is_one(answer: Any, row: Row) -> bool:
+    """What no merge has changed is as it was loaded."""
+    kept = ("title", "body", "kind")
+    return bool(answer["id"] == row.id) and all(answer["data"][it] == row.data[it] for it in kept)
 
 
-def _is_full_page(answer: Any, owner: Caller) -> bool:
-    return len(answer["hits"]) == _PAGE and _are_hits(answer, owner)
+def _are_hits(answer: Any, most: int, word: str, whose: Caller | None) -> bool:
+    """As many as there are, the best first, and each with the beginning of the word at least, as
+    those are found that have its stem. In all records there is one for each word."""
+    hits = answer["hits"]
+    scores = [one["score"] for one in hits]
+    records = [one["record"] for one in hits]
+    right = (
+        len(hits) == min(answer["total"], most)
+        and scores == sorted(scores, reverse=True)
+        and all(word[:_STEM] in str(one["data"]).lower() for one in records)
+    )
+    if whose is None:
+        return right and bool(hits)
+    return right and all(one["author"] == whose.id for one in records)
+
+
+def _is_full_page(answer: Any, word: str, owner: Caller) -> bool:
+    return len(answer["hits"]) == _PAGE and _are_hits(answer, _PAGE, word, owner)
