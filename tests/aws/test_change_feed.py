@@ -218,6 +218,22 @@ class TestDynamoDBChangeFeed(ChangeFeedContract):
         assert feed.next_due("other") is None
         assert (seen, others) == (["a", "a"], [])
 
+    def test_what_was_late_in_a_failed_batch_is_stamped_anew(
+        self, feed: DynamoDBChangeFeed, store: DynamoDBRecordStore, clients: Clients
+    ) -> None:
+        put(store, "a")
+        feed.deliver("one", remembering([]))
+        record = store.get(Key("ann", "notes", "a"))
+        assert record is not None
+        (url,) = clients.get("sqs").list_queues(QueueNamePrefix="homeport-redriven")["QueueUrls"]
+        event = RecordChanged(record.key, record.version, None, "ann", deleted=False)
+        change = {**json.loads(event.to_json()), "behind": 12_000_000}
+        body = json.dumps({"consumer": EVERYBODY, **change})
+        clients.get("sqs").send_message(QueueUrl=url, MessageBody=body)
+        feed.deliver("one", remembering([]))
+        again = store.get(record.key)
+        assert again is not None and again.version > record.version
+
 
 def put(store: DynamoDBRecordStore, id: str) -> None:
     store.write([_put(id)])

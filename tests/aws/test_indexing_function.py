@@ -423,6 +423,33 @@ def test_a_change_that_was_committed_late_is_stamped_anew(
     assert world.store.get(record.key) == again, "it has moved on: nothing is left to do"
 
 
+@pytest.mark.parametrize(("seconds", "stamped"), [(8, False), (12, True)])
+def test_what_was_late_and_given_up_is_stamped_anew_when_it_is_redriven(
+    world: World, seconds: int, stamped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = world.put("a")
+    batch = [_image(record, record_seconds(record) + seconds)]
+    given_up = {
+        "requestContext": {"condition": "RecordAgeExceeded", "approximateInvokeCount": 1},
+        "timestamp": "2026-01-01T00:13:49.717Z",
+        "payload": json.dumps({"Records": batch}),
+    }
+    world.discard(json.dumps(given_up))
+    (letter,) = world.parked.letters("indexing")
+    world.parked.redrive("indexing", [letter.id])
+
+    def down(*_: object) -> None:
+        raise Unavailable("The table is down.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.store, "restamp", down)
+        world.redrives.poll()
+    world.clock.advance(VISIBILITY + 1)
+    assert world.redrives.poll() == (1 if stamped else 0), "what failed comes again"
+    again = world.store.get(record.key)
+    assert again is not None and (again.version > record.version) is stamped
+
+
 def test_what_cannot_be_stamped_anew_now_comes_again_and_is_counted_once(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 from homeport.adapters.aws import table
 from homeport.adapters.aws.clients import Clients
 from homeport.adapters.aws.parked_letters import EVERYBODY, ParkedLetters, read_redriven
+from homeport.adapters.aws.stream_events import Change
 from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.system import SystemClock
 from homeport.domain.errors import Invalid, Unavailable
@@ -65,8 +66,8 @@ def park(parked: ParkedLetters, clock: ManualClock, *ids: str, consumer: str = I
         clock.advance(1)
 
 
-def stream_record(event: RecordChanged) -> dict[str, Any]:
-    """As Lambda gets it, of a record that was created."""
+def stream_record(event: RecordChanged, behind: int = 0) -> dict[str, Any]:
+    """As Lambda gets it, of a record that was created and committed `behind` seconds later."""
     key = event.key
     keys = table.primary_key(key, 1)
     image = {
@@ -85,7 +86,7 @@ def stream_record(event: RecordChanged) -> dict[str, Any]:
         "eventSource": "aws:dynamodb",
         "awsRegion": REGION,
         "dynamodb": {
-            "ApproximateCreationDateTime": versions.time_of(event.version) // 1_000_000,
+            "ApproximateCreationDateTime": versions.time_of(event.version) // 1_000_000 + behind,
             "Keys": keys,
             "NewImage": image,
             "SequenceNumber": "4421584500000000017450439091",
@@ -97,7 +98,12 @@ def stream_record(event: RecordChanged) -> dict[str, Any]:
 
 
 def fail_batch(
-    clients: Clients, name: str, *events: RecordChanged, bucket: str = BUCKET, **changes: Any
+    clients: Clients,
+    name: str,
+    *events: RecordChanged,
+    bucket: str = BUCKET,
+    behind: int = 0,
+    **changes: Any,
 ) -> str:
     """What Lambda writes to S3 when it gives a batch of the stream up; returns its key."""
     record: dict[str, Any] = {
@@ -123,7 +129,7 @@ def fail_batch(
             "batchSize": len(events),
             "streamArn": f"arn:aws:dynamodb:{REGION}:123456789012:table/t/stream/2026",
         },
-        "payload": json.dumps({"Records": [stream_record(one) for one in events]}),
+        "payload": json.dumps({"Records": [stream_record(one, behind) for one in events]}),
         **changes,
     }
     key = f"{FOLDER}/{name}"
@@ -188,7 +194,7 @@ def test_redriven_letters_go_to_their_consumer(
         "author": "anna",
         "deleted": False,
     }
-    assert read_redriven(body) == (INDEXING, changed("a"))
+    assert read_redriven(body) == (INDEXING, Change("", changed("a"), 0))
     assert parked.redrive(INDEXING, [a.id]) == 0
 
 
@@ -203,7 +209,7 @@ def test_what_was_redriven_is_brought_back_once_it_is_kept(
     clock.advance(60)
     found = list(parked.redriven())
     assert first in found
-    assert sorted(found, key=str) == [(INDEXING, changed(id)) for id in "abc"]
+    assert sorted(found, key=str) == [(INDEXING, Change("", changed(id), 0)) for id in "abc"]
     clock.advance(60)
     assert list(parked.redriven()) == []
 
@@ -219,7 +225,7 @@ def test_what_others_put_among_the_redriven_holds_nothing_up(
     clients.get("sqs").send_message(QueueUrl=url, MessageBody="who are you?")
     park(parked, clock, "a")
     parked.redrive(INDEXING, [parked.letters(INDEXING)[0].id])
-    assert list(parked.redriven()) == [(INDEXING, changed("a"))]
+    assert list(parked.redriven()) == [(INDEXING, Change("", changed("a"), 0))]
     assert "no redriven event" in caplog.text
     clock.advance(60)
     assert bodies_in(clients, redriven) == ["who are you?"]
@@ -289,22 +295,28 @@ def test_a_failed_batch_is_redriven_whole_and_then_gone(
     assert parked.redrive(MESSAGING, [key]) == 0
     assert parked.redrive(INDEXING, [key, letter.id, "no/such/key", "x" * 2000 + "/"]) == 2
     assert [one.id for one in parked.letters(INDEXING)] == [other]
-    found = sorted(parked.redriven(), key=lambda one: one[1].key.id)
-    assert found == [(INDEXING, changed("parked")), *((EVERYBODY, one) for one in events)]
+    found = sorted(parked.redriven(), key=lambda one: one[1].event.key.id)
+    of_all = [(EVERYBODY, Change("", one, 0)) for one in events]
+    assert found == [(INDEXING, Change("", changed("parked"), 0)), *of_all]
 
 
+@pytest.mark.parametrize("behind", [0, 12])
 def test_an_event_of_a_failed_batch_that_sqs_gives_up_is_still_everybodys(
-    parked: ParkedLetters, clients: Clients, redriven: str
+    parked: ParkedLetters, clients: Clients, redriven: str, behind: int
 ) -> None:
+    """And as late as it was."""
     (url,) = clients.get("sqs").list_queues(QueueNamePrefix="homeport-parked")["QueueUrls"]
-    key = fail_batch(clients, "a", changed("a"))
+    key = fail_batch(clients, "a", changed("a"), behind=behind)
     parked.redrive(INDEXING, [key])
     (body,) = bodies_in(clients, redriven)
     clients.get("sqs").send_message(QueueUrl=url, MessageBody=body)
     (letter,) = parked.letters(INDEXING)
     clients.get("sqs").purge_queue(QueueUrl=url_of(clients, redriven))
     assert parked.redrive(INDEXING, [letter.id]) == 1
-    assert list(parked.redriven()) == [(EVERYBODY, changed("a"))]
+    assert list(parked.redriven()) == [read_redriven(body)]
+    (_, change) = read_redriven(body)
+    assert change == Change("", changed("a"), change.behind)
+    assert change.behind == pytest.approx(behind * 1_000_000, abs=1_000_000)
 
 
 def test_a_failed_batch_is_dropped_alone(parked: ParkedLetters, clients: Clients) -> None:
@@ -353,7 +365,7 @@ def test_letters_of_both_places_in_real_time(in_real_time: Clients) -> None:
     assert parked.drop(INDEXING, [letters[2].id]) == 1
     assert parked.redrive(INDEXING, [key, letters[1].id]) == 2
     assert parked.letters(INDEXING) == []
-    found = sorted(event.key.id for _, event in parked.redriven())
+    found = sorted(change.event.key.id for _, change in parked.redriven())
     assert found == ["a", "b", "c"]
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from homeport.adapters.aws.feed_source import LOOKED_AT, Source
 from homeport.adapters.aws.feed_state import FeedState, Held, Position, known_consumers
-from homeport.adapters.aws.late_changes import stamp_anew
+from homeport.adapters.aws.late_changes import late_ones, stamp_anew
 from homeport.adapters.aws.parked_letters import EVERYBODY
 from homeport.adapters.aws.stream_reader import StreamReader
 from homeport.domain.events import RecordChanged
@@ -161,9 +161,11 @@ class DynamoDBChangeFeed:
 
     def _bring_back(self) -> None:
         """What was redriven waits again, whoever it is for."""
-        for consumer, event in self._parked.redriven():
+        for consumer, change in self._parked.redriven():
+            if late_ones([change]):
+                stamp_anew(self._store, change)
             for one in self._known() if consumer == EVERYBODY else [consumer]:
-                self._state(one).hold(Held(event, due=self._clock.now()))
+                self._state(one).hold(Held(change.event, due=self._clock.now()))
 
     def _due(self, held: Sequence[Held]) -> list[Held]:
         """Of each record only what no earlier event of it holds back."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from homeport.adapters.aws.failed_batches import CONSUMER, FailedBatches
 from homeport.adapters.aws.letter_queue import LetterQueue
 from homeport.adapters.aws.sqs_queue import BATCH, Queue
+from homeport.adapters.aws.stream_events import Change, change_fields, change_of
 from homeport.domain.errors import Invalid
-from homeport.domain.events import RecordChanged
 from homeport.domain.ports.clock import Clock
 from homeport.domain.ports.deliveries import DeadLetter
 
@@ -88,9 +88,9 @@ class ParkedLetters:
         with self._taking(consumer, ids) as letters:
             self._redriven.send_all(
                 [
-                    _addressed(EVERYBODY if _is_of_all(one) else consumer, event)
+                    _addressed(EVERYBODY if _is_of_all(one) else consumer, change)
                     for one in letters
-                    for event in _events(one)
+                    for change in _changes(one)
                 ]
             )
         return len(letters)
@@ -103,7 +103,7 @@ class ParkedLetters:
         """Drop all letters of one consumer."""
         self.drop(consumer, [one.id for one in self.letters(consumer)])
 
-    def redriven(self) -> Generator[tuple[str, RecordChanged], None, None]:
+    def redriven(self) -> Generator[tuple[str, Change], None, None]:
         """What was redriven, each with its consumer. It is forgotten once the next one is asked
         for: keep it before that. What somebody else put into the queue stays there."""
         while some := self._redriven.receive(BATCH, _TAKEN_SECONDS, wait=False):
@@ -129,22 +129,22 @@ class ParkedLetters:
                 self._batches.remove(one.id for one in batched)
 
 
-def read_redriven(body: str) -> tuple[str, RecordChanged]:
-    """Whose event this is that came through the queue of what was redriven, and the event.
+def read_redriven(body: str) -> tuple[str, Change]:
+    """Whose change this is that came through the queue of what was redriven, and the change.
     Raises Invalid for what is none."""
     try:
-        return str(json.loads(body)["consumer"]), RecordChanged.from_json(body)
+        return str(json.loads(body)["consumer"]), change_of(body)
     except (ValueError, KeyError, TypeError) as exc:
         raise Invalid(f"This is no redriven event: {exc!r}.") from exc
 
 
-def _events(letter: DeadLetter) -> list[RecordChanged]:
+def _changes(letter: DeadLetter) -> list[Change]:
     try:
         content = json.loads(letter.body)
         several = content.get("events")
         if several is None:
-            return [RecordChanged.from_json(letter.body)]
-        return [RecordChanged.from_json(json.dumps(one)) for one in several]
+            return [change_of(letter.body)]
+        return [change_of(json.dumps(one)) for one in several]
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise Invalid(
             f"The dead letter {letter.id} holds no events that can be read: drop it, and "
@@ -167,5 +167,5 @@ def _is_of_all(letter: DeadLetter) -> bool:
     return "events" in content or content.get("consumer") == EVERYBODY
 
 
-def _addressed(consumer: str, event: RecordChanged) -> str:
-    return json.dumps({"consumer": consumer, **json.loads(event.to_json())})
+def _addressed(consumer: str, change: Change) -> str:
+    return json.dumps({"consumer": consumer, **change_fields(change)})

@@ -7,6 +7,7 @@ deletion of a tombstone whose time has come.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -72,6 +73,18 @@ def _change_in(record: Mapping[str, Any]) -> Change | None:
     event = _moved(key, old, new)
     committed = _microseconds(told["ApproximateCreationDateTime"])
     return Change(sequence, event, max(0, committed - versions.time_of(event.version)))
+
+
+def change_fields(change: Change) -> dict[str, Any]:
+    """A change as a dead letter keeps it: its event, and `behind` where it is not 0."""
+    fields: dict[str, Any] = json.loads(change.event.to_json())
+    return {**fields, "behind": change.behind} if change.behind else fields
+
+
+def change_of(text: str) -> Change:
+    """The change that a dead letter keeps, which has no place in the stream any more. Raises
+    ValueError, KeyError or TypeError for what is none."""
+    return Change("", RecordChanged.from_json(text), int(json.loads(text).get("behind", 0)))
 
 
 def current_of(item: Mapping[str, Any]) -> RecordChanged:

@@ -109,11 +109,11 @@ class Indexing:
         for message in messages_of({"Records": records}):
             consumer = UNKNOWN
             try:
-                consumer, event = read_redriven(message.body)
+                consumer, change = read_redriven(message.body)
             except Invalid as exc:
                 causes = {0: exc.detail}
             else:
-                causes = self._redrive(consumer, event, message.id)
+                causes = self._redrive(consumer, change._replace(sequence=message.id))
             if not causes:
                 continue
             if message.receives >= Retry().attempts:
@@ -125,17 +125,22 @@ class Indexing:
                 failed.append(message.id)
         return failing(failed)
 
-    def _redrive(self, consumer: str, event: RecordChanged, message: str) -> Causes:
+    def _redrive(self, consumer: str, change: Change) -> Causes:
+        """`change` has the message's id for a place in the stream."""
         from homeport.adapters.aws.parked_letters import EVERYBODY
 
+        message = change.sequence
         steps: dict[str, Iterable[Step]] = {
             INDEXING: [self._index],
             MESSAGING: [self._watch],
             EVERYBODY: self._steps(again=message).values(),
         }
-        causes: Causes = {}
+        # Only what the stream's function gave up tells how late it was.
+        causes = self._restamp_late([change])
         for step in steps.get(consumer, [partial(self._again, consumer, message)]):
-            causes |= attempt(step, [event])
+            causes |= attempt(step, [change.event])
+        if not causes:
+            self._done.discard((LATE, message))
         return causes
 
     def _steps(self, again: str = "") -> dict[str, Step]:
