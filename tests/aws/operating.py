@@ -26,12 +26,14 @@ from tests.aws.search_domains import emulated_fields
 from tests.servers import free_port
 
 LARGE = {"MaximumMessageSize": "1048576", "MessageRetentionPeriod": "1209600"}
+READ = {"VisibilityTimeout": "720"}
+"""Of a queue with a function behind it."""
 QUEUES: dict[str, dict[str, str]] = {
-    "messages": LARGE,
+    "messages": LARGE | READ,
     "messages-dead": LARGE,
     "parked": LARGE,
-    "redriven": {},
-    "subscribers.fifo": {"FifoQueue": "true"},
+    "redriven": READ,
+    "subscribers.fifo": {"FifoQueue": "true", **READ},
 }
 APPLICATION = "homeport-fcm"
 

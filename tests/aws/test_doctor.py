@@ -286,7 +286,8 @@ def test_what_may_not_be_looked_at_is_a_warning_and_what_is_needed_a_fault(
     ("name", "attributes", "status", "words"),
     [
         ("homeport-messages", {"MaximumMessageSize": "262144"}, "warning", "1048576"),
-        ("homeport-messages", {"VisibilityTimeout": "5"}, "warning", "VisibilityTimeout"),
+        ("homeport-messages", {"VisibilityTimeout": "719"}, "warning", "VisibilityTimeout to 720"),
+        ("homeport-redriven", {"VisibilityTimeout": "30"}, "warning", "VisibilityTimeout to 720"),
         ("homeport-parked", {"MessageRetentionPeriod": "345600"}, "warning", "after 4 days"),
     ],
 )
@@ -300,7 +301,7 @@ def test_attributes_that_are_not_sane(
 @pytest.mark.parametrize(
     ("name", "target", "receives", "status", "words"),
     [
-        ("homeport-messages", "homeport-messages-dead", 5, "warning", "before all 5 attempts"),
+        ("homeport-messages", "homeport-messages-dead", 9, "warning", "to 10 or more"),
         ("homeport-messages", "homeport-redriven", 10, "warning", "which nobody looks at"),
         ("homeport-parked", "homeport-redriven", 10, "fault", "Take its redrive policy away"),
     ],

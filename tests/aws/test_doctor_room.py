@@ -22,7 +22,7 @@ from tests.aws.operating import Command, Deployed, deployed, domain, forbid, hom
 
 __all__ = ["deployed", "domain", "homeport"]  # fixtures
 
-_COUNTED = int(datetime(2026, 1, 31, tzinfo=UTC).timestamp() * 1_000_000)
+_COUNTED = datetime.now(UTC) - timedelta(days=6)
 _RULE = "DynamoDBContributorInsights-PKC-homeport-1"
 
 Room = Callable[[str], tuple[str, str]]
@@ -91,12 +91,12 @@ def test_what_was_counted_decides_in_a_larger_table(
     assert found == status
     assert f'hard 3 of the space "public" has {share * 10:.1f} GB of 10.0 GB' in told
     assert f"({share:.0%})".replace("%", " %") in told
-    assert "as counted on 2026-01-31" in told
+    assert f"as counted on {_COUNTED:%Y-%m-%d}" in told
     if status == "warning":
         assert "Most of it is the collection recipes: export it" in told
 
 
-@pytest.mark.parametrize(("now", "status"), [(50.19, "ok"), (50.21, "warning"), (49, "ok")])
+@pytest.mark.parametrize(("now", "status"), [(50, "ok"), (50.19, "ok"), (50.21, "warning")])
 def test_what_the_table_has_grown_by_since_may_all_be_in_one_partition(
     deployed: Deployed, described: Callable[..., None], room: Room, now: float, status: str
 ) -> None:
@@ -108,6 +108,27 @@ def test_what_the_table_has_grown_by_since_may_all_be_in_one_partition(
         assert "Cannot tell" in told
         assert "grown by 2.1 GB since" in told
         assert "homeport shards --sizes" in told
+
+
+@pytest.mark.parametrize(
+    ("now", "days", "why"),
+    [
+        (49.99, 6, "has become smaller since"),
+        (50, 8, "more than 7 days ago"),
+        (90, 8, "more than 7 days ago"),
+    ],
+)
+def test_a_count_of_a_table_that_was_larger_or_from_long_ago_tells_nothing(
+    deployed: Deployed, described: Callable[..., None], room: Room, now: float, days: int, why: str
+) -> None:
+    """What time to live takes away elsewhere hides what one partition has grown by."""
+    described(TableSizeBytes=_bytes(now))
+    _counted(deployed, 50, Size("public#3", _bytes(0.1), "recipes"), days=days)
+    status, told = room("size")
+    assert status == "warning"
+    assert told.startswith("Cannot tell: ")
+    assert why in told
+    assert told.endswith("it may have grown by any amount. Run: homeport shards --sizes")
 
 
 def test_a_partition_that_is_no_spaces_is_told_by_its_key(
@@ -161,8 +182,9 @@ def test_a_rate_is_more_than_nothing(homeport: Command, deployed: Deployed) -> N
     assert (code, "--rate" in err) == (2, True)
 
 
-def _counted(deployed: Deployed, table_share: float, largest: Size) -> None:
-    note(Table(deployed.clients, "homeport"), Noted(_COUNTED, _bytes(table_share), largest))
+def _counted(deployed: Deployed, table_share: float, largest: Size, days: int = 6) -> None:
+    as_of = int((_COUNTED + timedelta(days=6 - days)).timestamp() * 1_000_000)
+    note(Table(deployed.clients, "homeport"), Noted(as_of, _bytes(table_share), largest))
 
 
 # Rate

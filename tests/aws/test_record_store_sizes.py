@@ -12,7 +12,16 @@ from homeport.adapters.aws.clients import Clients
 from homeport.adapters.aws.items import Item
 from homeport.adapters.aws.record_store import DynamoDBRecordStore
 from homeport.adapters.aws.table_calls import Table
-from homeport.adapters.aws.table_sizes import LIMIT, Noted, Page, Size, count, measured, noted
+from homeport.adapters.aws.table_sizes import (
+    GOOD_FOR,
+    LIMIT,
+    Noted,
+    Page,
+    Size,
+    count,
+    measured,
+    noted,
+)
 from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.system import SystemClock, SystemIds
 from homeport.domain.model.collection import Catalog, Collection
@@ -100,9 +109,11 @@ def test_what_is_near_is_not_dropped_from_seventy_percent_on(share: float, kept:
     assert len(measured(pages)) == kept
 
 
-def test_a_partition_can_have_grown_by_what_the_table_has() -> None:
+def test_what_a_table_has_grown_by_tells_nothing_once_it_is_smaller_or_the_count_is_old() -> None:
     counted = Noted(_NOW, 500, Size("ann#0", 100, "notes"))
-    assert [counted.most(now) for now in (400, 500, 501, 900)] == [100, 100, 101, 500]
+    assert [counted.grown(size, _NOW) for size in (499, 500, 501, 900)] == [None, 0, 1, 400]
+    week = GOOD_FOR * 24 * 3600 * 1_000_000
+    assert [counted.grown(501, _NOW + later) for later in (week, week + 1)] == [1, None]
 
 
 # A table

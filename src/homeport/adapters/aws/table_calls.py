@@ -325,5 +325,6 @@ def _too_large() -> HomeportError:
 def _full() -> HomeportError:
     return Unavailable(
         "A shard of this space holds the 10 GB that DynamoDB takes, deleted records included: "
-        "delete some, or export the data and import it with more `shards` for the collection."
+        "delete some, or export the collection and import it into another one with more `shards`, "
+        "or into a new table, which has none of the accounts."
     )

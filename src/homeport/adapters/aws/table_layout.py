@@ -205,7 +205,7 @@ def _otherwise(collection: str, stored: int, declared: int) -> HomeportError:
     return Unavailable(
         f'The collection "{collection}" stands in the table with {stored} shards, and the '
         f"definition says {declared}: set collections.{collection}.shards = {stored}, or export "
-        "the records and import them into a new table."
+        "the records and import them into a new table, which has none of the accounts."
     )
 
 
@@ -213,7 +213,8 @@ def _older(collection: str, declared: int) -> HomeportError:
     return Unavailable(
         f'The collection "{collection}" has records in the table from before the definition said '
         f"shards = {declared}, which stand in one shard: set collections.{collection}.shards = 1; "
-        "for more, export the records then, and import them into a new table."
+        "for more, export the records then, and import them into another collection, or into a "
+        "new table, which has none of the accounts."
     )
 
 

@@ -7,8 +7,9 @@ nowhere. So `count` reads the table once from its beginning to its end. A scan g
 partition after the other, and each page of it, of a megabyte, says what was read: large partitions
 fill pages of their own, and what is said of them is right to a page or two.
 
-What was found is noted in the table. Later, what the table has grown by since is the most that any
-partition can have grown by.
+What was found is noted in the table. What the table has grown by since is a hint of what a
+partition has: as tombstones end by time to live, one partition may have grown by more than all of
+the table. So a count is good for a week, and only while the table is not smaller than it was then.
 """
 
 from __future__ import annotations
@@ -25,9 +26,12 @@ from homeport.adapters.aws.table_calls import Busy, Lost, Table
 LIMIT: Final = 10 * 2**30
 """Bytes of one partition key, its rows of the index included."""
 WARN_AT: Final = 0.7
+GOOD_FOR: Final = 7
+"""Days for which a count tells something."""
 RATE: Final = 1000.0
 """Read units a second that `count` takes: a third of what one partition has for its readers."""
 
+_DAY: Final = 24 * 3600 * 1_000_000
 _NOTE: Final = (LAYOUT[0], "#sizes")
 _TOLD: Final = 10
 """Partitions that are told though they are small."""
@@ -55,15 +59,19 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """What a count has found, and how many bytes DynamoDB said then that the whole table has."""
+    """What a count has found as of a moment in microseconds since 1970, and how many bytes
+    DynamoDB said then that the whole table has."""
 
     as_of: int
     table_bytes: int
     largest: Size
 
-    def most(self, table_bytes: int) -> int:
-        """What the largest partition can have at most by now, when the table has so many."""
-        return self.largest.bytes + max(0, table_bytes - self.table_bytes)
+    def grown(self, table_bytes: int, now: int) -> int | None:
+        """What the table, which has so many bytes by `now`, has grown by. None where that says
+        nothing of a partition any more: the table is smaller, or the count is old."""
+        grown = table_bytes - self.table_bytes
+        is_old = now - self.as_of > GOOD_FOR * _DAY
+        return None if grown < 0 or is_old else grown
 
 
 def whole(description: Mapping[str, Any]) -> int:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from homeport.adapters.aws.errors import code_of
-from homeport.adapters.aws.message_queue import HIDDEN_SECONDS
 from homeport.adapters.aws.sqs_queue import Queue
 from homeport.definition import Definition
 from homeport.definition.aws import AwsSettings
@@ -22,6 +21,9 @@ from homeport.entrypoints.cli.checks import Finding, fault, ok, warning
 if TYPE_CHECKING:
     from homeport.adapters.aws.clients import Clients
 
+_HIDDEN_SECONDS: Final = 720
+"""Six times the time-out that docs/lambda.md has for the functions behind a queue."""
+_RECEIVES: Final = 2 * Retry().attempts
 _LARGEST: Final = 1024 * 1024
 _LONGEST: Final = 14 * 24 * 3600
 """Seconds for which SQS keeps a message at most."""
@@ -122,9 +124,17 @@ def _times(one: Wanted, attributes: Mapping[str, str]) -> Iterator[Finding]:
             days = kept / (24 * 3600)
             detail = f"{one.name} forgets dead letters after {days:.2g} days."
             yield warning("queue", detail, f"Raise its MessageRetentionPeriod to {_LONGEST}.")
-    elif int(attributes.get("VisibilityTimeout", HIDDEN_SECONDS)) < HIDDEN_SECONDS:
-        detail = f"{one.name} hands a message out again while the work on it may still go on."
-        cure = f"Raise its VisibilityTimeout to {HIDDEN_SECONDS}, or six times the function's own."
+        return
+    hidden = int(attributes.get("VisibilityTimeout", _HIDDEN_SECONDS))
+    if hidden < _HIDDEN_SECONDS:
+        detail = (
+            f"{one.name} hands a message out again after {hidden} seconds, while a function may "
+            "still be at work on it."
+        )
+        cure = (
+            f"Raise its VisibilityTimeout to {_HIDDEN_SECONDS} or more: six times the function's "
+            "time-out, which may be 120 seconds."
+        )
         yield warning("queue", detail, cure)
 
 
@@ -137,10 +147,13 @@ def _burial(one: Wanted, attributes: Mapping[str, str]) -> Iterator[Finding]:
         yield fault("queue", detail, "Take its redrive policy away.")
     if one.ends_here or not policy:
         return
-    receives, attempts = int(policy["maxReceiveCount"]), Retry().attempts
-    if receives <= attempts:
-        detail = f"{one.name} gives up after {receives} receives, before all {attempts} attempts."
-        cure = f"Raise maxReceiveCount in its redrive policy to {2 * attempts} or more."
+    receives = int(policy["maxReceiveCount"])
+    if receives < _RECEIVES:
+        detail = (
+            f"{one.name} gives up after {receives} receives, which may be before all "
+            f"{Retry().attempts} attempts."
+        )
+        cure = f"Raise maxReceiveCount in its redrive policy to {_RECEIVES} or more."
         yield warning("queue", detail, cure)
     if one.buries_in is None:
         return

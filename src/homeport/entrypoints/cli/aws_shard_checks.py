@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from homeport.adapters.aws.table_load import Load
 
 _WAY_OUT: Final = (
-    "export it, and import it into a new collection with more `shards`, or into a new table"
+    "export it, and import it into a new collection with more `shards`, or into a new table, "
+    "which has none of the accounts, devices and messages on their way"
 )
 _COUNT: Final = "Run: homeport shards --sizes"
 _AWS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
@@ -75,9 +76,16 @@ def _size(clients: Clients, name: str, there: Mapping[str, Any]) -> Iterator[Fin
     if largest.share >= table_sizes.WARN_AT:
         of = f"most of it is the collection {largest.collection}: " if largest.collection else ""
         yield warning("size", _sentence(then), _sentence(f"{of}{_WAY_OUT}"))
-    elif counted.most(whole) >= table_sizes.WARN_AT * table_sizes.LIMIT:
-        grown = gigabytes(max(0, whole - counted.table_bytes))
-        detail = f"Cannot tell: {then}, and the table has grown by {grown} since."
+        return
+    grown = counted.grown(whole, int(datetime.now(UTC).timestamp() * 1_000_000))
+    if grown is None:
+        smaller = whole < counted.table_bytes
+        old = f"that was more than {table_sizes.GOOD_FOR} days ago"
+        why = "the table has become smaller since" if smaller else old
+        detail = f"Cannot tell: {then}, and {why}: it may have grown by any amount."
+        yield warning("size", detail, _COUNT)
+    elif largest.bytes + grown >= table_sizes.WARN_AT * table_sizes.LIMIT:
+        detail = f"Cannot tell: {then}, and the table has grown by {gigabytes(grown)} since."
         yield warning("size", detail, _COUNT)
     else:
         yield ok("size", f"the largest partition: {then}")
