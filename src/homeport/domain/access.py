@@ -138,9 +138,14 @@ def _scopes_of(
         readable = _readable(principal, space, collection, role, catalog)
         return [Scope(space, collection)] if readable else []
     besides = unreadable(principal, space, role, catalog)
-    if space == names.PUBLIC or catalog.refuse_undeclared:
+    if not takes_undeclared(space, catalog):
         return [Scope(space, one.name) for one in catalog.known() if one.name not in besides]
     return [Scope(space, None, besides)]
+
+
+def takes_undeclared(space: str, catalog: Catalog) -> bool:
+    """Whether there can be collections in the space that nothing declares."""
+    return space != names.PUBLIC and not catalog.refuse_undeclared
 
 
 def unreadable(
@@ -169,8 +174,7 @@ def _reading(principal: Principal, space: str, collection: str, catalog: Catalog
 def _level(space: str, collection: str, catalog: Catalog, *, write: bool) -> Access | None:
     declared = catalog.find(collection)
     if declared is None:
-        closed = space == names.PUBLIC or catalog.refuse_undeclared
-        return None if closed else Access.MEMBERS
+        return Access.MEMBERS if takes_undeclared(space, catalog) else None
     level = declared.write if write else declared.read
     if level is not None:
         return level

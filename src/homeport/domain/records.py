@@ -251,33 +251,43 @@ class Records:
         limit: int = limits.PAGE_ITEMS,
         collection: str | None = None,
     ) -> Changes:
-        """What changed in a space, or in one of its collections, since a checkpoint."""
+        """What changed in a space, or in one of its collections, since a checkpoint.
+
+        Raises Invalid for one of another space or collection, and Gone where changes would be
+        missed: after 30 days, or where the caller may read more than before.
+        """
         space = _space(principal, space)
         _check_limit(limit)
         now = self._clock.now()
-        at = checkpoints.Checkpoint()
-        if collection is not None:
-            names.check_collection(collection)
-        if since is not None:
-            at = checkpoints.from_text(since, space, collection, now)
+        declared_only = not access.takes_undeclared(space, self._catalog)
+        shown = checkpoints.EVERYTHING
         besides: frozenset[str] = frozenset()
         if collection is None:
             own = space in (principal.id, names.PUBLIC)
             role = None if own else self._role(space, principal)
             guard = None if role is None else Guard(space, principal.id, frozenset({role}))
             besides = access.unreadable(principal, space, role, self._catalog)
+            if declared_only:
+                known = {one.name for one in self._catalog.known()}
+                shown = checkpoints.Shown.only(known - besides)
+            else:
+                shown = checkpoints.Shown.all_but(besides)
         else:
+            names.check_collection(collection)
             guard = access.reading(principal, space, collection, self._catalog).guard
+        at = checkpoints.Checkpoint(at=now)
+        if since is not None:
+            at = checkpoints.from_text(since, space, collection, shown, now)
         try:
             pulled = checkpoints.pull(self._store, space, collection, at, limit, guard, besides)
         except GuardFailed:
             raise NotFound from None
         records = pulled.records
-        if space == names.PUBLIC or self._catalog.refuse_undeclared:
+        if declared_only:
             # Left over from collections that are no longer declared.
             declared = self._catalog.find
             records = tuple(one for one in records if declared(one.key.collection) is not None)
-        text = checkpoints.to_text(pulled.checkpoint, space, collection, now)
+        text = checkpoints.to_text(pulled, space, collection, shown, now)
         return Changes(records, text, pulled.more)
 
     def _role(self, space: str, principal: Principal) -> Role:

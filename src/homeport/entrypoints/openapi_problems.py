@@ -56,7 +56,7 @@ _WHEN: Final = {
     404: "It is not there, or not for this caller.",
     405: "The path does not have this method.",
     409: "It is there already, or another's, or there are too many.",
-    410: "It was deleted, or the checkpoint is too old.",
+    410: "It was deleted, or changes since the checkpoint may be missing: start over.",
     412: "The record is not at the version that was expected.",
     413: "The body, or the record that it would make, is too large.",
     415: "The body is of another content type than this operation takes.",

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode
+from typing import Final
+
 import pytest
 
-from homeport.domain import errors
-from homeport.domain.checkpoints import Checkpoint, from_text, pull, to_text
+from homeport.domain import errors, limits
+from homeport.domain.checkpoints import (
+    EVERYTHING,
+    START,
+    Checkpoint,
+    Pull,
+    Shown,
+    from_text,
+    pull,
+    to_text,
+)
 from homeport.domain.model.membership import Role
+from homeport.domain.model.opaque import digest, seal
 from homeport.domain.model.record import Key, Position, Record
+from homeport.domain.model.versions import stamp
 from homeport.domain.model.writes import Guard
 from homeport.domain.ports.record_store import ChangePage
+
+NOW: Final = 1_800_000_000_000_000
+GOOD_FOR: Final = (limits.RETENTION_SECONDS - 60) * 1_000_000
 
 
 class Log:
@@ -186,13 +203,13 @@ def test_every_read_is_of_what_was_asked_for_under_the_guard() -> None:
 
 
 def test_a_client_keeps_a_checkpoint_as_text() -> None:
-    at = Checkpoint(Position(30, "c", "r30"), Position(10, "c", "r10"), 30)
-    text = to_text(at, "s", None, 1_000_000)
-    assert from_text(text, "s", None, 2_000_000) == at
+    at = Checkpoint(Position(30, "c", "r30"), Position(10, "c", "r10"), 30, NOW)
+    text = to_text(Pull((), at, False), "s", None, EVERYTHING, NOW + 1)
+    assert from_text(text, "s", None, EVERYTHING, NOW + 2) == at
 
 
 def test_a_text_of_another_space_or_a_damaged_one_is_refused() -> None:
-    text = to_text(Checkpoint(), "s", "c", 0)
+    text = sealed("c")
     for space, collection, tried in (
         ("t", "c", text),
         ("s", None, text),
@@ -201,13 +218,89 @@ def test_a_text_of_another_space_or_a_damaged_one_is_refused() -> None:
         ("s", "c", "\u00e9"),
     ):
         with pytest.raises(errors.Invalid) as caught:
-            from_text(tried, space, collection, 0)
+            from_text(tried, space, collection, EVERYTHING, NOW)
         assert [one.pointer for one in caught.value.faults] == ["since"]
 
 
-def test_a_text_older_than_tombstones_are_kept_is_gone() -> None:
-    text = to_text(Checkpoint(), "s", None, 0)
-    month = 30 * 24 * 3600 * 1_000_000
-    assert from_text(text, "s", None, month) == Checkpoint()
+def test_a_text_about_as_old_as_tombstones_are_kept_is_gone() -> None:
+    text = sealed(None)
+    assert from_text(text, "s", None, EVERYTHING, NOW + GOOD_FOR) == Checkpoint(at=NOW)
     with pytest.raises(errors.Gone):
-        from_text(text, "s", None, month + 1)
+        from_text(text, "s", None, EVERYTHING, NOW + GOOD_FOR + 1)
+
+
+@pytest.mark.parametrize("safe", [START, Position(7)])
+@pytest.mark.parametrize("more", [True, False])
+def test_the_time_moves_on_only_where_nothing_waits(safe: Position, more: bool) -> None:
+    at = Checkpoint(Position(7), safe, 7, NOW)
+    later = NOW + 1_000_000
+    text = to_text(Pull((), at, more), "s", None, EVERYTHING, later)
+    known = from_text(text, "s", None, EVERYTHING, later)
+    assert known.at == (later if not more and safe == at.seen else NOW)
+
+
+def test_who_moves_on_slowly_is_not_gone_for_the_time_they_began() -> None:
+    place = Position(stamp(NOW + GOOD_FOR, 0))
+    at = Checkpoint(place, place, place.version, NOW)
+    text = to_text(Pull((), at, True), "s", None, EVERYTHING, NOW)
+    end = NOW + 2 * GOOD_FOR
+    assert from_text(text, "s", None, EVERYTHING, end) == at
+    with pytest.raises(errors.Gone):
+        from_text(text, "s", None, EVERYTHING, end + 1)
+
+
+def test_a_text_of_the_first_form_is_as_good_as_its_place_is_new() -> None:
+    place = Position(stamp(NOW, 0), "c", "r")
+    pulled = NOW + 10_000_000
+    text = seal(digest("changes", "s", "c"), [*place, *place, place.version, pulled])
+    known = from_text(text, "s", "c", EVERYTHING, NOW + GOOD_FOR)
+    assert known == Checkpoint(place, place, place.version)
+    with pytest.raises(errors.Gone):
+        from_text(text, "s", "c", EVERYTHING, NOW + GOOD_FOR + 1)
+
+
+def test_a_text_of_the_first_form_says_too_little_of_a_whole_space() -> None:
+    place = Position(stamp(NOW, 0), "c", "r")
+    text = seal(digest("changes", "s", None), [*place, *place, place.version, NOW])
+    with pytest.raises(errors.Gone):
+        from_text(text, "s", None, EVERYTHING, NOW)
+
+
+@pytest.mark.parametrize(
+    ("before", "shown", "gone"),
+    [
+        (EVERYTHING, EVERYTHING, False),
+        (EVERYTHING, Shown.all_but(["a"]), False),
+        (EVERYTHING, Shown.only(["a"]), False),
+        (Shown.all_but(["a"]), EVERYTHING, True),
+        (Shown.all_but(["a"]), Shown.all_but(["a"]), False),
+        (Shown.all_but(["a"]), Shown.all_but(["a", "b"]), False),
+        (Shown.all_but(["a", "b"]), Shown.all_but(["b"]), True),
+        (Shown.all_but(["a"]), Shown.all_but(["b"]), True),
+        (Shown.all_but(["a"]), Shown.only(["b"]), False),
+        (Shown.all_but(["a"]), Shown.only(["a", "b"]), True),
+        (Shown.only(["a"]), EVERYTHING, True),
+        (Shown.only(["a"]), Shown.all_but(["b"]), True),
+        (Shown.only(["a"]), Shown.only(["a"]), False),
+        (Shown.only(["a"]), Shown.only(["a", "b"]), True),
+        (Shown.only(["a", "b"]), Shown.only(["b"]), False),
+    ],
+)
+def test_who_is_shown_more_than_before_starts_over(before: Shown, shown: Shown, gone: bool) -> None:
+    text = to_text(Pull((), Checkpoint(), False), "s", None, before, NOW)
+    if gone:
+        with pytest.raises(errors.Gone):
+            from_text(text, "s", None, shown, NOW)
+    else:
+        assert from_text(text, "s", None, shown, NOW) == Checkpoint(at=NOW)
+
+
+def test_a_text_names_no_collections_and_is_short() -> None:
+    text = to_text(Pull((), Checkpoint(), False), "s", None, Shown.all_but(["audit"]), NOW)
+    assert b"audit" not in urlsafe_b64decode(text + "==")
+    many = Shown.all_but(f"c{n}" for n in range(100))
+    assert len(to_text(Pull((), Checkpoint(), False), "s", None, many, NOW)) < 1_300
+
+
+def sealed(collection: str | None) -> str:
+    return to_text(Pull((), Checkpoint(), False), "s", collection, EVERYTHING, NOW)
