@@ -130,7 +130,9 @@ def refusal(write: Write, refused: WriteRefused, *, creates: bool = False) -> Ho
     """What the caller is told where a write was refused; `creates` where it was a creation."""
     current = refused.current
     if refused.reason is Reason.AUTHOR:
-        return Forbidden("This record is another author's.")
+        # Whoever creates need not be allowed to see what is there.
+        taken, others = "This id is taken.", "This record is another author's."
+        return Conflict(taken) if creates else Forbidden(others)
     if refused.reason is Reason.MISSING and not isinstance(write, Put):
         return NotFound()
     if refused.reason is Reason.EXISTS and (creates or write.expect is Expect.NEVER):

@@ -132,6 +132,27 @@ class TestRefusals:
         with pytest.raises(errors.Gone):
             records.batch(ANN, space, [letter])
 
+    @pytest.mark.parametrize("expect", [None, Expect.ABSENT])
+    def test_of_a_creation_where_another_author_is_or_was(
+        self, records: Records, expect: Expect | None
+    ) -> None:
+        creation = BatchWrite(Op.CREATE, "news", "n", DATA, expect)
+        records.batch(ANN, "public", [creation])
+        for _ in range(2):
+            with pytest.raises(errors.Conflict) as caught:
+                records.batch(BOB, "public", [creation])
+            assert caught.value.detail == "This id is taken."
+            if records.page(ANN, "public", "news").records:
+                records.delete(ANN, "public", "news", "n")
+
+    def test_a_creation_may_take_the_place_of_what_was_deleted(self, records: Records) -> None:
+        for space, collection, who in (("public", "news", ANN), ("team", "notes", BOB)):
+            creation = BatchWrite(Op.CREATE, collection, "n", DATA, Expect.ABSENT)
+            records.batch(ANN, space, [creation])
+            records.delete(ANN, space, collection, "n")
+            (made,) = records.batch(who, space, [creation])
+            assert made.author == who.id
+
     def test_of_a_put_that_expects_what_is_not_there(self, records: Records) -> None:
         put = BatchWrite(Op.PUT, "notes", "n", DATA, Expect.PRESENT)
         with pytest.raises(errors.VersionMismatch) as caught:
