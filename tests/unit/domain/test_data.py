@@ -276,8 +276,36 @@ class TestData:
         )
 
     def test_a_digest_stays_what_stores_have_kept(self) -> None:
-        data = Data.parse('{"b": [1, 1.5, true, null], "a": "ä"}')
-        assert data.digest() == "a1141c0c853b11358136a3a69bc700c7"
+        check(
+            lambda text: Data.parse(text).digest(),
+            [
+                ('{"b": [1, 1.5, true, null], "a": "ä"}', "a1141c0c853b11358136a3a69bc700c7"),
+                ('{"a": 629946931861723947.0e1}', "e81d093ae93e5874860c1cdce2b26d19"),
+                ('{"a": [-12345678901234567890123.0, 1]}', "3684498ea56a2279a9d48ae183fd69b1"),
+            ],
+        )
+
+    def test_a_value_that_is_written_again_is_the_same(self) -> None:
+        def again(literal: str) -> None:
+            data = Data.parse(f'{{"a": {literal}}}')
+            assert Data.parse(encode(data.value)) == data
+            assert Data.of({**data, "b": 1})["a"] == data["a"]
+            assert type(Data.parse(encode(data.value))["a"]) is type(data["a"])
+
+        check_each(
+            again,
+            [
+                "629946931861723947.0e1",
+                "-629946931861723947.0e1",
+                "12345678901234567890123.0",
+                "1234567890123456789012345678901234567800e-2",
+                "6294693186172394712e5",
+                "12345678901234567890123",
+                "0.1234567890123456789",
+                "1e30",
+                "-0.0",
+            ],
+        )
 
     def test_stored_text_is_passed_on_unread(self) -> None:
         data = Data('{"a": 1}')

@@ -259,7 +259,8 @@ def _pieces(value: Any) -> Iterator[str]:
     if isinstance(value, Decimal):
         if not value.is_finite():
             raise ValueError("JSON has no infinity and no NaN")
-        yield str(value)
+        text = str(value)
+        yield f"{text}.0" if text.lstrip("-").isdecimal() else text
     elif isinstance(value, Mapping):
         yield "{"
         for place, (name, item) in enumerate(value.items()):
@@ -281,11 +282,13 @@ _EXACT: Final = Context(prec=limits.NUMBER_DIGITS)
 
 
 def _in_order(value: Json) -> Json:
-    """The same with all names sorted, and no zeros at the end of long fractions."""
+    """The same with all names sorted, and no zeros at the end of long fractions; whole ones
+    become integers, as which the digests that stores keep have them."""
     if isinstance(value, dict):
         return {name: _in_order(value[name]) for name in sorted(value)}
     if isinstance(value, Decimal):
-        return _EXACT.normalize(value)
+        exact = _EXACT.normalize(value)
+        return exact if exact.as_tuple().exponent else int(exact)
     return list(map(_in_order, value)) if isinstance(value, list) else value
 
 
