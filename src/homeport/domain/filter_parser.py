@@ -139,6 +139,8 @@ def _value(
     parameter: str,
 ) -> tuple[Filter, ...]:
     text = as_keyword(value)
+    if not text.isascii() and _SURROGATE.search(text):
+        raise _fault(parameter, "holds a lone surrogate, which is not text")
     if possible == {FieldRole.TEXT}:
         return _words(field, text, possible, parameter)
     if FieldRole.GEO in possible and (possible == {FieldRole.GEO} or is_circle(text)):
@@ -247,4 +249,5 @@ _WANTED: Final = {
     FieldRole.GEO: "latitude,longitude,distance",
 }
 _FILTER: Final = re.compile(r"([^:~]+)([:~])(.+)\Z", re.DOTALL)
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?\Z", re.ASCII)

@@ -143,6 +143,10 @@ def test_a_fault_names_the_parameter() -> None:
             f"{'x' * 257}:1",
             "a\x00b:1",
             "title~" + "é " * 512,
+            "kind:\ud800",
+            "tag:a\udfffb",
+            'tag:"\ud800"',
+            "title:fox \ud800",
         ],
         ["filter"],
     )
