@@ -177,7 +177,7 @@ def test_what_the_queue_gave_up_is_delivered_once_it_was_redriven(
     backend.close()
 
     (letter,) = printed("dead-letters", "list", "--source", "queue:messages")
-    assert letter["body"] == {"sender": ann.id, "message": message.key.id}
+    assert letter["body"] == {"sender": ann.id, "message": message.key.id, "to": [ben.id]}
     assert letter["attempts"] == 5
     assert printed("dead-letters", "redrive", letter["id"]) == {"redriven": 1}
     assert printed("dead-letters", "list", "--source", "queue:messages") == []

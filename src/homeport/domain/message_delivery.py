@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from homeport.domain import limits
@@ -62,30 +61,33 @@ class MessageDelivery:
         for delivery in deliveries:
             try:
                 job = json.loads(delivery.body)
-                self._do(Key(job["sender"], names.SENT, job["message"]))
+                # Jobs of earlier releases name no recipients.
+                self._do(Key(job["sender"], names.SENT, job["message"]), job.get("to", []))
             except HomeportError as exc:
                 failed[delivery.id] = exc.detail
             except Exception as exc:  # noqa: BLE001 - one job's trouble must not fail the others
                 failed[delivery.id] = f"{type(exc).__name__}: {exc}"
         return failed
 
-    def _do(self, key: Key) -> None:
+    def _do(self, key: Key, recipients: Sequence[str]) -> None:
         """Bring a message to where its state wants it. If it moves meanwhile, go again."""
-        reached = _Reached(set(), set())
+        endpoints: set[str] = set()
         for _ in range(_ATTEMPTS):
             record = self._store.get(key)
             if record is None or not on_its_way(record):
                 if record is not None and record.deleted:
-                    # Deleted while this handed it over: what came after must go as well.
-                    self._withdraw(key, reached.inboxes)
+                    # Deleted while this job, or an earlier attempt at it, handed it over: what
+                    # came after the deletion must go as well.
+                    self._withdraw(key, recipients)
                 return
             assert record.data is not None
+            recipients = record.data["to"]
             try:
                 if record.data["state"] == State.RETRACTING:
-                    self._withdraw(key, record.data["to"])
+                    self._withdraw(key, recipients)
                     self._store.write([Delete(key, key.space, record.version)])
                     return
-                self._hand_over(record, record.data, reached)
+                self._hand_over(record, record.data, endpoints)
                 accepted = {"state": State.ACCEPTED.value}
                 self._store.write([Patch(key, key.space, accepted, record.version)])
                 return
@@ -93,8 +95,9 @@ class MessageDelivery:
                 continue
         raise Unavailable("The message kept being changed.")
 
-    def _hand_over(self, record: Record, data: Data, reached: _Reached) -> None:
-        """To every recipient's inbox and devices. Goes on past one that fails, then raises."""
+    def _hand_over(self, record: Record, data: Data, endpoints: set[str]) -> None:
+        """To every recipient's inbox and devices, but those `endpoints` that this job has reached
+        before. Goes on past one that fails, then raises."""
         sender, id = record.key.space, record.key.id
         recipients: list[str] = data["to"]
         blocks = self._store.get_many([block_key(one, sender) for one in recipients])
@@ -111,10 +114,9 @@ class MessageDelivery:
             try:
                 if not self._put_copy(copy, sender, id, data, create=not edited):
                     continue
-                reached.inboxes.add(recipient)
                 if not edited and time_to_live > 0:
                     notice = Notice(id, copy.id, sender, **content_of(data))
-                    self._push_to(recipient, notice, time_to_live, reached)
+                    self._push_to(recipient, notice, time_to_live, endpoints)
             except Unavailable as exc:
                 trouble = exc
         if trouble is not None:
@@ -146,11 +148,11 @@ class MessageDelivery:
         raise Unavailable("An inbox record kept being changed.")
 
     def _push_to(
-        self, recipient: str, notice: Notice, time_to_live: int, reached: _Reached
+        self, recipient: str, notice: Notice, time_to_live: int, endpoints: set[str]
     ) -> None:
         throttled = False
         for device in self._devices.of(recipient):
-            if device.endpoint in reached.endpoints:
+            if device.endpoint in endpoints:
                 continue
             outcome = PushOutcome.TOO_LARGE
             for limit in (limits.PUSH_BYTES, limits.PUSH_BYTES // 2):
@@ -164,11 +166,11 @@ class MessageDelivery:
             if outcome is PushOutcome.THROTTLED:
                 throttled = True
             else:
-                reached.endpoints.add(device.endpoint)
+                endpoints.add(device.endpoint)
         if throttled:
             raise Unavailable("The push service asks to slow down.")
 
-    def _withdraw(self, key: Key, recipients: Sequence[str] | set[str]) -> None:
+    def _withdraw(self, key: Key, recipients: Sequence[str]) -> None:
         """Delete the recipients' copies that are still there."""
         for recipient in recipients:
             self._pause()
@@ -177,14 +179,6 @@ class MessageDelivery:
                 self._store.write([Delete(copy, key.space)])
             except WriteRefused:
                 continue
-
-
-@dataclass(frozen=True, slots=True)
-class _Reached:
-    """What one job has reached so far: the inboxes of these identities, and these endpoints."""
-
-    inboxes: set[str]
-    endpoints: set[str]
 
 
 def _copy_key(recipient: str, sender: str, id: str) -> Key:

@@ -103,7 +103,7 @@ class Messages:
             record = _repeated(refused.current, digest)
         if on_its_way(record):
             # Also where the message was there: the first call may have ended before this.
-            self._enqueue(key)
+            self._enqueue(record)
         return record
 
     def get(self, principal: Principal, id: str) -> Record:
@@ -139,7 +139,7 @@ class Messages:
                 record = self._store.write([write])[0]
             except WriteRefused:
                 continue
-            self._enqueue(record.key)
+            self._enqueue(record)
             return record
         raise Unavailable("This message is being changed elsewhere.")
 
@@ -152,7 +152,7 @@ class Messages:
                 self._store.write([Patch(record.key, principal.id, state, record.version)])
             except WriteRefused:
                 continue
-            self._enqueue(record.key)
+            self._enqueue(record)
             return
         raise Unavailable("This message is being changed elsewhere.")
 
@@ -166,16 +166,16 @@ class Messages:
             and not names.is_hidden(one.key.space)
         }
         keys = sorted(sent)
-        waiting: set[Key] = set()
+        waiting: dict[Key, Record] = {}
         for start in range(0, len(keys), 100):
             found = self._store.get_many(keys[start : start + 100])
-            waiting |= {one.key for one in found if one is not None and on_its_way(one)}
+            waiting |= {one.key: one for one in found if one is not None and on_its_way(one)}
         failed: dict[int, str] = {}
         for place, event in enumerate(events):
-            if event.key in waiting:
-                waiting.discard(event.key)
+            record = waiting.pop(event.key, None)
+            if record is not None:
                 try:
-                    self._queue.enqueue(_job(event.key), WATCH_DELAY)
+                    self._queue.enqueue(_job(record), WATCH_DELAY)
                 except Unavailable as exc:
                     failed[place] = exc.detail
         return failed
@@ -184,9 +184,9 @@ class Messages:
         """The queue's worker: does each job on its own, and may do it again without harm."""
         return self._delivery.work(deliveries)
 
-    def _enqueue(self, key: Key) -> None:
+    def _enqueue(self, record: Record) -> None:
         try:
-            self._queue.enqueue(_job(key))
+            self._queue.enqueue(_job(record))
         except Unavailable:
             return  # `watch` will see the message on its way
 
@@ -264,5 +264,7 @@ def _sent_key(principal: Principal, id: str) -> Key:
     return Key(principal.id, names.SENT, names.check_id("id", id))
 
 
-def _job(key: Key) -> str:
-    return encode({"sender": key.space, "message": key.id})
+def _job(record: Record) -> str:
+    """What the worker gets. The recipients are in it for when it finds a tombstone only."""
+    assert record.data is not None
+    return encode({"sender": record.key.space, "message": record.key.id, "to": record.data["to"]})

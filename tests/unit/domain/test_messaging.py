@@ -10,7 +10,7 @@ import pytest
 
 from homeport.domain.errors import Gone, Invalid, Mismatched, NotFound, TooLarge, Unavailable
 from homeport.domain.messaging import message_view
-from homeport.domain.model.data import Data
+from homeport.domain.model.data import Data, encode
 from homeport.domain.model.device import PushOutcome
 from homeport.domain.model.record import Key
 from homeport.domain.model.writes import Delete, Patch, Write
@@ -283,6 +283,32 @@ class TestDelivery:
         world.store.before_write = [retract]
         world.run()
         assert world.inbox(world.bob) == []
+
+    def test_a_worker_that_stops_after_a_deletion_leaves_no_copy_either(self, world: World) -> None:
+        sent = world.send(world.bob, text="Oops")
+
+        def stop(_: Sequence[Write]) -> None:
+            raise Unavailable("The store does not answer.")
+
+        def retract(_: Sequence[Write]) -> None:
+            world.messages.delete(world.ann, sent.key.id)
+            world.queue.deliver(world.messages.work)  # another worker takes it at once
+            world.store.before_write = [stop]  # after the copy that is about to be written
+
+        world.store.before_write = [retract]
+        world.run()
+        assert len(world.inbox(world.bob)) == 1
+        world.clock.advance(60)
+        world.run()
+        assert world.inbox(world.bob) == []
+
+    def test_a_job_without_recipients_is_done_too(self, world: World) -> None:
+        world.queue.down = True
+        sent = world.send(world.bob, text="Hi")
+        world.queue.down = False
+        world.queue.enqueue(encode({"sender": world.ann.id, "message": sent.key.id}))
+        world.run()
+        assert len(world.inbox(world.bob)) == 1
 
 
 class TestEditing:
