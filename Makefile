@@ -36,7 +36,7 @@ test: check suite  ## check, then run every test (ARGS=tests/unit/domain for the
 
 # It waits for all checks but pyright, which alone would leave the other processors idle: its last
 # minute goes beside the first tests. Those that look at a clock come when it is over.
-suite: lint imports types $(EMULATING) $(SAMPLES)
+suite: lint imports types $(EMULATING) $(SAMPLES) $(COMPARING)
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
@@ -139,7 +139,7 @@ $(COMPARING): requirements/bench.txt requirements/bench-lambda.txt | $(BIN)/pyth
 	elif [ "$$CI" = true ]; then \
 		echo "what the benchmarks compare with cannot be installed here" >&2; exit 1; \
 	else \
-		echo "LEFT OUT: what the benchmarks compare with cannot be installed here"; \
+		echo "LEFT OUT: what the benchmarks compare with cannot be installed here; they say so"; \
 	fi
 
 # Unpacked, not installed: it would bring forty packages, and is only looked into.

@@ -89,8 +89,8 @@ def measure(settings: Settings, report: Report, folder: Path) -> None:
         ratio = None if bare is None else ratios(took, bare)
         target = _TARGETS.get(name)
         table.add(
-            *(name, calls[name], spread.median, str(spread)),
-            *((None, None) if ratio is None else (ratio.median, str(ratio))),
+            *(name, calls[name], spread.median, spread),
+            *((None, None) if ratio is None else (ratio.median, ratio)),
             target,
             None if target is None or ratio is None else ratio.median <= target,
         )

@@ -1,22 +1,23 @@
 """What searches by distance cost in the data folder's index, one after the other.
 
-    .venv/bin/python -m benchmarks.distances --records 100000
-
 Four of five records are in one city, the others anywhere. Shown are the matches, and the median
 of the milliseconds: of this process's processor, since nothing of it waits, and of the clock.
 """
 
 from __future__ import annotations
 
-import argparse
-import tempfile
+import sys
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from random import Random
 from statistics import median
 from typing import Final
 
+from benchmarks.harness.command import Settings, run
+from benchmarks.harness.results import Report
+from benchmarks.harness.rounds import Spread
 from homeport.adapters.embedded.search_index import EmbeddedSearchIndex
 from homeport.domain.model.collection import Catalog, Collection, FieldDeclaration, FieldRole
 from homeport.domain.model.document import Document
@@ -24,6 +25,7 @@ from homeport.domain.model.place import Place
 from homeport.domain.model.query import After, All, Facet, Near, Scope, SearchQuery, Sort, Words
 from homeport.domain.model.record import Key
 
+USUAL: Final = Settings(rounds=15)
 _CENTRE: Final = Place(48.2, 16.37)
 _FIELDS: Final = {
     "home": FieldDeclaration(FieldRole.GEO),
@@ -32,6 +34,7 @@ _FIELDS: Final = {
 _SPACES: Final = 100
 _WORDS: Final = 2000
 _BATCH: Final = 1000
+_EVERYTHING: Final = "everything"
 
 
 def documents(records: int) -> Iterator[Document]:
@@ -56,7 +59,7 @@ def queries() -> Iterator[tuple[str, SearchQuery]]:
     every, own = (Scope(None),), (Scope("user7"),)
     nearest = Sort(FieldRole.GEO, "home", place=_CENTRE)
     near = {metres: (Near("home", _CENTRE, metres),) for metres in (500, 5000, 20_000)}
-    yield "everything", SearchQuery(All(), every)
+    yield _EVERYTHING, SearchQuery(All(), every)
     for metres, circle in near.items():
         yield f"within {metres} m", SearchQuery(All(), every, circle)
     yield "within 5000 m, of one space", SearchQuery(All(), own, near[5000])
@@ -70,35 +73,30 @@ def queries() -> Iterator[tuple[str, SearchQuery]]:
     yield "the nearest beyond 5000 m", SearchQuery(All(), every, sort=nearest, after=beyond)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--records", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=15)
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        index = EmbeddedSearchIndex(
-            Path(folder) / "index", Catalog([Collection("shops", fields=_FIELDS)])
-        )
-        rebuild = index.rebuild()
-        batch: list[Document] = []
-        for document in documents(arguments.records):
-            batch.append(document)
-            if len(batch) == _BATCH:
-                rebuild.apply(batch)
-                batch = []
+def measure(settings: Settings, report: Report, folder: Path) -> None:
+    table = report.table(
+        "Searches by distance, in milliseconds",
+        *("search", "matches", "processor", "spread", "clock"),
+    )
+    catalog = Catalog([Collection("shops", fields=_FIELDS)])
+    index = EmbeddedSearchIndex(folder / "index", catalog)
+    rebuild = index.rebuild()
+    waiting = documents(settings.records)
+    while batch := list(islice(waiting, _BATCH)):
         rebuild.apply(batch)
-        rebuild.commit()
-        print(f"{'':30}{'matches':>10}{'processor':>12}{'clock':>10}")
-        for name, query in queries():
-            total, spent = 0, list[tuple[float, float]]()
-            for _ in range(arguments.rounds):
-                begun = time.thread_time(), time.perf_counter()
-                total = index.search(query).total
-                spent.append((time.thread_time() - begun[0], time.perf_counter() - begun[1]))
-            processor, clock = (median(times) * 1000 for times in zip(*spent, strict=True))
-            print(f"{name:30}{total:10}{processor:9.1f} ms{clock:7.1f} ms", flush=True)
-        index.close()
+    rebuild.commit()
+    for name, query in queries():
+        total, spent = 0, list[tuple[float, float]]()
+        for _ in range(settings.rounds):
+            begun = time.thread_time(), time.perf_counter()
+            total = index.search(query).total
+            spent.append((time.thread_time() - begun[0], time.perf_counter() - begun[1]))
+        processor, clock = ([one * 1000 for one in times] for times in zip(*spent, strict=True))
+        table.add(name, total, median(processor), Spread.of(processor), median(clock), clock=clock)
+        if name == _EVERYTHING and total != settings.records:
+            report.faults.append(f"{total} of {settings.records} records were found")
+    index.close()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run("distances", __doc__, measure, USUAL))

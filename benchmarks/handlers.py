@@ -19,6 +19,7 @@ from benchmarks.harness.results import Report
 from benchmarks.harness.rounds import Spread, interleaved
 from benchmarks.lambdas import processes
 from benchmarks.lambdas.processes import request
+from benchmarks.lambdas.stub_aws import StubAws
 from homeport.container import build
 from homeport.definition import Definition
 from homeport.domain.model.data import Data
@@ -37,6 +38,8 @@ _SCHEMA: Final = {
     "required": ["title"],
     "properties": {"title": {"type": "string", "maxLength": 100}, "n": {"type": "integer"}},
 }
+_KEYS: Final = {"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "-", "AWS_SECRET_ACCESS_KEY": "-"}
+"""With credentials nothing is asked of the machine that it runs on."""
 _RECORD: Final = Record(
     Key("ann", "notes", "0197"), "ann", 1 << 40, 1 << 40, Data('{"title":"Soup","n":1}')
 )
@@ -71,34 +74,31 @@ def measure(settings: Settings, report: Report, folder: Path) -> None:
         answer = handler(event, None)
         if answer["statusCode"] != status:
             raise RuntimeError(f"the handler answered {answer}")
-        calls[name] = partial(_microseconds, handler, event, 200 if settings.quick else 5000)
-    for name, some in interleaved(settings.rounds, calls).items():
-        took = Spread.of(some)
-        target = _TARGET if name == _CHECKED else None
-        table.add(
-            f"Homeport, {name}", took.median, str(took),
-            target, None if target is None else took.median <= target,
-        )  # fmt: skip
-    if not processes.are_peers_here():
-        report.leave_out("other handlers: `make bench` installs them")
-        return
-    place = folder / "event.json"
-    place.write_text(json.dumps(get))
-    # With credentials nothing is asked of the machine that it runs on.
-    environ = {"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "-", "AWS_SECRET_ACCESS_KEY": "-"}
-    # Its first event has a store that answers, and only the calls after it are timed.
-    from benchmarks.lambdas.stub_aws import StubAws
-
+        times = 200 if settings.quick else 5000
+        calls[f"Homeport, {name}"] = partial(_microseconds, handler, event, times)
     with StubAws() as aws:
-        for name in processes.PEERS:
-            function = processes.peer(name, place)
-            times = 20 if settings.quick else 1000
-            endpoint = {"AWS_ENDPOINT_URL": aws.endpoint}
-            warm = [
-                processes.answered(function, {**environ, **endpoint}, times).warm
-                for _ in range(1 if settings.quick else 3)
-            ]
-            table.add(f"{name}, one item", Spread.of(warm).median, str(Spread.of(warm)), None, None)
+        if processes.are_peers_here():
+            place = folder / "event.json"
+            place.write_text(json.dumps(get))
+            environ = {**_KEYS, "AWS_ENDPOINT_URL": aws.endpoint}
+            for name in processes.PEERS:
+                function = processes.peer(name, place)
+                times = 20 if settings.quick else 1000
+                calls[f"{name}, one item"] = partial(_warm, function, environ, times)
+        else:
+            report.leave_out("other handlers: `make bench` installs them")
+        found = interleaved(settings.rounds, calls)
+    for name, some in found.items():
+        took = Spread.of(some)
+        target = _TARGET if name == f"Homeport, {_CHECKED}" else None
+        reached = None if target is None else took.median <= target
+        table.add(name, took.median, took, target, reached)
+
+
+def _warm(function: processes.Function, environ: dict[str, str], times: int) -> float:
+    """Of a process of its own, whose first call has a store that answers, and whose others are
+    timed."""
+    return processes.answered(function, environ, times).warm
 
 
 def _microseconds(handler: Callable[[Any, Any], object], event: Any, times: int) -> float:

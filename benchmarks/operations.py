@@ -123,7 +123,7 @@ def _all(
             if theirs and name in found:
                 ratio = ratios([one.rate for one in found[name]], [one.rate for one in theirs])
                 reached = ratio.median >= target if name == _OURS else None
-                compared.add(operation, setting, ratio.median, str(ratio), target, reached)
+                compared.add(operation, setting, ratio.median, ratio, target, reached)
     ended = {name: memory(one.running.pid) for name, one in peers.items()}
     for one in peers.values():
         one.settle()
@@ -137,7 +137,7 @@ def _add_rate(rates: Table, operation: str, name: str, some: list[Load]) -> None
     p50 = Spread.of([one.p50 for one in some])
     p99 = Spread.of([one.p99 for one in some])
     owed = Spread.of([one.owed for one in some]).median if operation in _WRITING else None
-    rates.add(operation, name, rate.median, str(rate), p50.median, p99.median, owed)
+    rates.add(operation, name, rate.median, rate, p50.median, p99.median, owed)
 
 
 if __name__ == "__main__":

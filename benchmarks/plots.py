@@ -1,6 +1,7 @@
 """Draws what the benchmarks wrote, as SVG and PNG: `python -m benchmarks.plots -o docs/plots`.
 
 Figures of a quick run are drawn as well, to see that it works: their titles say what they are.
+Those beside wrong answers are not.
 """
 
 from __future__ import annotations
@@ -57,11 +58,21 @@ class Result:
 
 
 def plots(results: Path) -> Iterator[tuple[str, str]]:
-    """A name and an SVG for each plot that there are figures for."""
-    for question, draw in _DRAWN.items():
-        path = results / f"{question}.json"
-        if path.exists():
-            yield from draw(Result(json.loads(path.read_text())))
+    """A name and an SVG for each plot that there are sound figures for."""
+    for question, content in _found(results).items():
+        if not content["faults"]:
+            yield from _DRAWN[question](Result(content))
+
+
+def refused(results: Path) -> dict[str, list[str]]:
+    """What is wrong with those that are not drawn for it, by question."""
+    found = {question: content["faults"] for question, content in _found(results).items()}
+    return {question: faults for question, faults in found.items() if faults}
+
+
+def _found(results: Path) -> dict[str, Any]:
+    paths = {question: results / f"{question}.json" for question in _DRAWN}
+    return {name: json.loads(path.read_text()) for name, path in paths.items() if path.exists()}
 
 
 def _operations(result: Result) -> Iterator[tuple[str, str]]:
@@ -153,7 +164,10 @@ def main() -> int:
     elif names:
         subprocess.run([_DRAWING, "-c", _DRAW, *names], check=True)
     print(f"{len(names)} plots in {options.output}")
-    return 0
+    wrong = refused(options.results)
+    for question, faults in wrong.items():
+        print(f"REFUSED: {question} has wrong answers: {'; '.join(faults)}", file=sys.stderr)
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

@@ -48,8 +48,8 @@ def measure(settings: Settings, report: Report, folder: Path) -> None:
         connection.close()
     first, empty = Spread.of(firsts), Spread.of(empties)
     what = f"first, {settings.records:,} records, s"
-    table.add(what, first.median, str(first), 1.5, first.median < 1.5)
-    table.add("empty, p50, ms", empty.median, str(empty), 1.0, empty.median < 1.0)
+    table.add(what, first.median, first, 1.5, first.median < 1.5)
+    table.add("empty, p50, ms", empty.median, empty, 1.0, empty.median < 1.0)
 
 
 def _pull(connection: http.client.HTTPConnection, caller: Caller) -> tuple[set[str], str]:

@@ -1,32 +1,30 @@
 """Rebuilding and verifying the search index: how long it takes, and in how much memory.
 
-    .venv/bin/python -m benchmarks.rebuilding --records 100000
-    .venv/bin/python -m benchmarks.rebuilding --records 10000 --opensearch
-    .venv/bin/python -m benchmarks.rebuilding --records 10000 --opensearch http://127.0.0.1:9200
-
 Each part runs in a process of its own on one data folder, which reports its time (of the clock
 and of its own processor) and, at every tenth of the way, the memory that it has resident. With
---opensearch the index is on a server, without a URL on a real one that is started for it; a part
-more then sends the same documents by the client's own helper to a bare index, to tell what the
-engine takes by itself.
+--opensearch the index is on a server, without a URL on a real one that is started for it, and what
+was found goes to rebuilding_opensearch.json; a part more then sends the same documents by the
+client's own helper to a bare index, to tell what the engine takes by itself.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, Final
 
 from opensearchpy import OpenSearch, helpers
 
+from benchmarks.harness.command import Settings, answer, parse, parser, settings_of, used
+from benchmarks.harness.results import Report
+from benchmarks.harness.rounds import Spread
 from homeport.adapters.opensearch.documents import Operations
 from homeport.adapters.opensearch.layout import Layout
 from homeport.container import Backend, build
@@ -39,6 +37,9 @@ from homeport.domain.model.record import Key
 from homeport.domain.model.writes import Put
 from tests.opensearch.servers import real_server
 
+USUAL: Final = Settings()
+_CHILD: Final = "--child"
+"""Says that this process is to do one part."""
 _PARTS: Final = ("fill", "rebuild", "verify", "bulk")
 _BATCH: Final = 90
 _WORDS: Final = 5000
@@ -150,45 +151,59 @@ def child(part: str, folder: Path, records: int, opensearch: str | None) -> dict
     seconds = time.perf_counter() - begun
     backend.close()
     return {
-        "seconds": round(seconds, 1),
-        "processor_seconds": round(time.process_time() - begun_processor, 1),
-        "per_second": round(records / seconds),
+        "seconds": seconds,
+        "processor_seconds": time.process_time() - begun_processor,
+        "per_second": records / seconds,
         "mb_before": before,
         "mb_at_most": resident("VmHWM"),
         "mb_on_the_way": watch.megabytes,
-        "seconds_of": {stage: round(spent, 1) for stage, spent in watch.seconds.items()},
+        "seconds_of": watch.seconds,
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--records", type=int, default=100_000)
-    parser.add_argument(
+def measure(
+    settings: Settings, report: Report, folder: Path, opensearch: str | None = None
+) -> None:
+    """`opensearch` is the URL of a server; empty: one is started."""
+    table = report.table(
+        f"{settings.records:,} records", "part", "seconds", "of the processor", "records a second",
+        "MB before", "MB at most", "MB at each tenth of the way",
+    )  # fmt: skip
+    stages = report.table("Stages, in seconds", "part", "stage", "seconds")
+    with ExitStack() as opened:
+        if opensearch == "":
+            opensearch = opened.enter_context(real_server(folder, lasting=True))
+        for part in _PARTS if opensearch else _PARTS[:3]:
+            print(f"  {part} ...", flush=True)
+            command = [sys.executable, "-m", "benchmarks.rebuilding", _CHILD, part]
+            command += [str(folder / "data"), str(settings.records), opensearch or ""]
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+            found = json.loads(done.stdout)
+            tenths = found["mb_on_the_way"]
+            table.add(
+                *(part, found["seconds"], found["processor_seconds"], found["per_second"]),
+                *(found["mb_before"], found["mb_at_most"]),
+                Spread.of(tenths) if tenths else None,
+            )
+            for stage, seconds in found["seconds_of"].items():
+                stages.add(part, stage, seconds)
+
+
+def main() -> int:
+    if sys.argv[1:2] == [_CHILD]:
+        part, folder, records, opensearch = sys.argv[2:]
+        print(json.dumps(child(part, Path(folder), int(records), opensearch or None)))
+        return 0
+    made = parser((__doc__ or "").splitlines()[0], used("rebuilding"))
+    made.add_argument(
         "--opensearch", metavar="URL", nargs="?", const="", help="a server to have the index on"
     )
-    parser.add_argument("--part", choices=_PARTS, help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.part:
-        print(
-            json.dumps(
-                child(arguments.part, arguments.folder, arguments.records, arguments.opensearch)
-            )
-        )
-        return
-    with ExitStack() as opened:
-        folder = opened.enter_context(tempfile.TemporaryDirectory())
-        url = arguments.opensearch
-        if url == "":
-            url = opened.enter_context(real_server(Path(folder), lasting=True))
-        for part in _PARTS if url else _PARTS[:3]:
-            again = [sys.executable, "-m", "benchmarks.rebuilding", "--part", part]
-            again += ["--folder", f"{folder}/data", "--records", str(arguments.records)]
-            if url:
-                again += ["--opensearch", url]
-            done = subprocess.run(again, capture_output=True, text=True, check=True)
-            print(f"{part:8}", done.stdout.strip(), flush=True)
+    options = parse(made)
+    url = options.opensearch
+    question = "rebuilding" if url is None else "rebuilding_opensearch"
+    measuring = partial(measure, opensearch=url)
+    return 0 if answer(question, measuring, settings_of(options, USUAL), options.results) else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

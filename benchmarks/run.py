@@ -7,7 +7,7 @@ import traceback
 from importlib import import_module
 from typing import Final
 
-from benchmarks.harness.command import Settings, answer, parse, parser, settings_of
+from benchmarks.harness.command import Settings, answer, given, parse, parser, settings_of, used
 
 QUESTIONS: Final = (
     "operations",
@@ -20,6 +20,8 @@ QUESTIONS: Final = (
     "handlers",
     "cold_start",
     "search_adapters",
+    "rebuilding",
+    "distances",
     "aws_growth",
 )
 
@@ -32,6 +34,8 @@ def main() -> int:
     for question in options.only:
         module = import_module(f"benchmarks.{question}")
         settings = settings_of(options, getattr(module, "USUAL", Settings()))
+        for name in given(options).keys() - set(used(question)):
+            print(f"--{name} makes no difference to {question}", file=sys.stderr)
         try:
             if not answer(question, module.measure, settings, options.results):
                 failed.append(question)

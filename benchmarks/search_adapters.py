@@ -60,11 +60,11 @@ def measure(settings: Settings, report: Report, folder: Path) -> None:
         for what, found in (("documents indexed", indexing), ("searches for a word", searching)):
             for way, rates in found.items():
                 spread = Spread.of(rates)
-                table.add(name, what, way, spread.median, str(spread))
+                table.add(name, what, way, spread.median, spread)
             for way in found:
                 if way != "bare":
                     ratio = ratios(found[way], found["bare"])
-                    compared.add(name, what, way, ratio.median, str(ratio))
+                    compared.add(name, what, way, ratio.median, ratio)
 
 
 def _rates(

@@ -61,11 +61,11 @@ def measure(settings: Settings, report: Report, folder: Path) -> None:
         for name, some in found.items():
             rate = Spread.of([one.rate for one in some])
             p50, p99 = (Spread.of([getattr(one, p) for one in some]) for p in ("p50", "p99"))
-            rates.add(operation, name, rate.median, str(rate), p50.median, p99.median)
+            rates.add(operation, name, rate.median, rate, p50.median, p99.median)
         if len(found) == 2:
             ratio = ratios(*([one.rate for one in some] for some in found.values()))
             reached = None if target is None else ratio.median >= target
-            compared.add(operation, ratio.median, str(ratio), target, reached)
+            compared.add(operation, ratio.median, ratio, target, reached)
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ def measure(settings: Settings, report: Report, folder: Path) -> None:
         held = Spread.of([mib for _, mib in some])
         is_ours = name.startswith("homeport")
         table.add(
-            *(name, took.median, str(took)),
+            *(name, took.median, took),
             *((300.0, took.median <= 300) if is_ours else (None, None)),
             held.median or None,
             *((60.0, held.median <= 60) if is_ours else (None, None)),

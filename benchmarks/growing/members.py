@@ -1,13 +1,13 @@
 """More members in a space, and more spaces of one identity.
 
-There is one server. Its memberships are written while it is stopped.
+There is one server, which the sizes take by turns. Its memberships are written while it is stopped.
 """
 
 from __future__ import annotations
 
 import http.client
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +16,7 @@ from benchmarks.harness import wrk
 from benchmarks.harness.command import Settings
 from benchmarks.harness.corpus import documents, words
 from benchmarks.harness.results import Report
-from benchmarks.harness.rounds import Spread, interleaved
+from benchmarks.harness.rounds import Spread, interleaved, ratios
 from benchmarks.harness.traffic import Caller, Request, call, checked, write
 from benchmarks.harness.wrk import Load
 from benchmarks.servers import homeport
@@ -41,8 +41,6 @@ def by_members(settings: Settings, report: Report, folder: Path) -> None:
     spaces = _SPACES[:2] if settings.quick else _SPACES
     caller = callers[_SPACES[0]]
     _fill(folder, data, caller, callers, members, spaces)
-    by_space = report.table("By members of a space: p50 in ms", "members", "get", "list", "create")
-    by_identity = report.table("By spaces of an identity: p50 in ms", "spaces", "search a word")
     with homeport.serving(folder) as it:
         _settle(it.address, caller)
 
@@ -56,21 +54,40 @@ def by_members(settings: Settings, report: Report, folder: Path) -> None:
                 raise RuntimeError(f"{requests[0].path}: {load.bad} answers were no good ones")
             return load
 
-        found: dict[str, list[float | None]] = {}
-        for operation in ("get", "list", "create"):
-            sides: dict[str, Callable[[], Load]] = {
-                str(one): partial(measured, _requests(operation, f"members-{one}", caller, data))
-                for one in members
-            }
-            for name, some in interleaved(settings.rounds, sides).items():
-                found.setdefault(name, []).append(Spread.of([one.p50 for one in some]).median)
-        for count in members:
-            by_space.add(count, *found[str(count)])
-        searches: dict[str, Callable[[], Load]] = {
-            str(count): partial(measured, _searches(callers[count], data)) for count in spaces
+        def by_turns(sides: dict[int, Callable[[], Load]]) -> dict[int, list[float]]:
+            loads = interleaved(settings.rounds, sides)
+            return {count: [one.p50 for one in some] for count, some in loads.items()}
+
+        by_space = {
+            operation: by_turns(
+                {
+                    one: partial(measured, _requests(operation, f"members-{one}", caller, data))
+                    for one in members
+                }
+            )
+            for operation in ("get", "list", "create")
         }
-        for name, some in interleaved(settings.rounds, searches).items():
-            by_identity.add(int(name), Spread.of([one.p50 for one in some]).median)
+        searches = by_turns(
+            {count: partial(measured, _searches(callers[count], data)) for count in spaces}
+        )
+    tell(report, "members of a space", by_space)
+    tell(report, "spaces of an identity", {"search a word": searches})
+
+
+def tell(report: Report, grown: str, p50: Mapping[str, Mapping[int, Sequence[float]]]) -> None:
+    """Of each operation, the middle request's milliseconds in each round, by how many there are."""
+    column = grown.partition(" ")[0]
+    table = report.table(f"By {grown}: p50 in ms", column, *p50)
+    compared = report.table(
+        f"p50 with the most {grown} over p50 with the fewest, within a round",
+        *("operation", "median", "spread"),
+    )
+    for count in next(iter(p50.values())):
+        rounds = {operation: by_count[count] for operation, by_count in p50.items()}
+        table.add(count, *(Spread.of(some).median for some in rounds.values()), **rounds)
+    for operation, by_count in p50.items():
+        ratio = ratios(by_count[max(by_count)], by_count[min(by_count)])
+        compared.add(operation, ratio.median, ratio)
 
 
 def _fill(

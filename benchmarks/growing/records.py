@@ -161,7 +161,7 @@ def _tell(
     for operation, by_size in p50.items():
         ratio = ratios(by_size[max(by_size)], by_size[min(by_size)])
         reached = None if target is None else ratio.median <= target
-        compared.add(operation, ratio.median, str(ratio), target, reached)
+        compared.add(operation, ratio.median, ratio, target, reached)
 
 
 def _tell_loads(report: Report, grown: str, kept: Mapping[int, loading.Loaded]) -> None:

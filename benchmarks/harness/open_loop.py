@@ -20,7 +20,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
@@ -50,16 +50,22 @@ class Answer:
 class Outcome:
     """`behind`: how late the client itself sent the slowest hundredth, in milliseconds, where a
     connection was free. `missing`: requests that had no answer in the end. `disturbed`: from when
-    to when, in seconds since the beginning, the processors were not all ours."""
+    to when, in seconds since the beginning, the processors were not all ours. `sent`: when each
+    request went out, which is later than it was due where it waited for a connection."""
 
     rate: float
     answers: list[Answer]
     behind: float
     missing: int
     disturbed: list[tuple[float, float]]
+    sent: list[float] = field(default_factory=list)
 
     def good(self) -> list[Answer]:
         return [one for one in self.answers if one.status < 300]
+
+    def bad(self) -> int:
+        """How many had no answer, or not a good one."""
+        return len(self.answers) - len(self.good()) + self.missing
 
     def undisturbed(self) -> list[Answer]:
         """The good ones for whose whole time the processors were ours."""
@@ -108,7 +114,7 @@ def run(
         client.close()
     behind = percentile(client.lateness, 0.99)
     missing = len(due) - len(client.answers)
-    return Outcome(rate, client.answers, behind, missing, client.steal.times())
+    return Outcome(rate, client.answers, behind, missing, client.steal.times(), client.sent)
 
 
 def moments(*phases: tuple[float, float]) -> list[float]:
@@ -137,6 +143,7 @@ class _Client:
     def __init__(self, address: tuple[str, int]) -> None:
         self.answers: list[Answer] = []
         self.lateness: list[float] = []
+        self.sent: list[float] = []
         self.steal = Steal()
         self._address = address
         self._started = 0.0
@@ -187,6 +194,7 @@ class _Client:
         connection.due = due
         try:
             connection.socket.sendall(request)
+            self.sent.append(time.perf_counter() - self._started)
         except ConnectionError:
             self._replace(connection)
 

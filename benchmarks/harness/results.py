@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from benchmarks.harness import machine
+from benchmarks.harness.rounds import Spread
 
 Cell: TypeAlias = str | float | bool | None
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`rows` have a cell for each of the `columns`; None is nothing measured."""
+    """`rows` have a cell for each of the `columns`; None is nothing measured. `rounds` are what
+    each round found, for each of the rows by the columns that tell of it."""
 
     title: str
     columns: Sequence[str]
     rows: list[Sequence[Cell]] = field(default_factory=list)
+    rounds: list[dict[str, Sequence[float]]] = field(default_factory=list)
 
-    def add(self, *cells: Cell) -> None:
+    def add(self, *cells: Cell | Spread, **rounds: Sequence[float]) -> None:
+        """A spread is shown by its ends, and its rounds are kept; `rounds` are those of other
+        columns, by their names."""
         if len(cells) != len(self.columns):
             raise ValueError(f"{len(cells)} cells for {len(self.columns)} columns: {cells}")
-        self.rows.append(cells)
+        self.rows.append([str(one) if isinstance(one, Spread) else one for one in cells])
+        spreads = {
+            column: cell.values
+            for column, cell in zip(self.columns, cells, strict=True)
+            if isinstance(cell, Spread)
+        }
+        self.rounds.append(spreads | rounds)
 
     def text(self) -> str:
         shown = [list(self.columns), *([_shown(cell) for cell in row] for row in self.rows)]
@@ -70,15 +81,11 @@ class Report:
 
     def write(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        tables = [
-            {"title": one.title, "columns": list(one.columns), "rows": [list(r) for r in one.rows]}
-            for one in self.tables
-        ]
         content = {
             "question": self.question,
             **self.head,
             "settings": self.settings,
-            "tables": tables,
+            "tables": [asdict(one) for one in self.tables],
             "notes": self.notes,
             "left_out": self.left_out,
             "faults": self.faults,

@@ -59,7 +59,7 @@ def test_every_request_is_answered_once(address: str) -> None:
     assert statuses == [200, 200, 204, 200, 503] * 30
     assert [one.retry_after for one in found.answers].count(True) == 30
     assert all(one.took > 0 for one in found.answers)
-    assert len(found.good()) == 120
+    assert (len(found.good()), found.bad(), len(found.sent)) == (120, 30, 150)
     assert max(one.due for one in found.answers) == pytest.approx(0.99, abs=0.02)
 
 
@@ -67,4 +67,5 @@ def test_what_is_never_answered_is_missing(address: str, monkeypatch: pytest.Mon
     monkeypatch.setattr(open_loop, "_PATIENCE", 0.1)
     raw = [b"GET /nowhere HTTP/1.1\r\nHost: here\r\n\r\n"]
     found = open_loop.run(address, raw, 50.0, 0.2, connections=4)
-    assert (found.missing, found.answers) == (10, [])
+    assert (found.missing, found.answers, found.bad()) == (10, [], 10)
+    assert len(found.sent) == 4  # the others had no connection

@@ -54,7 +54,7 @@ def _drawn(folder: Path, quick: bool = False) -> dict[str, str]:
         {"title": title, "columns": columns, "rows": rows}
         for title, columns, rows in _TABLES.values()
     ]
-    content = {"settings": {"quick": quick}, "tables": tables}
+    content = {"settings": {"quick": quick}, "tables": tables, "faults": []}
     (folder / "growth.json").write_text(json.dumps(content))
     return dict(plots.plots(folder))
 
