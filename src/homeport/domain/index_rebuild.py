@@ -112,9 +112,9 @@ class IndexRebuild:
         def fill(segment: int, stop: Event) -> None:
             after = course.after(segment)
             for last, page in self._records.pages(segment, course.segments, limit, after):
+                throttle.wait(len(page), stop)
                 if stop.is_set():
                     return
-                throttle.wait(len(page))
                 changes = [self._records.change(one.key, one, one.version) for one in page]
                 rebuild.apply(changes)
                 course.advance(segment, last, len(page))
@@ -221,19 +221,25 @@ class _Throttle:
         self._lock: Final = Lock()
         self._free = pace.now()
 
-    def wait(self, count: int) -> None:
+    def wait(self, count: int, stop: Event) -> None:
+        """Until so many more may go through, or everybody is to stop."""
         if self._rate is None or count == 0:
             return
         with self._lock:
             now = self._pace.now()
             begin = max(now, self._free)
             self._free = begin + count / self._rate
-        if begin > now:
-            self._pace.sleep(begin - now)
+        left = begin - now
+        while left > 0 and not stop.is_set():
+            some = min(left, _STOP_SECONDS)
+            self._pace.sleep(some)
+            left -= some
 
 
 _PAGE: Final = 500
 """Records in one page of a scan."""
+_STOP_SECONDS: Final = 0.5
+"""How long a slow rebuild takes to notice that it is to stop."""
 _KEEP_RECORDS: Final = 20_000
 _KEEP_SECONDS: Final = 10.0
 """How much is done again at most after a process was killed."""

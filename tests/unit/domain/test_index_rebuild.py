@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from itertools import pairwise
-from threading import Lock
+from threading import Barrier, Lock
+from time import sleep as pause
 
 import pytest
 
@@ -191,6 +192,28 @@ def test_a_rate_bounds_what_is_read_in_a_second(
         within = [n for when, n in index.applied[place:] if when < time + 1]
         assert sum(within) <= rate + counts[place]
     assert times[-1] - times[0] == pytest.approx(sum(counts[:-1]) / rate)
+
+
+def test_a_slow_one_stops_soon(store: MemoryRecordStore, index: Watched) -> None:
+    fill(store, 40)
+    asleep = Barrier(2)
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 1:
+            asleep.wait(10)
+            raise KeyboardInterrupt
+        if len(slept) == 2:
+            asleep.wait(10)  # two of three are asleep when one of them is interrupted
+        pause(0.01)
+
+    slow = Indexing(store, index, Catalog(), 3, Pace(index.clock, sleep))
+    with pytest.raises(KeyboardInterrupt):
+        slow.rebuild(rate=0.1)
+    assert max(slept) <= 1
+    assert sum(slept) < 20  # seconds that the other one had still to wait
+    assert sum(count for _, count in index.applied) == 1
 
 
 @pytest.mark.parametrize("rate", [0, -1.0])

@@ -6,6 +6,7 @@ import json
 from argparse import Namespace
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from homeport.domain.errors import HomeportError
@@ -13,6 +14,7 @@ from homeport.domain.model.record import Key
 from homeport.entrypoints.cli.exits import Exit, Failure, fail
 from homeport.entrypoints.cli.index_progress import staged
 from homeport.entrypoints.cli.opening import definition_of, opened, rebuild_index, refused
+from homeport.entrypoints.cli.printing import held_back
 
 if TYPE_CHECKING:
     from homeport.container import Backend
@@ -32,7 +34,8 @@ def run(arguments: Namespace) -> int:
     if written is None:
         fail(Exit.USAGE, 'There is one index alone. Name another: [search] shadow = "..."')
     writes = arguments.action == "rebuild" or arguments.repair
-    with _opened(definition, alone=writes and written.use == "embedded") as backend:
+    alone = writes and written.use == "embedded"
+    with held_back(), _opened(definition, alone=alone) as backend:
         return _ACTIONS[arguments.action](_Work(backend, arguments))
 
 
@@ -66,8 +69,8 @@ def _check(arguments: Namespace) -> None:
             fail(Exit.USAGE, f"--{option} is for {action}.")
     if arguments.shadow and arguments.action == "shadow":
         fail(Exit.USAGE, "--shadow is for status, verify and rebuild: shadow compares both.")
-    if arguments.rate is not None and arguments.rate <= 0:
-        fail(Exit.USAGE, "--rate is a number of records a second above 0.")
+    if arguments.rate is not None and not _RATE <= arguments.rate < inf:
+        fail(Exit.USAGE, f"--rate is a number of records a second, {_RATE} or more.")
     if arguments.grace is not None and not 0 <= arguments.grace <= _GRACE:
         fail(Exit.USAGE, f"--grace is 0 to {_GRACE:,} seconds.")
 
@@ -233,4 +236,5 @@ _OPTIONS = {
     "repair": "verify",
     "queries": "shadow",
 }
+_RATE = 0.1
 _GRACE = 86_400
