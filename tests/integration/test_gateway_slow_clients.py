@@ -6,12 +6,13 @@ import gc
 import socket
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 
 import pytest
 
 from homeport.definition import Definition
 from homeport.entrypoints.lambdas.problems import Result
-from homeport.entrypoints.local import bodies, greenlets
+from homeport.entrypoints.local import bodies, greenlets, unread
 from homeport.entrypoints.local.app import settings_of
 from homeport.entrypoints.local.connection import HEAD_BYTES
 from homeport.entrypoints.local.settings import GatewaySettings
@@ -21,11 +22,15 @@ HELLO = "GET /hello HTTP/1.1\r\nHost: h\r\n\r\n"
 SHORT = GatewaySettings(head_seconds=0.3, body_seconds=0.3, answer_seconds=0.3)
 
 
+LARGE = 10_000_000
+"""Bytes that no socket's buffers hold."""
+
+
 class Large(Handlers):
-    """With an answer that no socket's buffers hold."""
+    """With an answer of so many."""
 
     def hello(self, _: object, __: object) -> Result:
-        return {"statusCode": 200, "body": "x" * 20_000_000}
+        return {"statusCode": 200, "body": "x" * LARGE}
 
 
 def test_the_definition_sets_the_times() -> None:
@@ -107,7 +112,33 @@ def test_a_client_that_does_not_read_makes_room_for_others() -> None:
         deaf.connect((served.host, served.port))
         deaf.sendall(HELLO.encode())
         # It has the only place, so that whoever is answered after it got that place.
-        assert len(served.send(HELLO).body) == 20_000_000
+        assert len(served.send(HELLO).body) == LARGE
+
+
+def test_answers_that_are_not_read_have_so_much_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unread, "ROOM", 4 * LARGE)
+    settings = GatewaySettings(proxies=("127.0.0.1",))
+    with running(settings, Large()) as served, ExitStack() as closing:
+        deaf = []
+        for client in ("10.0.0.1", "10.0.0.1", "10.0.0.2"):
+            one = closing.enter_context(socket.socket())
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            one.settimeout(PATIENCE)
+            one.connect((served.host, served.port))
+            one.sendall(f"GET /hello HTTP/1.1\r\nX-Forwarded-For: {client}\r\n\r\n".encode())
+            assert one.recv(1)  # its answer has come into the room
+            deaf.append(one)
+        assert [_is_whole(one) for one in deaf] == [True, False, True]
+        assert len(served.send(HELLO).body) == LARGE
+
+
+def _is_whole(connection: socket.socket) -> bool:
+    """Whether all of the answer comes."""
+    count = 0
+    with suppress(ConnectionResetError):
+        while count < LARGE and (more := connection.recv(65536)):
+            count += len(more)
+    return count >= LARGE
 
 
 def test_connections_beyond_the_bound_wait_for_a_place() -> None:

@@ -11,6 +11,8 @@ import pytest
 from homeport.entrypoints.local import connection as http
 from homeport.entrypoints.local.connection import Connection
 from homeport.entrypoints.local.incoming import BUFFERED, Headers, Incoming
+from homeport.entrypoints.local.room import Room
+from homeport.entrypoints.local.unread import SLOWEST
 
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 POST = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n"
@@ -27,7 +29,10 @@ class Wire:
         self.unsent = 0
 
     def get_extra_info(self, name: str) -> Any:
-        return {"peername": ("10.0.0.1", 5000), "socket": None}[name]
+        return {"peername": ("10.0.0.1", 5000), "socket": self}[name]
+
+    def fileno(self) -> int:
+        return -1
 
     def write(self, data: bytes) -> None:
         assert not self.closed
@@ -45,6 +50,9 @@ class Wire:
 
     def resume_reading(self) -> None:
         self.reads = True
+
+    def set_write_buffer_limits(self, high: int) -> None:
+        pass
 
     def get_write_buffer_size(self) -> int:
         return self.unsent
@@ -69,12 +77,13 @@ class House:
 
     head_seconds = 10.0
 
-    def __init__(self, *, at_once: bool = False) -> None:
+    def __init__(self, *, at_once: bool = False, room: Room | None = None) -> None:
+        self.room = room or Room(1_000_000)
         self.stopping = False
         self.time = 100.0
         self.at_once = at_once
         self.received: list[Incoming] = []
-        self.due: list[Callable[[], None]] = []
+        self.due: list[Callable[[], object]] = []
         self.there: set[Connection] = set()
         self.wire = Wire()
         self.flushes = 0
@@ -89,7 +98,7 @@ class House:
     def now(self) -> float:
         return self.time
 
-    def soon(self, act: Callable[[], None]) -> None:
+    def soon(self, act: Callable[[], object]) -> None:
         self.due.append(act)
 
     def turn(self) -> None:
@@ -179,7 +188,16 @@ def test_whoever_sends_too_many_at_once_learns_which_were_not_done() -> None:
     assert house.statuses() == [200] * http.AHEAD
     *_, last = house.wire.sent.split(b"HTTP/1.1 ")
     assert b"connection: close" in last and house.wire.sent.count(b"connection: close") == 1
-    assert house.wire.is_closing()
+    assert house.wire.half_closed and house.wire.is_read(), "the rest is thrown away"
+    assert not house.wire.is_closing(), "the answers would be lost"
+
+
+def test_what_a_stop_leaves_undone_takes_no_answer_with_it() -> None:
+    house = House()
+    house.connection.data_received(GET * 2)
+    house.stopping = True
+    house.received[0].answer(200, [], "")
+    assert house.wire.half_closed and not house.wire.is_closing()
 
 
 def test_what_is_no_request_is_refused_after_those_before_it() -> None:
@@ -219,6 +237,7 @@ def test_what_is_no_request_is_refused_after_those_before_it() -> None:
         b"GET /a HTTP/1.1\r\nA : b\r\n\r\n",
         b"GET /a HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
         b'PUT /a HTTP/1.1\r\nIf-Match: "\xe9"\r\n\r\n',
+        b"GET /a HTTP/1.1\r\nX-Forwarded-For: \xff, 9.9.9.9\r\n\r\n",
         b"GET /a HTTP/1.1\r\nA: b\x00c\r\n\r\n",
         b"GET  HTTP/1.1\r\n\r\n",
         b"\x16\x03\x01\x02\x00",
@@ -397,6 +416,72 @@ def test_time_is_for_a_head_and_not_for_work_or_reading() -> None:
     assert (house.deadline(), house.wire.is_closing()) == (220.0, False)
     house.wire.unsent = 0
     house.connection.expire()
+    assert house.wire.is_closing()
+
+
+def leave_unread(house: House, size: int, client: str = "10.0.0.1") -> bool:
+    """Answer a request, of which `size` bytes are not read. Returns whether the client stays."""
+    house.connection.data_received(GET)
+    house.received[-1].came_from(client)
+    house.connection.pause_writing()
+    house.wire.unsent = size
+    house.received[-1].answer(200, [], "")
+    return not house.wire.is_closing()
+
+
+def test_what_one_address_does_not_read_has_so_much_room() -> None:
+    room = Room(4000)
+    one, other = House(room=room), House(room=room)
+    assert leave_unread(one, 900)
+    assert not leave_unread(other, 101)
+    assert len(other.received) == 1
+    other.connection.connection_lost(None)
+    one.wire.unsent = 0
+    one.connection.resume_writing()
+    for _ in range(2):
+        reader = House(room=room)
+        assert leave_unread(reader, 1000)
+        reader.connection.connection_lost(None)
+
+
+def test_what_nobody_reads_has_so_much_room() -> None:
+    room = Room(4000)
+    assert all(leave_unread(House(room=room), 1000, f"10.0.0.{number}") for number in range(4))
+    assert not leave_unread(House(room=room), 1, "10.0.0.4")
+
+
+def test_many_small_answers_count_too() -> None:
+    house = House(room=Room(4000))
+    house.connection.pause_writing()
+    house.wire.unsent = 1001
+    house.turn()
+    assert house.wire.is_closing()
+
+
+def test_who_takes_next_to_nothing_is_cut_off() -> None:
+    house = House()
+    enough = int(SLOWEST * house.head_seconds)
+    for _ in range(2):
+        house.connection.data_received(GET)
+        house.received[-1].answer(200, [], "")
+        for unsent in (5 * enough, 4 * enough, 3 * enough):
+            house.time, house.wire.unsent = house.deadline() or 0.0, unsent
+            house.connection.expire()
+            assert not house.wire.is_closing()
+    house.time, house.wire.unsent = house.deadline() or 0.0, 2 * enough + 1
+    house.connection.expire()
+    assert house.wire.is_closing()
+
+
+def test_who_goes_on_sending_gets_no_more_time_to_read() -> None:
+    house = House()
+    house.connection.data_received(GET.replace(b"1.1", b"1.0"))
+    house.received[0].answer(200, [], "")
+    house.wire.unsent = 5
+    for _ in range(2):
+        house.time = house.deadline() or 0.0
+        house.connection.expire()
+        house.connection.data_received(b"x")
     assert house.wire.is_closing()
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from homeport.domain.errors import HomeportError, Invalid, Overloaded, TooLarge
 from homeport.entrypoints.local import greenlets
 from homeport.entrypoints.local.incoming import Body, Incoming
+from homeport.entrypoints.local.room import Room
 
 SMALL: Final = 16 * 1024
 """Bytes of a body that is read at once, whoever sends it: connections bound how many are."""
@@ -41,7 +42,7 @@ class BodyReader:
         self._seconds = seconds
         self._waiting: dict[greenlets.Wakeup, float] = {}
         self._sweeping = False
-        self._room = _Room()
+        self._room = Room(ROOM)
 
     def read(self, incoming: Incoming, length: str | None, network: str) -> bytes:
         """The whole body, or UnreadBody. `length` is the Content-Length, None where the body
@@ -57,7 +58,7 @@ class BodyReader:
             return b""
         if size <= SMALL:
             return self._collect(incoming.body, deadline)
-        self._room.take(network, size)
+        self._take(network, size)
         try:
             return self._collect(incoming.body, deadline)
         finally:
@@ -72,7 +73,7 @@ class BodyReader:
                 if size > self._most:
                     raise self._too_large()
                 if size > SMALL:
-                    self._room.take(network, size - taken)
+                    self._take(network, size - taken)
                     taken = size
                 chunks.append(chunk)
             return b"".join(chunks)
@@ -108,6 +109,10 @@ class BodyReader:
             body.when_more(None)
             raise _incomplete("The body did not arrive in time.")
 
+    def _take(self, network: str, size: int) -> None:
+        if not self._room.take(network, size):
+            raise UnreadBody(Overloaded("Too much is being sent at once. Try again in a moment."))
+
     def _too_large(self) -> UnreadBody:
         return UnreadBody(TooLarge(f"The body is over {self._most:,} bytes."))
 
@@ -123,26 +128,3 @@ class BodyReader:
 
 def _incomplete(detail: str) -> UnreadBody:
     return UnreadBody(BodyIncomplete(detail))
-
-
-class _Room:
-    """What large bodies on their way may take together, and those from one address."""
-
-    def __init__(self) -> None:
-        self._taken = 0
-        self._by_network: dict[str, int] = {}
-
-    def take(self, network: str, size: int) -> None:
-        theirs = self._by_network.get(network, 0) + size
-        if self._taken + size > ROOM or theirs > ROOM // 4:
-            raise UnreadBody(Overloaded("Too much is being sent at once. Try again in a moment."))
-        self._taken += size
-        self._by_network[network] = theirs
-
-    def give_back(self, network: str, size: int) -> None:
-        self._taken -= size
-        left = self._by_network.get(network, 0) - size
-        if left > 0:
-            self._by_network[network] = left
-        else:
-            self._by_network.pop(network, None)

@@ -22,6 +22,7 @@ from homeport.entrypoints.local import outgoing
 from homeport.entrypoints.local.events import joined_headers
 from homeport.entrypoints.local.house import House
 from homeport.entrypoints.local.incoming import BUFFERED, Body, Headers, Incoming
+from homeport.entrypoints.local.unread import SLOWEST, SMALL, Unread
 
 HEAD_BYTES: Final = 65_536
 """Of a request's line and headers. A little more may get through, never much."""
@@ -36,9 +37,9 @@ once, the connection would take with it the answer that the client has not read 
 LONGEST_LINGERING: Final = 30.0
 _DECISIVE: Final = frozenset(
     b"authorization content-encoding content-type host idempotency-key if-match if-none-match "
-    b"transfer-encoding".split()
+    b"transfer-encoding x-forwarded-for".split()
 )
-"""Headers without which a request would be another one."""
+"""Headers without which a request would be another one, or another's."""
 _METHOD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ").match
 _STAND_IN: Final = b"PURGE"
 """A method that the parser takes, and nothing here has."""
@@ -52,6 +53,7 @@ class Connection(asyncio.Protocol):
         self.soon: Final = house.soon
         self._parser = HttpRequestParser(self)
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self._unread: Unread = cast("Unread", None)
         self._address = ""
         self._strange_method: str | None = None
         self._is_upgrade = False
@@ -83,6 +85,8 @@ class Connection(asyncio.Protocol):
         """The client sends no more."""
         self.deadline: float | None = None
         """Until when something has to happen, by the house's clock."""
+        self._put_off: float | None = None
+        """The deadline that was put off last, for a client that is still reading."""
 
     # What asyncio calls
 
@@ -90,11 +94,15 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         peer = transport.get_extra_info("peername")
         self._address = peer[0] if peer else ""
+        self._transport.set_write_buffer_limits(SMALL)
+        self._unread = Unread(self._transport, self._address, self._house.room)
         self.deadline = self._house.now() + self._house.head_seconds
         self._house.joined(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_deaf = True
+        self._is_congested = False
+        self._unread.forget()
         self.deadline = None
         self._waiting.clear()
         self._serving = None
@@ -105,7 +113,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._is_deaf:
-            if self._lingers_until:
+            if self._lingers_until and not self._transport.get_write_buffer_size():
                 until = self._house.now() + LINGERING_SECONDS
                 self.deadline = min(until, self._lingers_until)
             return
@@ -160,9 +168,11 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._is_congested = True
+        self.soon(self._count_unread)  # there may be more to be written now
 
     def resume_writing(self) -> None:
         self._is_congested = False
+        self._unread.forget()
         self._go_on()
 
     # What the parser calls
@@ -275,14 +285,18 @@ class Connection(asyncio.Protocol):
         )
         if incoming.method == "HEAD" or status in outgoing.WITHOUT_CONTENT:
             content = b""
-        if not closes and len(content) < BUFFERED:
+        if not closes and len(content) < BUFFERED and not self._is_congested:
             self._house.send(self._transport, head + content)
         else:
             self._house.flush()
             self._transport.writelines((head, content))
+            if not self._count_unread():
+                return
         self._serving = None
         if closes:
-            self._end(gently=not incoming.body.ended)
+            # While something waits, nothing is read: what came since would reset the connection.
+            has_more = not incoming.body.ended or self._is_cut or bool(self._waiting)
+            self._end(gently=has_more)
             return
         self.deadline = self._house.now() + self._house.head_seconds
         self._go_on()
@@ -333,11 +347,28 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         self._transport.abort()
 
+    def count_for(self, address: str) -> None:
+        """Who has to read what is answered on a proxy's connection."""
+        self._unread.client = address
+
+    def _count_unread(self) -> bool:
+        """Count what the client leaves unread, if that is much. Returns whether there is room for
+        it: else the connection ends."""
+        if not self._is_congested or self._unread.count():
+            return True
+        self._transport.abort()
+        return False
+
     def expire(self) -> None:
         """The deadline is over. A client that is still reading its answer has done nothing
-        wrong; how long it may take for that is the system's to bound."""
+        wrong, unless it takes next to nothing of it between two of these."""
         if self._transport.get_write_buffer_size():
-            self.deadline = self._house.now() + self._house.head_seconds
+            is_first = self.deadline is not self._put_off  # an answer came between
+            enough = SLOWEST * self._house.head_seconds
+            if self._unread.taken() >= enough or is_first:
+                self._put_off = self.deadline = self._house.now() + self._house.head_seconds
+            else:
+                self._transport.abort()
         elif self._transport.is_closing() or self._is_deaf:
             self._transport.abort()
         else:
@@ -384,11 +415,11 @@ class Connection(asyncio.Protocol):
         self._is_deaf = True
         self._fault = 0
         self._waiting.clear()
+        self.deadline = self._house.now() + LINGERING_SECONDS
         if not gently or self._has_ended or not self._transport.can_write_eof():
             self._transport.close()
             return
         self._transport.write_eof()
-        self.deadline = self._house.now() + LINGERING_SECONDS
         self._lingers_until = self._house.now() + LONGEST_LINGERING
         self._is_paused = False
         self._transport.resume_reading()

@@ -11,8 +11,10 @@ from contextlib import suppress
 from email.utils import formatdate
 from typing import Final
 
+from homeport.entrypoints.local import unread
 from homeport.entrypoints.local.connection import Connection
 from homeport.entrypoints.local.incoming import Headers, Incoming
+from homeport.entrypoints.local.room import Room
 
 BURST: Final = 16
 """Answers that are sent together. Who reads them is woken by the first and is awake for the
@@ -42,6 +44,7 @@ class Connections:
         self.refusal: Final = refusal
         self.now: Final = loop.time
         self.head_seconds: Final = head_seconds
+        self.room: Final = Room(unread.ROOM)
         self.stopping = False
         self.surplus = 0
         """How many connections to hand over, as soon as each is between two requests."""
@@ -91,7 +94,7 @@ class Connections:
             for one in list(self._connections):
                 one.abort()
 
-    def soon(self, act: Callable[[], None]) -> None:
+    def soon(self, act: Callable[[], object]) -> None:
         self._loop.call_soon(act)
 
     def common(self) -> str:

@@ -203,6 +203,7 @@ class Exchanges:
         address = incoming.address
         if self._proxies is not None:
             address = self._proxies.client(address, headers.get("x-forwarded-for"))
+            incoming.came_from(address)
         if "origin" in headers:
             exchange.cors = self._cors.headers(headers["origin"])
         if self._address_limited:

@@ -112,6 +112,10 @@ class Incoming:
         nothing, for a header that is not ASCII."""
         self._connection.answer(self, status, headers, body)
 
+    def came_from(self, address: str) -> None:
+        """A proxy's connection: what is not read of its answers counts for this address."""
+        self._connection.count_for(address)
+
     def drop(self) -> None:
         """End the connection without an answer."""
         self._connection.abort()

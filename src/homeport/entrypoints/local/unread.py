@@ -1,0 +1,65 @@
+"""What clients have still to read of their answers, which stays in memory until they do."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import sys
+import termios
+from contextlib import suppress
+from typing import Final
+
+from homeport.entrypoints.local.limits import network_of
+from homeport.entrypoints.local.room import Room
+
+ROOM: Final = 64 * 1024 * 1024
+"""Bytes of larger rests of answers, all together."""
+SMALL: Final = 16 * 1024
+"""Bytes of answers that a connection may leave unread and is served on: connections bound how
+many are."""
+SLOWEST: Final = 4096
+"""Bytes in a second that a client has to take."""
+
+
+class Unread:
+    """One connection's. `client` is the address that it counts for."""
+
+    def __init__(self, transport: asyncio.Transport, client: str, room: Room) -> None:
+        self.client = client
+        self._transport = transport
+        self._room = room
+        self._network = ""
+        self._counted = 0
+        self._left = 0
+
+    def count(self) -> bool:
+        """Count what there is. Returns whether there is room for it."""
+        more = self._transport.get_write_buffer_size() - self._counted
+        if more <= 0:
+            return True
+        if not self._counted:
+            self._network = network_of(self.client)
+        if not self._room.take(self._network, more):
+            return False
+        self._counted += more
+        return True
+
+    def forget(self) -> None:
+        """It has been read, or never will be."""
+        if self._counted:
+            self._room.give_back(self._network, self._counted)
+            self._counted = 0
+
+    def taken(self) -> int:
+        """How many bytes the client has taken since this was called before."""
+        before, self._left = self._left, self._rest()
+        return before - self._left
+
+    def _rest(self) -> int:
+        """Here, and in the system's buffer: that one takes more only when a third of it is free,
+        which is long after a slow client has taken something."""
+        waiting = bytearray(4)
+        with suppress(OSError, ValueError):  # the connection is gone, or nothing tells
+            descriptor = self._transport.get_extra_info("socket").fileno()
+            fcntl.ioctl(descriptor, termios.TIOCOUTQ, waiting)
+        return self._transport.get_write_buffer_size() + int.from_bytes(waiting, sys.byteorder)
