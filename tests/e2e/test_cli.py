@@ -10,6 +10,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -300,6 +301,22 @@ class TestIndex:
 
 _EQUAL = "The index equals the 54 records.\n"
 """50 notes, the last note of each user, a message sent and a message received."""
+
+
+_UNREAD = """
+import os, sys
+end, output = os.pipe()
+os.close(end)
+os.dup2(output, 1)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_a_server_whose_output_nobody_reads_serves(tmp_path: Path) -> None:
+    command: list[str | Path] = [sys.executable, "-c", _UNREAD, HOMEPORT, "serve"]
+    server = start(tmp_path / "data", command=command)
+    assert server.stop() == Exit.OK
+    assert "homeport: " not in server.log.read_text()
 
 
 def test_output_that_nobody_reads_is_no_trouble(tmp_path: Path) -> None:

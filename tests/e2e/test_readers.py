@@ -272,7 +272,7 @@ def test_a_reader_keeps_the_index_from_another_server_until_it_has_ended(tmp_pat
         assert eventually(is_free)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=str)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=str)
 def test_a_stop_reaches_all_processes(tmp_path: Path, number: int) -> None:
     """A terminal and a supervisor tell every process."""
     server = start(tmp_path / "data")

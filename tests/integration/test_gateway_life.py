@@ -109,7 +109,7 @@ def test_a_request_that_does_not_end_is_given_up() -> None:
 
 
 PROGRAM = """
-import sys, time
+import signal, sys, time
 from homeport.entrypoints.local import greenlets
 from homeport.entrypoints.local.server import Gateway
 from homeport.entrypoints.local.settings import GatewaySettings
@@ -120,6 +120,7 @@ def slow(event, context):
     greenlets.offload(time.sleep, 0.3)
     return {"statusCode": 200, "body": "done"}
 
+signal.signal(signal.SIGHUP, signal.SIG_IGN if "nohup" in sys.argv else signal.SIG_DFL)
 Gateway(
     FakeBackend(), {"slow": slow}, {"GET /slow": "slow", "$default": "slow"},
     GatewaySettings(port=0), on_listening=lambda at: print(at, flush=True),
@@ -128,7 +129,22 @@ print("ended", flush=True)
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_what_is_to_outlive_its_terminal_does() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, "nohup"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        host, _, port = process.stdout.readline().strip().removeprefix("http://").partition(":")
+        process.send_signal(signal.SIGHUP)
+        assert Served(host, int(port)).get("/slow").status == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_the_process_in_order(number: signal.Signals) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM],

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from homeport.adapters.credentials import passwords
+from homeport.adapters.embedded.folder import DataFolder
 from homeport.container import Backend, build
 from homeport.definition import load
 from homeport.domain.errors import Unauthenticated
@@ -306,6 +307,32 @@ class TestRecords:
             Exit.USAGE,
             "missing.json cannot be read: No such file or directory.",
         )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("dead-letters list", "dead-letters list --json", "dead-letters redrive --all"),
+        *("index status", "index verify", "index rebuild --json"),
+        *("identity list", "records list public notes"),
+    ],
+)
+def test_who_reads_slowly_keeps_no_server_from_the_folder(
+    backend: Backend, folder: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _ = backend.index
+    backend.close()
+
+    class Pager(io.StringIO):
+        def write(self, text: str) -> int:
+            DataFolder(backend.definition.data_folder).close()
+            return super().write(text)
+
+    pager = Pager()
+    monkeypatch.setattr(sys, "stdout", pager)
+    code = run(command.split())
+    assert code == Exit.OK
+    assert pager.getvalue()
 
 
 @pytest.mark.parametrize(

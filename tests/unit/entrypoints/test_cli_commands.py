@@ -80,7 +80,10 @@ def test_each_command_has_examples(command: str, capsys: pytest.CaptureFixture[s
 
 @pytest.mark.parametrize(
     "argv",
-    [[], ["start"], ["demo", "--limit", "0"], ["index"], ["index", "drop"], ["routes", "x"]],
+    [
+        *([], ["start"], ["demo", "--limit", "0"], ["index"], ["index", "drop"], ["routes", "x"]),
+        *(["backup", ""], ["restore", ""], ["export", ""], ["import", ""]),
+    ],
 )
 def test_wrong_arguments(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
@@ -127,6 +130,24 @@ def test_index_without_records(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "There is no data folder" in capsys.readouterr().err
     (tmp_path / "homeport.toml").write_text('adapters.record_store = "memory"')
     assert run(["index", "verify", "--definition", str(tmp_path)]) == Exit.USAGE
+
+
+@pytest.mark.parametrize("rate", ["nan", "inf", "1e-300", "0.09", "0", "-1"])
+def test_a_rate_that_nothing_keeps_to(rate: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["index", "rebuild", f"--rate={rate}"]) == Exit.USAGE
+    assert capsys.readouterr().err == (
+        "homeport: --rate is a number of records a second, 0.1 or more.\n"
+    )
+
+
+@pytest.mark.parametrize("host", ["ü..x", "a\0b"])
+def test_a_host_that_has_no_name(
+    host: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = ["--definition", str(tmp_path), "--data", str(tmp_path / "data")]
+    assert run(["serve", *place, "--host", host]) == Exit.PORT
+    assert "that is no host's name. Choose" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
 
 
 def test_the_banner_says_where_and_what_to_try() -> None:

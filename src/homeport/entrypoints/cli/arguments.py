@@ -15,6 +15,7 @@ from typing import Final
 from homeport.entrypoints.cli import app_commands, operator_commands
 from homeport.entrypoints.cli.declaring import examples
 from homeport.entrypoints.cli.exits import MEANINGS, Exit, Failure, complain
+from homeport.entrypoints.cli.printing import drop_output
 
 _EXITS: Final = "exit codes:\n" + "\n".join(
     f"  {code.value:>3}  {meaning}" for code, meaning in MEANINGS.items()
@@ -52,13 +53,13 @@ def run(argv: Sequence[str]) -> int:
         complain("interrupted.")
         return int(Exit.INTERRUPTED)
     except BrokenPipeError:
-        _drop_output()
+        drop_output()
         return int(Exit.FAILED)
     except OSError as error:
         # Writing to a file is told where it is done: this is what was printed.
         if error.filename is not None or error.errno not in _FULL:
             raise
-        _drop_output()
+        drop_output()
         complain(f"the output cannot be written: {error.strerror}.")
         return int(Exit.FAILED)
 
@@ -79,11 +80,6 @@ def _working_folder() -> str:
     except OSError as error:
         sentence = "The folder that this runs in is gone: go to one that is there."
         raise Failure(Exit.FOLDER, sentence) from error
-
-
-def _drop_output() -> None:
-    """Nobody takes our output: what is left in the buffer must not complain again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def parser() -> argparse.ArgumentParser:

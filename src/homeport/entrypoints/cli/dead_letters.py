@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from homeport.entrypoints.cli.exits import Exit, fail
 from homeport.entrypoints.cli.opening import definition_of, opened_anyway
-from homeport.entrypoints.cli.printing import printable
+from homeport.entrypoints.cli.printing import held_back, printable
 from homeport.entrypoints.cli.report import table
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ _WIDTH = 60
 
 def run(arguments: Namespace) -> int:
     _check(arguments)
-    with opened_anyway(definition_of(arguments), "record_store", "message_queue") as backend:
+    definition = definition_of(arguments)
+    with held_back(), opened_anyway(definition, "record_store", "message_queue") as backend:
         if arguments.action == "forget":
             return _forget(backend, arguments)
         return _ACTIONS[arguments.action](backend.undelivered, arguments)

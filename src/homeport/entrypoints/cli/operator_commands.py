@@ -62,7 +62,9 @@ def declare(commands: Commands) -> None:
         "homeport backup /var/backups/homeport/monday",
         "homeport backup monday --data /var/lib/homeport --json",
     )
-    backup.add_argument("folder", type=Path, help="the backup to make; nothing has this name yet")
+    backup.add_argument(
+        "folder", type=_folder, help="the backup to make; nothing has this name yet"
+    )
     backup.add_argument("--json", action="store_true", help="the summary for programs")
     definition(backup)
 
@@ -76,7 +78,7 @@ def declare(commands: Commands) -> None:
         "homeport restore /var/backups/homeport/monday",
         "homeport restore monday --data /var/lib/homeport --force",
     )
-    restore.add_argument("folder", type=Path, help="a backup that `homeport backup` has made")
+    restore.add_argument("folder", type=_folder, help="a backup that `homeport backup` has made")
     restore.add_argument("--force", action="store_true", help="replace the data that is there")
     restore.add_argument("--json", action="store_true", help="the summary for programs")
     definition(restore)
@@ -94,7 +96,9 @@ def declare(commands: Commands) -> None:
         "homeport export recipes.jsonl --collection recipes --space public --json",
         "homeport export - | gzip > monday.jsonl.gz",
     )
-    export.add_argument("file", metavar="FILE", help="the file to write; - is standard output")
+    export.add_argument(
+        "file", type=_name, metavar="FILE", help="the file to write; - is standard output"
+    )
     export.add_argument("--space", action="append", help="only of this space; may be repeated")
     export.add_argument(
         "--collection",
@@ -118,7 +122,9 @@ def declare(commands: Commands) -> None:
         "homeport import monday.jsonl --data /var/lib/homeport --replace",
         "gunzip < monday.jsonl.gz | homeport import - --json",
     )
-    imported.add_argument("file", metavar="FILE", help="the file to read; - is standard input")
+    imported.add_argument(
+        "file", type=_name, metavar="FILE", help="the file to read; - is standard input"
+    )
     imported.add_argument(
         "--replace", action="store_true", help="overwrite what has other content, roles as well"
     )
@@ -338,3 +344,17 @@ def _declare_index(commands: Commands) -> None:
     )
     machine_readable(index)
     definition(index)
+
+
+def _name(text: str) -> str:
+    if not text:
+        raise ValueError(text)
+    return text
+
+
+def _folder(text: str) -> Path:
+    """Without a name it would be the one that this runs in."""
+    return Path(_name(text))
+
+
+_name.__name__ = _folder.__name__ = "name"

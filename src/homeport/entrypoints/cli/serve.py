@@ -19,6 +19,7 @@ from homeport.entrypoints.cli.opening import (
     rebuild_index,
     source_of,
 )
+from homeport.entrypoints.cli.printing import drop_output
 
 if TYPE_CHECKING:
     import socket
@@ -45,7 +46,10 @@ def run(arguments: Namespace) -> int:
         source = source_of(arguments.definition)
 
         def on_listening(url: str) -> None:
-            print("\n".join(banner(url, definition, source)), flush=True)
+            try:
+                print("\n".join(banner(url, definition, source)), flush=True)
+            except BrokenPipeError:  # it serves all the same
+                drop_output()
 
         readers = number_of_readers(definition)
         gateway_for(backend, on_listening=on_listening, readers=readers).run(listening)

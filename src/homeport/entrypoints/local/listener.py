@@ -41,6 +41,9 @@ def bind(host: str, port: int) -> socket.socket:
         if exc.errno == errno.EADDRINUSE:
             raise AddressInUse(f"Port {port} at {host} is in use by another program.") from exc
         raise CannotListen(f"Cannot listen at {host}:{port}: {exc.strerror}.") from exc
+    except (TypeError, UnicodeError) as exc:  # what cannot even be looked up
+        listening.close()
+        raise CannotListen(f"Cannot listen at {host}:{port}: that is no host's name.") from exc
     return listening
 
 

@@ -49,6 +49,7 @@ def main() -> None:
     # Who stops the server may tell all of its processes. This one hears it from its parent.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     # In the background of a terminal, as this is, writing to it may stop a process.
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     if sys.stderr is None:  # it was closed

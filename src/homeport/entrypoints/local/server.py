@@ -88,7 +88,7 @@ class Gateway:
         }
 
     def run(self, listening: socket.socket | None = None) -> None:
-        """Serve until `stop`, SIGTERM or SIGINT; then finish what is in flight and return.
+        """Serve until `stop`, SIGTERM, SIGINT or SIGHUP; then finish what is in flight and return.
 
         `listening` is a socket that `bind` gave before; it is closed at the end. Without one,
         this binds as the settings say, and raises AddressInUse or CannotListen before anything
@@ -116,7 +116,10 @@ class Gateway:
         self._loop_clock = clock_of_this_thread()
         owns_process = threading.current_thread() is threading.main_thread()
         if owns_process:
-            for number in (signal.SIGTERM, signal.SIGINT):
+            numbers = [signal.SIGTERM, signal.SIGINT]
+            if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+                numbers.append(signal.SIGHUP)
+            for number in numbers:
                 loop.add_signal_handler(number, self._on_signal)
 
         def share() -> None:
