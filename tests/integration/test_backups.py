@@ -16,7 +16,7 @@ import pytest
 
 from homeport.adapters.embedded import backups
 from homeport.adapters.embedded.database import Database
-from homeport.adapters.embedded.folder import FolderInUse, FolderUnusable
+from homeport.adapters.embedded.folder import DataFolder, FolderInUse, FolderUnusable
 from homeport.adapters.embedded.migrations import MIGRATIONS
 from homeport.domain.errors import Conflict, Unavailable
 from homeport.entrypoints.cli.arguments import run
@@ -384,3 +384,27 @@ def test_no_restore_takes_the_place_of_data_that_a_command_works_on(tmp_path: Pa
     backups.restore(backup, data, force=True, progress=meanwhile)
     assert names_in(data) == ["old"]
     Database(data, beside=True).close()
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_restore_in_the_middle_of_a_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beside: bool
+) -> None:
+    """Whoever is to have the folder has opened what to lock, and not locked it."""
+    data, backup = made(tmp_path / "data", "old"), tmp_path / "backup"
+    backups.back_up(data, backup, 1)
+    locked = []
+
+    def lock(file: int, how: int) -> None:
+        locked.append(file)
+        if len(locked) == 1:
+            backups.restore(backup, data, force=True)
+        flock(file, how)
+
+    flock = fcntl.flock
+    monkeypatch.setattr(fcntl, "flock", lock)
+    owner = DataFolder(data, beside=beside)
+    with pytest.raises(FolderInUse):
+        backups.restore(backup, data, force=True)
+    owner.close()
+    backups.restore(backup, data, force=True)

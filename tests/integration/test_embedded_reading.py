@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -12,11 +14,12 @@ import pytest
 from homeport.adapters.embedded import search_folder
 from homeport.adapters.embedded.database import Database
 from homeport.adapters.embedded.folder import FolderInUse, FolderUnusable
+from homeport.adapters.embedded.identity_provider import EmbeddedIdentityProvider
 from homeport.adapters.embedded.reading import ReadingDatabase
 from homeport.adapters.embedded.search_beside import EmbeddedIndexBeside
 from homeport.adapters.embedded.search_index import EmbeddedSearchIndex
-from homeport.adapters.system import SystemClock
-from homeport.domain.errors import Unavailable
+from homeport.adapters.system import SystemClock, SystemIds
+from homeport.domain.errors import Unauthenticated, Unavailable
 from homeport.domain.model.collection import Catalog
 from homeport.domain.model.document import Document, IndexChange, Removal
 from homeport.domain.model.query import All, Scope, SearchQuery
@@ -56,6 +59,22 @@ class TestDatabase:
         for number in range(20):
             put(database, f"~{number:02}")
             assert names(reading) == [*before, *(f"~{one:02}" for one in range(number + 1))]
+
+    def test_no_token_is_good_before_there_is_a_key(
+        self, database: Database, reading: ReadingDatabase, tmp_path: Path
+    ) -> None:
+        def provider(database: Any) -> EmbeddedIdentityProvider:
+            return EmbeddedIdentityProvider(database, SystemClock(), SystemIds())
+
+        with closing(Database(tmp_path / "other")) as other:
+            strange = provider(other).guest().access_token
+        read = provider(reading)
+        with pytest.raises(Unauthenticated):
+            read.verify(strange)
+        guest = provider(database).guest()
+        assert read.verify(guest.access_token).principal.id == guest.identity.id
+        with pytest.raises(Unauthenticated):
+            read.verify(strange)
 
     def test_several_reads_see_one_moment(
         self, database: Database, reading: ReadingDatabase

@@ -48,32 +48,7 @@ class DataFolder:
                 raise FolderUnusable(f"There is no database {self.database}.")
             self._lock = _lock_itself(path, fcntl.LOCK_SH, "is being restored")
             return
-        lost = lost_by_restore(path)
-        if lost is not None:  # to begin with an empty folder would hide it
-            raise FolderUnusable(
-                f"A restore of {path.resolve()} was killed: the data that it was to replace are "
-                f"in {lost}. Give that its name back, or restore the backup once more."
-            )
-        try:
-            path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-            self._lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
-        except (FileExistsError, NotADirectoryError) as exc:
-            raise FolderUnusable(f"The data folder {path} is not a folder.") from exc
-        except OSError as exc:
-            raise FolderUnusable(
-                f"The data folder {path} cannot be written ({exc.strerror}). Give this user the "
-                "right to write there, or set `data_folder` to another one."
-            ) from exc
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as exc:
-            holder = os.pread(self._lock, 32, 0).decode(errors="replace").strip()
-            os.close(self._lock)
-            who = f"process {holder}" if holder else "another process"
-            raise FolderInUse(
-                f"The data folder {path} is in use by {who}. Stop that process, or set "
-                "`data_folder` to another one."
-            ) from exc
+        self._lock = _lock_for_one(path)
         with contextlib.suppress(OSError):  # SQLite says more of a file that cannot be used
             # In a folder that was there, others may look around; its log gets the same mode.
             os.close(os.open(self.database, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE))
@@ -100,6 +75,48 @@ class DataFolder:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+def _lock_for_one(path: Path) -> int:
+    """Make the folder if there is none, and lock it for this process."""
+    lost = lost_by_restore(path)
+    if lost is not None:  # to begin with an empty folder would hide it
+        raise FolderUnusable(
+            f"A restore of {path.resolve()} was killed: the data that it was to replace are "
+            f"in {lost}. Give that its name back, or restore the backup once more."
+        )
+    try:
+        path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
+    except (FileExistsError, NotADirectoryError) as exc:
+        raise FolderUnusable(f"The data folder {path} is not a folder.") from exc
+    except OSError as exc:
+        raise FolderUnusable(
+            f"The data folder {path} cannot be written ({exc.strerror}). Give this user the "
+            "right to write there, or set `data_folder` to another one."
+        ) from exc
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as exc:
+        holder = os.pread(lock, 32, 0).decode(errors="replace").strip()
+        os.close(lock)
+        who = f"process {holder}" if holder else "another process"
+        raise FolderInUse(
+            f"The data folder {path} is in use by {who}. Stop that process, or set "
+            "`data_folder` to another one."
+        ) from exc
+    if _is_at(lock, path / LOCK):
+        return lock
+    os.close(lock)
+    return _lock_for_one(path)
+
+
+def _is_at(lock: int, path: Path) -> bool:
+    """Whether what was locked is there still: a restore may have put another in its place."""
+    try:
+        return os.path.samestat(os.fstat(lock), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def set_aside(path: Path, process: int | str) -> Path:
@@ -142,4 +159,7 @@ def _lock_itself(path: Path, how: int, otherwise: str) -> int:
         os.close(lock)
         detail = f"The data folder {path} {otherwise}. Wait until that has ended."
         raise FolderInUse(detail) from exc
-    return lock
+    if _is_at(lock, path):
+        return lock
+    os.close(lock)
+    return _lock_itself(path, how, otherwise)

@@ -21,14 +21,21 @@ class EmbeddedSigningKey:
         self._known: SigningKey | None = None
 
     def current(self) -> SigningKey:
-        if self._known is None:
-            rows = self._database.read("SELECT value FROM settings WHERE name = ?", (KEY_SETTING,))
-            text = rows[0][0] if rows else self._made()
-            self._known = SigningKey("", bytes.fromhex(text))
-        return self._known
+        return self._stored() or self._keep(self._made())
 
     def find(self, id: str) -> SigningKey | None:
-        return self.current() if not id else None
+        """None also while no key was made yet, for no token was either."""
+        return self._stored() if not id else None
+
+    def _stored(self) -> SigningKey | None:
+        if self._known is None:
+            rows = self._database.read("SELECT value FROM settings WHERE name = ?", (KEY_SETTING,))
+            return self._keep(rows[0][0]) if rows else None
+        return self._known
+
+    def _keep(self, text: str) -> SigningKey:
+        self._known = known = SigningKey("", bytes.fromhex(text))
+        return known
 
     def _made(self) -> str:
         made = secrets.token_hex(KEY_BYTES)
