@@ -51,3 +51,6 @@ _DATE: Final = re.compile(
 _DAY_LENGTH: Final = len("2025-01-31")
 _DAY: Final = 86_400_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST: Final = _microseconds(datetime.min.replace(tzinfo=UTC))
+LAST: Final = _microseconds(datetime.max.replace(tzinfo=UTC))
+"""The ends of what can be a date, in microseconds since 1970."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from homeport.adapters.opensearch import layout as fields
 from homeport.adapters.opensearch.query import Clause
+from homeport.domain import dates
 from homeport.domain.model.collection import FieldRole
 from homeport.domain.model.query import Counted, Extent, Facet, FacetCount, Range, RangeFacet
 
@@ -44,7 +45,10 @@ def counted(facet: Counted, found: Any) -> tuple[FacetCount, ...]:
         case Extent():
             if not found.get("count"):
                 return ()
-            return tuple(FacetCount(_value(facet.role, found[end]), 0) for end in ("min", "max"))
+            ends = (found["min"], found["max"])
+            if facet.role is FieldRole.DATE:  # rounded to doubles, they may be beyond all dates
+                ends = tuple(min(max(end, dates.FIRST), dates.LAST) for end in ends)
+            return tuple(FacetCount(_value(facet.role, end), 0) for end in ends)
         case Facet():
             return tuple(
                 FacetCount(_value(facet.role, one["key"]), int(one["doc_count"]))
