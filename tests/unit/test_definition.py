@@ -359,8 +359,11 @@ class TestMistakes:
                 ),
             ),
             (
-                '[collections.a.fields]\nn = { role = "text", boost = 0 }',
-                "homeport.toml:2: collections.a.fields.n.boost: 0 should be greater than 0",
+                '[collections.a.fields]\nn = { role = "text", boost = 0.5 }',
+                (
+                    "homeport.toml:2: collections.a.fields.n.boost: 0.5 should be greater than or "
+                    "equal to 1"
+                ),
             ),
             (
                 "[collections.a]\nshards = 65",

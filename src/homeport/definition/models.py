@@ -242,7 +242,7 @@ class FieldSettings(Form):
     is 1 where it is not said."""
 
     role: FieldRole
-    boost: Annotated[float, Prepared(_typed), Held(strict=True, gt=0, le=100)] | None = None
+    boost: Annotated[float, Prepared(_typed), Held(strict=True, ge=1, le=100)] | None = None
 
     @classmethod
     def prepared(cls, value: Any) -> Any:
