@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from homeport.adapters.memory.search_index import MemoryRebuild, MemorySearchIndex
+from homeport.domain.dates import format_date, parse_date
 from homeport.domain.model.document import IndexChange, IndexEntry, IndexStatus, Rejection, Removal
 from homeport.domain.model.query import SearchPage, SearchQuery
 from homeport.domain.model.record import Key
@@ -51,6 +52,25 @@ def _with_rounded_numbers(change: IndexChange) -> IndexChange:
         for path, numbers in change.number.items()
     }
     return replace(change, number=rounded)
+
+
+class TakesTextForDates(MemorySearchIndex):
+    """Keeps the moment that a text says, not the text."""
+
+    def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
+        return super().apply(list(map(_with_moments, changes)))
+
+
+def _with_moments(change: IndexChange) -> IndexChange:
+    if isinstance(change, Removal):
+        return change
+    keyword = {path: tuple(map(_as_moment, texts)) for path, texts in change.keyword.items()}
+    return replace(change, keyword=keyword)
+
+
+def _as_moment(text: str) -> str:
+    moment = parse_date(text)
+    return text if moment is None else format_date(moment.start)
 
 
 class TakesTheLastOfABatch(MemorySearchIndex):
@@ -181,6 +201,7 @@ INDEXES: Final[dict[str, type[MemorySearchIndex]]] = {
     "takes older documents": TakesOlderDocuments,
     "rounds versions": RoundsVersions,
     "rounds numbers": RoundsNumbers,
+    "takes text for dates": TakesTextForDates,
     "takes the last of a batch": TakesTheLastOfABatch,
     "merges documents": MergesDocuments,
     "mixes spaces up": MixesSpacesUp,

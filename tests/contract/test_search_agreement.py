@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from homeport.adapters.embedded.search_index import EmbeddedSearchIndex
 from homeport.adapters.memory.search_index import MemorySearchIndex
+from homeport.domain.dates import parse_date
 from homeport.domain.model.collection import FieldRole
 from homeport.domain.model.document import Document, IndexChange, Removal
 from homeport.domain.model.place import Place
@@ -22,6 +24,7 @@ from homeport.domain.model.query import (
     Counted,
     Extent,
     Facet,
+    FacetCount,
     Filter,
     Fuzzy,
     Near,
@@ -41,6 +44,7 @@ from homeport.domain.model.query import (
 )
 from homeport.domain.model.record import Key
 from homeport.domain.ports.search_index import SearchIndex
+from homeport.testing.search_dates import record
 from homeport.testing.search_index import CATALOG
 
 _TEXT_FIELDS = ("title", "body")
@@ -231,6 +235,106 @@ def test_both_give_the_same_answers(
     assert memory.entries(100) == embedded.entries(100)
     for query in asked:
         check_same_answers(memory, embedded, query)
+
+
+moments = st.tuples(
+    st.sampled_from(["0000-01-01", "0001-01-01", "1683-05-05", "2019-12-31", "9999-12-31"]),
+    st.sampled_from(["T", "t", " "]),
+    st.sampled_from(["00:00:00", "12:30:00", "23:59:59", "23:59:60", "24:00:00"]),
+    st.sampled_from(["", ".000001", ".999999", ".123456789", ".1234567890"]),
+    st.sampled_from(["Z", "z", "+00:00", "-00:00", "+23:59", "-23:59", "-01:00", "+25:00", ""]),
+).map("".join)
+"""What RFC 3339 allows, at the ends of what dates can be, and some things that it does not."""
+_DATED = ("title", "kind", "pages", "seen", "body", "tag")
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from(_DATED), st.lists(moments, min_size=1, max_size=3)),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_both_give_the_same_answers_about_dates(
+    embedded: EmbeddedSearchIndex, found: list[dict[str, list[str]]]
+) -> None:
+    memory = MemorySearchIndex()
+    embedded.rebuild().commit()
+    documents = [record(Key("A", "notes", f"{n}"), one) for n, one in enumerate(found)]
+    assert memory.apply(documents) == embedded.apply(documents) == []
+    facets: tuple[Counted, ...] = (
+        *(Facet(FieldRole.KEYWORD, path) for path in _DATED),
+        *(Facet(FieldRole.DATE, "seen"), Extent(FieldRole.DATE, "seen")),
+    )
+    asked: list[Filter] = []
+    for one in documents:
+        for path in _DATED:
+            asked += [Term(FieldRole.KEYWORD, path, text) for text in one.keyword.get(path, ())]
+            asked += [Words(text[:4], path) for text in one.text.get(path, ())]
+            asked += [Words(text, path) for text in one.text.get(path, ())]
+            asked += [Term(FieldRole.DATE, path, moment) for moment in one.date.get(path, ())]
+    everything = SearchQuery(All(), (Scope(None),), facets=facets)
+    for query in (everything, *(replace(everything, filters=(one,)) for one in asked)):
+        check_same_answers(memory, embedded, query)
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        ["2300-12-31T23:59:59.999999Z", "2305-01-01", "2308-12-31T23:59:59.999999Z"],
+        ["1600-01-01", "1623-12-31T23:59:59.999999Z"],
+        ["0001-01-01T00:00:00.000001Z", "9999-12-31T23:59:59.999999Z"],
+        ["9999-12-31T23:59:59.999998Z", "9999-12-31T23:59:59.999999Z"],
+        ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000001Z"],
+        ["2255-06-05T23:47:34.740992Z", "2255-06-05T23:47:34.740993Z"],
+        ["2019-12-31"],
+    ],
+)
+@pytest.mark.parametrize("several", [False, True])
+def test_dates_go_from_the_very_first_to_the_very_last(
+    embedded: EmbeddedSearchIndex, dates: list[str], several: bool
+) -> None:
+    embedded.rebuild().commit()
+    more = ["2019-12-31T10:00:00Z"] if several else []
+    for n, one in enumerate(dates):
+        embedded.apply([record(Key("A", "notes", f"{n}"), {"seen": [*more, one, *more]})])
+    moments = [moment.start for moment in map(parse_date, [*dates, *more]) if moment is not None]
+    query = SearchQuery(All(), (Scope(None),), facets=(Extent(FieldRole.DATE, "seen"),))
+    assert embedded.search(query).facets == (
+        (FacetCount(min(moments), 0), FacetCount(max(moments), 0)),
+    )
+
+
+@pytest.mark.parametrize("language", ["none", "en", "el"])
+def test_a_sigma_is_one_letter_wherever_it_stands(tmp_path: Path, language: str) -> None:
+    written = ("ΟΔΟΣ ΛΟΓΟΥ", "οδος λογου", "Οδοσ Λογου")
+    embedded = EmbeddedSearchIndex(tmp_path, CATALOG, language)
+    for index in (MemorySearchIndex(), embedded):
+        documents = [
+            record(Key("A", "notes", f"{n}"), dict.fromkeys(("title", "body"), one))
+            for n, one in enumerate(written)
+        ]
+        assert index.apply(documents) == []
+        for text in ("ΟΔΟΣ", "οδος", "οδοσ"):
+            for path in (None, "title", "body"):
+                for match in (
+                    *(Words(text, path), Phrase((text, "ΛΟΓΟΥ"), path)),
+                    *(Prefix(text, path), Fuzzy(text, path)),
+                ):
+                    query = SearchQuery(match, (Scope(None),), highlight=("title",))
+                    hits = index.search(query).hits
+                    assert len(hits) == len(written), (index, match)
+                    if path != "body":
+                        for hit in hits:
+                            ((_, (shown,)),) = hit.highlights
+                            assert f"<em>{written[int(hit.key.id)][:4]}</em>" in shown
+    embedded.close()
 
 
 def check_same_answers(memory: MemorySearchIndex, index: SearchIndex, query: SearchQuery) -> None:

@@ -101,7 +101,7 @@ def finish(folder: Path) -> int:
     assert drift.records == RECORDS
     assert not backend.index.status().rebuilding
     backend.close()
-    assert len(list((folder / "index").iterdir())) == 2  # CURRENT and what it points to
+    assert len(list((folder / "index").iterdir())) == 3  # CURRENT, what it points to, and SOUND
     return rebuilt.resumed
 
 

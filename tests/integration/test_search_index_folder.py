@@ -161,6 +161,42 @@ def test_what_was_applied_is_there_after_a_restart(folder: Path) -> None:
     index.close()
 
 
+class Panics(SearchSchema):
+    """Makes tantivy panic about one document, as some dates in its JSON do."""
+
+    def document(self, document: Document) -> tantivy.Document:
+        if document.text.get("title") == ("panic",):
+            tantivy.Document.from_dict({"keyword": {"x": "9999-12-31T23:59:59-01:00"}}, self.fields)
+        return super().document(document)
+
+
+@pytest.mark.parametrize("text", ["panic", "\ud800"])
+def test_what_tantivy_does_not_take_is_rejected_alone(tmp_path: Path, text: str) -> None:
+    index = Generation(1, tmp_path, Panics(Catalog(), "en"), lambda: 0)
+    keys = [note(id).key for id in ("a", "b", "c", "new")]
+    assert index.apply([note("a"), note("b"), note("c")]) == []
+    for version, commit in ((2, True), (3, False)):
+        changes = [note("a", version), note("b", version, text), note("c", version)]
+        rejections = index.apply([*changes, note("new", version, text)], commit=commit)
+        assert [one.key.id for one in rejections] == ["b", "new"]
+        assert all(one.cause for one in rejections)
+        assert index.versions(keys) == [version, 1, version, None]
+    index.commit()
+    assert index.documents() == 3
+    index.close()
+
+
+def test_a_writer_that_died_rejects_nothing(tmp_path: Path) -> None:
+    """Where the disk is full, or gone, its thread ends: all is for the next try."""
+    place = tmp_path / "search"
+    index = Generation(1, place, SearchSchema(Catalog(), "en"), lambda: 0)
+    index.apply([note("a")])
+    shutil.rmtree(place)
+    much = [note(f"{number}", text=f"{number} " * 3000) for number in range(3000)]
+    with pytest.raises(Unavailable):
+        index.apply(much, commit=False)
+
+
 def test_it_pauses_after_each_change_before_they_are_found(tmp_path: Path) -> None:
     pauses: list[list[str]] = []
     index = EmbeddedSearchIndex(

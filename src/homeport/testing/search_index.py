@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from homeport.testing.search_answers import AnswersContract
 from homeport.testing.search_changes import ChangesContract
+from homeport.testing.search_dates import DatesContract
 from homeport.testing.search_facets import FacetsContract
 from homeport.testing.search_matching import MatchingContract
 from homeport.testing.search_nearness import NearnessContract
@@ -16,6 +17,7 @@ __all__ = ["CATALOG", "SearchIndexContract"]
 class SearchIndexContract(
     MatchingContract,
     AnswersContract,
+    DatesContract,
     FacetsContract,
     NearnessContract,
     ChangesContract,

@@ -68,7 +68,7 @@ class Generation:
         pause: Pause = go_on,
     ) -> list[Rejection]:
         """Without `commit` the changes are kept in memory, for a while or until `commit`. `pause`
-        is called after each."""
+        is called after each. What is rejected leaves the index as it was."""
         rejections = []
         newest: dict[str, IndexChange] = {}
         for change in changes:
@@ -85,13 +85,15 @@ class Generation:
                 known = seen.get(name)
                 if known is not None and change.version <= known:
                     continue
-                if known is not None:
-                    writer.delete_documents_by_term("key", name)
                 try:
-                    writer.add_document(self._document(change))
+                    document = self._document(change)
                 except ValueError as exc:
                     rejections.append(Rejection(change.key, str(exc)))
                 else:
+                    if known is not None:
+                        writer.delete_documents_by_term("key", name)
+                    # Where this fails, the writer is dead, and would take no other either.
+                    writer.add_document(document)
                     # No more of it than its key and version is looked at.
                     self._pending[name] = _bare(change)
                 pause()
@@ -186,9 +188,15 @@ class Generation:
         return found
 
     def _document(self, change: IndexChange) -> tantivy.Document:
-        if isinstance(change, Document):
-            return self._schema.document(change)
-        return self._schema.marker(change, self._now() + _RETENTION)
+        """Raises ValueError for what tantivy does not take, also where it panics about it."""
+        try:
+            if isinstance(change, Document):
+                return self._schema.document(change)
+            return self._schema.marker(change, self._now() + _RETENTION)
+        except BaseException as exc:
+            if _is_panic(exc):
+                raise ValueError(str(exc)) from exc
+            raise
 
     def _open_writer(self) -> tantivy.IndexWriter:
         if self._writer is None:
@@ -254,9 +262,13 @@ def translated() -> Iterator[None]:
     except Exception as exc:
         raise Unavailable("The search index does not answer.") from exc
     except BaseException as exc:
-        if type(exc).__name__ != "PanicException":
-            raise
-        raise Unavailable("The search index is damaged.") from exc
+        if _is_panic(exc):
+            raise Unavailable("The search index is damaged.") from exc
+        raise
+
+
+def _is_panic(exc: BaseException) -> bool:
+    return type(exc).__name__ == "PanicException"
 
 
 _RETENTION: Final = limits.RETENTION_SECONDS * 1_000_000

@@ -8,7 +8,7 @@ from typing import Final
 import tantivy
 
 from homeport.adapters.embedded.search_query import Leaf, QueryTranslator
-from homeport.adapters.embedded.search_schema import SearchSchema
+from homeport.adapters.embedded.search_schema import SearchSchema, one_sigma
 from homeport.domain.highlighting import Phrases, Span, fragments
 from homeport.domain.model.query import All, Fuzzy, Node, Phrase, Prefix, SearchQuery, Words
 from homeport.domain.spelling import resembles
@@ -51,6 +51,7 @@ class Highlighter:
     def _spans(self, text: str, wanted: _Wanted) -> list[Span]:
         """Where something wanted is in a text, cut into words as the index has cut it."""
         spans: set[Span] = set()
+        text = one_sigma(text)
         if wanted.phrases is not None:
             words = self._schema.words.pre_tokenize(text).tokens
             places = wanted.phrases.places([token.text for token in words])

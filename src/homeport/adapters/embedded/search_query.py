@@ -20,7 +20,9 @@ from homeport.adapters.embedded.search_schema import (
     boosted,
     field_name,
     first_value,
+    in_json,
     key_text,
+    one_sigma,
     ordered_term,
     scope_term,
     sortable,
@@ -141,9 +143,9 @@ class QueryTranslator:
     def tokens(self, node: Leaf) -> list[str]:
         """What has to stand side by side in a text, as the index has cut it."""
         if isinstance(node, Prefix | Fuzzy):
-            return self._schema.plain_words.analyze(node.text)
+            return self._schema.plain_words.analyze(one_sigma(node.text))
         text = node.text if isinstance(node, Words) else " ".join(node.words)
-        return self._schema.words.analyze(text)
+        return self._schema.words.analyze(one_sigma(text))
 
     def _clauses(self, node: Node) -> Iterator[Clause]:
         """The clauses that a node adds to a boolean query."""
@@ -216,8 +218,9 @@ class QueryTranslator:
         if isinstance(one, Range):
             return self._range(name, one) if has_column else self._term_range(one)
         if isinstance(one.value, str):
-            path = f"keyword.{field_name(one.field)}"
-            return self._term(name if has_column else path, one.value)
+            if has_column:
+                return self._term(name, one.value)
+            return self._term(f"keyword.{field_name(one.field)}", in_json(one.value))
         if has_column:
             return self._range(name, Range(one.role, one.field, one.value, one.value))
         return self._term("terms", ordered_term(one.role, one.field, one.value))

@@ -18,7 +18,8 @@ ranges) has fields of its own where the catalog declares it:
                   points are in, the first one's degrees, a number for all its points
 
 Fields of the user's stand here under digests of their paths, so whatever a path is made of, it
-is a plain name to tantivy.
+is a plain name to tantivy. Text in JSON fields has a blank before it, see `in_json`; words have one
+small sigma, see `one_sigma`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -40,7 +41,7 @@ from homeport.domain.model.query import Scope
 from homeport.domain.model.record import Key
 from homeport.domain.ports.search_index import Capability
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 """Raise it with every change to what is written, or to a fault in how: older indexes are then
 rebuilt."""
 
@@ -111,20 +112,25 @@ class SearchSchema:
     def document(self, document: Document) -> tantivy.Document:
         """Made from Python's values: of numbers in JSON, tantivy reads one in ten a last digit
         off. Raises ValueError for what it does not take."""
-        texts = [value for values in document.text.values() for value in values]
+        texts: list[str] = []
+        texts_at = {}
+        for path, written in document.text.items():
+            several = [one_sigma(text) for text in written]
+            texts += several
+            texts_at[field_name(path)] = [in_json(text) for text in several]
         fields: dict[str, Any] = {
             "key": key_text(document.key),
             "version": document.version,
             "scope": scope_terms(document.key),
             "text": texts,
-            "text_at": _by_field(document.text.items()),
+            "text_at": texts_at,
             "plain": texts,
-            "plain_at": _by_field(document.text.items()),
+            "plain_at": texts_at,
         }
         keyword, number, terms = {}, {}, []
         for path, strings in document.keyword.items():
             if not self._add_columns(fields, FieldRole.KEYWORD, path, strings):
-                keyword[field_name(path)] = list(dict.fromkeys(strings))
+                keyword[field_name(path)] = list(map(in_json, dict.fromkeys(strings)))
         for path, numbers in document.number.items():
             if not self._add_columns(fields, FieldRole.NUMBER, path, numbers):
                 number[field_name(path)] = [one + 0.0 for one in dict.fromkeys(numbers)]
@@ -139,7 +145,7 @@ class SearchSchema:
         self._add_places(fields, document.geo)
         for path in self.boosts:
             if path in document.text:
-                fields[boosted(path)] = list(document.text[path])
+                fields[boosted(path)] = [one_sigma(text) for text in document.text[path]]
         return tantivy.Document.from_dict(fields, self.fields)
 
     def marker(self, removal: Removal, expires: int) -> tantivy.Document:
@@ -252,6 +258,22 @@ def field_name(path: str) -> str:
     return "f" + hashlib.blake2b(path.encode(), digest_size=8).hexdigest()
 
 
+def in_json(text: str) -> str:
+    """Text as JSON fields hold it, which sorts as before. Without the blank tantivy takes what
+    looks like RFC 3339 for a date: another text is kept then, and some dates make it panic."""
+    return " " + text
+
+
+def from_json(text: str) -> str:
+    return text[1:]
+
+
+def one_sigma(text: str) -> str:
+    """Text of the same length without the small sigma that ends words: tantivy never makes one of a
+    capital, so words in capitals would not be found by small letters."""
+    return text.replace("\N{GREEK SMALL LETTER FINAL SIGMA}", "\N{GREEK SMALL LETTER SIGMA}")
+
+
 def all_values(role: FieldRole, path: str) -> str:
     return f"all_{role}_{field_name(path)}"
 
@@ -302,10 +324,6 @@ def _spot(points: Sequence[tuple[float, float]]) -> int:
     content = b"".join(struct.pack(">dd", *point) for point in points)
     digest = int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big")
     return digest >> 1 & ~1 | (len(points) > 1)
-
-
-def _by_field(items: Iterable[tuple[str, Sequence[Any]]]) -> dict[str, list[Any]]:
-    return {field_name(path): list(values) for path, values in items}
 
 
 def _analyzer(stems: str) -> tantivy.TextAnalyzer:

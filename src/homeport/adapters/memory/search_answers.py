@@ -10,7 +10,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
-from homeport.adapters.memory.search_documents import WORD, Documents, Entry, Value, tokens
+from homeport.adapters.memory.search_documents import (
+    WORD,
+    Documents,
+    Entry,
+    Value,
+    as_found,
+    tokens,
+)
 from homeport.domain.highlighting import Phrases, fragments
 from homeport.domain.model.query import (
     After,
@@ -176,7 +183,7 @@ def _positive(node: Node) -> Iterable[Leaf]:
 
 def _spans(text: str, phrases: Phrases) -> list[tuple[int, int]]:
     matches = list(WORD.finditer(text))
-    words = [one.group().lower() for one in matches]
+    words = [as_found(one.group()) for one in matches]
     return [matches[place].span() for place in phrases.places(words)]
 
 

@@ -1,6 +1,6 @@
 """The documents of an index in memory, and the words in them.
 
-Words are runs of letters and digits in lower case; there is no stemming.
+Words are runs of letters and digits in lower case, with one small sigma; there is no stemming.
 """
 
 from __future__ import annotations
@@ -23,7 +23,13 @@ WORD: Final = re.compile(r"[^\W_]+")
 
 def tokens(text: str) -> list[str]:
     """The words of a text, in order."""
-    return [word.lower() for word in WORD.findall(text)]
+    return [as_found(word) for word in WORD.findall(text)]
+
+
+def as_found(word: str) -> str:
+    """A word as it is looked for, with the same sigma wherever it stands."""
+    small = word.lower()
+    return small.replace("\N{GREEK SMALL LETTER FINAL SIGMA}", "\N{GREEK SMALL LETTER SIGMA}")
 
 
 def places(words: Sequence[str], phrase: Sequence[str]) -> list[int]:
