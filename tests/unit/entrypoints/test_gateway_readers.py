@@ -65,7 +65,7 @@ def play(scenario: Callable[[Reader, Played, list[Call]], Awaitable[None]]) -> N
         assert played.ends is not None
         await played.channel.open(played.ends.messages)
         played.channel.send("serving", 2)
-        await until(lambda: reader.is_serving)
+        await until(lambda: reader.is_serving and bool(played.received))
         assert played.received == [("hello",)]
         await scenario(reader, played, calls)
         played.close()
