@@ -107,6 +107,9 @@ def measured(
         script=script,
         seed=random.randrange(KINDS),
     )
+    if not load.rate:
+        late = f"{peer.name}, {operation}: no answer within {seconds:g} s: give it more `--seconds`"
+        raise RuntimeError(late)
     if load.bad:
         raise RuntimeError(f"{peer.name}, {operation}: {load.bad} answers were no good ones")
     if abs(load.size - size) > _TOLERANCE * size:
