@@ -28,8 +28,8 @@ _KNOWN: Final = 20_000
 """Of the documents, so many are looked through for words."""
 _PAGE: Final = 3
 """Hits of a search whose page is full whatever the number of records."""
-_STEM: Final = 3
-"""Letters of a word that its stem has as well."""
+_STEM: Final = 2
+"""Letters that a word and its stem have in common at least: "being" is found with "be"."""
 _HOT: Final = 2000
 """Records that merges at a known version go to: they are listed anew before each load."""
 DEFINITION: Final = """
