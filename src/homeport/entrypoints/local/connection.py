@@ -80,7 +80,6 @@ class Connection(asyncio.Protocol):
         self._fault = 0
         """The status to refuse with what could not be parsed, once all before it is answered."""
         self._is_paused = False
-        self._is_congested = False
         self._has_ended = False
         """The client sends no more."""
         self.deadline: float | None = None
@@ -101,7 +100,6 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_deaf = True
-        self._is_congested = False
         self._unread.forget()
         self.deadline = None
         self._waiting.clear()
@@ -167,11 +165,10 @@ class Connection(asyncio.Protocol):
         return self._serving is not None or bool(self._waiting)
 
     def pause_writing(self) -> None:
-        self._is_congested = True
-        self.soon(self._count_unread)  # there may be more to be written now
+        self._unread.is_much = True
+        self.soon(self._unread.count)  # there may be more to be written now
 
     def resume_writing(self) -> None:
-        self._is_congested = False
         self._unread.forget()
         self._go_on()
 
@@ -285,12 +282,12 @@ class Connection(asyncio.Protocol):
         )
         if incoming.method == "HEAD" or status in outgoing.WITHOUT_CONTENT:
             content = b""
-        if not closes and len(content) < BUFFERED and not self._is_congested:
+        if not closes and len(content) < BUFFERED and not self._unread.is_much:
             self._house.send(self._transport, head + content)
         else:
             self._house.flush()
             self._transport.writelines((head, content))
-            if not self._count_unread():
+            if not self._unread.count():
                 return
         self._serving = None
         if closes:
@@ -351,24 +348,16 @@ class Connection(asyncio.Protocol):
         """Who has to read what is answered on a proxy's connection."""
         self._unread.client = address
 
-    def _count_unread(self) -> bool:
-        """Count what the client leaves unread, if that is much. Returns whether there is room for
-        it: else the connection ends."""
-        if not self._is_congested or self._unread.count():
-            return True
-        self._transport.abort()
-        return False
-
     def expire(self) -> None:
         """The deadline is over. A client that is still reading its answer has done nothing
         wrong, unless it takes next to nothing of it between two of these."""
         if self._transport.get_write_buffer_size():
-            is_first = self.deadline is not self._put_off  # an answer came between
-            enough = SLOWEST * self._house.head_seconds
-            if self._unread.taken() >= enough or is_first:
-                self._put_off = self.deadline = self._house.now() + self._house.head_seconds
-            else:
+            is_slow = self._unread.taken() < SLOWEST * self._house.head_seconds
+            # The very one that was set here: an answer between would have set another.
+            if is_slow and self.deadline is self._put_off:
                 self._transport.abort()
+            else:
+                self._put_off = self.deadline = self._house.now() + self._house.head_seconds
         elif self._transport.is_closing() or self._is_deaf:
             self._transport.abort()
         else:
@@ -381,14 +370,14 @@ class Connection(asyncio.Protocol):
             return
         self._going_on = True
         try:
-            while self._waiting and self._serving is None and not self._is_congested:
+            while self._waiting and self._serving is None and not self._unread.is_much:
                 self._serving = incoming = self._waiting.popleft()
                 self.deadline = None
                 self._house.receive(incoming)
         finally:
             self._going_on = False
         if self._fault and self._serving is None and not self._waiting:
-            if not self._is_congested:
+            if not self._unread.is_much:
                 self._send_refusal()
         else:
             self.listen()

@@ -22,10 +22,12 @@ SLOWEST: Final = 4096
 
 
 class Unread:
-    """One connection's. `client` is the address that it counts for."""
+    """One connection's. `client` is the address that it counts for; `is_much` while it is more than
+    `SMALL`, as the transport says."""
 
     def __init__(self, transport: asyncio.Transport, client: str, room: Room) -> None:
         self.client = client
+        self.is_much = False
         self._transport = transport
         self._room = room
         self._network = ""
@@ -33,19 +35,22 @@ class Unread:
         self._left = 0
 
     def count(self) -> bool:
-        """Count what there is. Returns whether there is room for it."""
+        """Count what there is, if it is much. Returns whether there is room for it: else the
+        connection is ended."""
         more = self._transport.get_write_buffer_size() - self._counted
-        if more <= 0:
+        if not self.is_much or more <= 0:
             return True
         if not self._counted:
             self._network = network_of(self.client)
         if not self._room.take(self._network, more):
+            self._transport.abort()
             return False
         self._counted += more
         return True
 
     def forget(self) -> None:
         """It has been read, or never will be."""
+        self.is_much = False
         if self._counted:
             self._room.give_back(self._network, self._counted)
             self._counted = 0
