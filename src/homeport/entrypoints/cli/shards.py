@@ -58,13 +58,15 @@ def _told(one: Settled) -> str:
     if one.noted:
         what = (
             "these were written in one shard by a process with an older definition, and are not "
-            "found. End such processes, export the records and import them into a new table"
+            "found. End such processes, export the records and import them into a new table, which "
+            "has none of the accounts"
         )
     else:
         what = (
             "not noted in the table, for these were written before. "
             f"Set collections.{one.collection}.shards = 1; for more, export the records then, "
-            "and import them into a new table"
+            "and import them into another collection, or into a new table, which has none of the "
+            "accounts"
         )
     return f"{one.collection}: {one.shards} shards, {what}: {some}"
 
