@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import random
+import re
 import sys
 import time
 from collections import Counter
@@ -242,25 +243,28 @@ def _is_page(answer: Any, owner: Caller) -> bool:
 
 
 def _is_one(answer: Any, row: Row) -> bool:
-    """What no merge has changed is as it was loaded."""
-    kept = ("title", "body", "kind")
-    return bool(answer["id"] == row.id) and all(answer["data"][it] == row.data[it] for it in kept)
+    return bool(answer["id"] == row.id) and row.lasting.items() <= answer["data"].items()
 
 
 def _are_hits(answer: Any, most: int, word: str, whose: Caller | None) -> bool:
-    """As many as there are, the best first, and each with the beginning of the word at least, as
-    those are found that have its stem. In all records there is one for each word."""
+    """As many as there are, the best first, and each with a word that begins alike, as those are
+    found that have its stem. In all records there is one for each word."""
     hits = answer["hits"]
     scores = [one["score"] for one in hits]
     records = [one["record"] for one in hits]
     right = (
         len(hits) == min(answer["total"], most)
         and scores == sorted(scores, reverse=True)
-        and all(word[:_STEM] in str(one["data"]).lower() for one in records)
+        and all(_begins_in(one["data"], word[:_STEM]) for one in records)
     )
     if whose is None:
         return right and bool(hits)
     return right and all(one["author"] == whose.id for one in records)
+
+
+def _begins_in(data: dict[str, Any], beginning: str) -> bool:
+    text = " ".join(one for one in data.values() if isinstance(one, str))
+    return re.search(rf"(?<![^\W_]){beginning}", text.lower()) is not None
 
 
 def _is_full_page(answer: Any, word: str, owner: Caller) -> bool:

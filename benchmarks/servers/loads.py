@@ -38,6 +38,11 @@ class Row:
     id: str
     data: dict[str, Any]
 
+    @property
+    def lasting(self) -> dict[str, Any]:
+        """What no load changes of it."""
+        return {name: self.data[name] for name in ("title", "body", "kind")}
+
 
 class Peer(Protocol):
     """A server with records in it."""

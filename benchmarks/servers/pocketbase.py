@@ -109,7 +109,8 @@ class PocketBase:
         match operation:
             case loads.GET:
                 found = f"{path}/{row.id}"
-                return Request("GET", found, owner, check=lambda it: _is_one(it, row))
+                known = {"id": row.id, **row.lasting}
+                return Request("GET", found, owner, check=lambda it: _holds(it, known))
             case loads.CREATE:
                 made = {**row.data, "n": number, "owner": owner.id}
                 return Request("POST", path, owner, made, check=lambda it: _holds(it, made))
@@ -212,12 +213,6 @@ def _time(number: int) -> str:
 
 def _holds(answer: Any, data: dict[str, Any]) -> bool:
     return all(answer[name] == value for name, value in data.items())
-
-
-def _is_one(answer: Any, row: Row) -> bool:
-    """What no change has changed is as it was loaded."""
-    kept = ("title", "body", "kind")
-    return bool(answer["id"] == row.id) and all(answer[it] == row.data[it] for it in kept)
 
 
 def _is_page(answer: Any, owner: Caller) -> bool:
