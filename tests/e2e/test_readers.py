@@ -232,7 +232,8 @@ def test_a_reader_that_is_killed_takes_its_own_connections_alone(sides: Sides) -
         assert later.writer.ask("POST", NOTES, {"title": "afterwards"}).status == 201
         later.writer.settle()
         assert later.writer.ask("GET", f"{PREFIX}/search?q=afterwards").json["hits"]
-    assert "a reader's process has ended" in sides.server.log.read_text()
+    # What is logged is written out a moment later.
+    assert eventually(lambda: "a reader's process has ended" in sides.server.log.read_text())
 
 
 def test_a_reader_ends_with_its_parent(tmp_path: Path) -> None:
