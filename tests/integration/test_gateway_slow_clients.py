@@ -129,6 +129,8 @@ def test_answers_that_are_not_read_have_so_much_room(monkeypatch: pytest.MonkeyP
             assert one.recv(1)  # its answer has come into the room
             deaf.append(one)
         assert [_is_whole(one) for one in deaf] == [True, False, True]
+        metrics = served.get("/metrics").body.decode().splitlines()
+        assert "homeport_connections_cut_off_total 1" in metrics
         assert len(served.send(HELLO).body) == LARGE
 
 

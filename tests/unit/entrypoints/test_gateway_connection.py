@@ -89,6 +89,7 @@ class House:
         self.flushes = 0
         self.surplus = 0
         self.parted = 0
+        self.cut_off = 0
         self.connection = Connection(self)
         self.connection.connection_made(cast("asyncio.BaseTransport", self.wire))
 
@@ -97,6 +98,9 @@ class House:
 
     def now(self) -> float:
         return self.time
+
+    def on_cut_off(self) -> None:
+        self.cut_off += 1
 
     def soon(self, act: Callable[[], object]) -> None:
         self.due.append(act)
@@ -435,6 +439,7 @@ def test_what_one_address_does_not_read_has_so_much_room() -> None:
     assert leave_unread(one, 900)
     assert not leave_unread(other, 101)
     assert len(other.received) == 1
+    assert (one.cut_off, other.cut_off) == (0, 1)
     other.connection.connection_lost(None)
     one.wire.unsent = 0
     one.connection.resume_writing()
@@ -471,6 +476,7 @@ def test_who_takes_next_to_nothing_is_cut_off() -> None:
     house.time, house.wire.unsent = house.deadline() or 0.0, 2 * enough + 1
     house.connection.expire()
     assert house.wire.is_closing()
+    assert house.cut_off == 1
 
 
 def test_who_goes_on_sending_gets_no_more_time_to_read() -> None:

@@ -94,7 +94,8 @@ class Connection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self._address = peer[0] if peer else ""
         self._transport.set_write_buffer_limits(SMALL)
-        self._unread = Unread(self._transport, self._address, self._house.room)
+        house = self._house
+        self._unread = Unread(self._transport, self._address, house.room, house.on_cut_off)
         self.deadline = self._house.now() + self._house.head_seconds
         self._house.joined(self)
 
@@ -355,7 +356,7 @@ class Connection(asyncio.Protocol):
             is_slow = self._unread.taken() < SLOWEST * self._house.head_seconds
             # The very one that was set here: an answer between would have set another.
             if is_slow and self.deadline is self._put_off:
-                self._transport.abort()
+                self._unread.cut_off()
             else:
                 self._put_off = self.deadline = self._house.now() + self._house.head_seconds
         elif self._transport.is_closing() or self._is_deaf:

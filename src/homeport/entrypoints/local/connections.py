@@ -28,7 +28,7 @@ class Connections:
 
     Every answer has the headers `common`. `head_seconds` is how long a request's line and headers
     may take to arrive, which bounds idle connections too. `on_leaving` is called when there is
-    one connection less.
+    one connection less, and `on_cut_off` when one is ended since its client does not read.
     """
 
     def __init__(
@@ -39,12 +39,14 @@ class Connections:
         head_seconds: float,
         common: Headers,
         on_leaving: Callable[[], None] = lambda: None,
+        on_cut_off: Callable[[], None] = lambda: None,
     ) -> None:
         self.receive: Final = receive
         self.refusal: Final = refusal
         self.now: Final = loop.time
         self.head_seconds: Final = head_seconds
         self.room: Final = Room(unread.ROOM)
+        self.on_cut_off: Final = on_cut_off
         self.stopping = False
         self.surplus = 0
         """How many connections to hand over, as soon as each is between two requests."""

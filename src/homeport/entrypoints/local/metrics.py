@@ -33,6 +33,8 @@ class RequestCounts:
         self.seconds: Final[dict[str, float]] = {}
         self.refused = 0
         """Turned away at the door; they are in none of the others."""
+        self.unread = 0
+        """Connections that were ended since their clients did not read."""
 
     def add(self, route: str, status: int, seconds: float) -> None:
         """Count one request. `route` is a route key, never a path: there are only so many."""
@@ -47,6 +49,10 @@ class RequestCounts:
             self.latencies.setdefault(route, [0] * (len(BOUNDS) + 1))
             self.latencies[route][bisect_left(BOUNDS, seconds)] += 1
             self.seconds[route] = self.seconds.get(route, 0.0) + seconds
+
+    def cut_off(self) -> None:
+        """Count a connection whose client does not read what is answered."""
+        self.unread += 1
 
     def plus(self, others: Iterable[RequestCounts]) -> RequestCounts:
         """These and those of others, as they are now."""
@@ -64,6 +70,7 @@ class RequestCounts:
             self.latencies[route] = [a + b for a, b in zip(known, buckets, strict=True)]
             self.seconds[route] = self.seconds.get(route, 0.0) + other.seconds[route]
         self.refused += other.refused
+        self.unread += other.unread
 
 
 class Metrics:
@@ -135,6 +142,9 @@ def _requests(requests: RequestCounts) -> Iterator[str]:
     )
     name = "homeport_requests_refused_total"
     yield from _single(name, "counter", "Answered 503 at the door.", requests.refused)
+    name = "homeport_connections_cut_off_total"
+    text = "Ended, since their clients did not read what was answered."
+    yield from _single(name, "counter", text, requests.unread)
     name = "homeport_request_duration_seconds"
     yield from _header(name, "histogram", "From a request's arrival to its answer.")
     for route, buckets in sorted(requests.latencies.items()):

@@ -101,6 +101,7 @@ class Serving:
             settings.head_seconds,
             COMMON,
             on_leaving,
+            counts.cut_off,
         )
         self._trim: Final = QuietTrim(
             loop, pool.threads, partial(_release, backend), give_back, time.process_time

@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import sys
 import termios
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -23,13 +24,21 @@ SLOWEST: Final = 4096
 
 class Unread:
     """One connection's. `client` is the address that it counts for; `is_much` while it is more than
-    `SMALL`, as the transport says."""
+    `SMALL`, as the transport says. `on_cut_off` is called when the connection is ended for it."""
 
-    def __init__(self, transport: asyncio.Transport, client: str, room: Room) -> None:
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        client: str,
+        room: Room,
+        on_cut_off: Callable[[], None],
+    ) -> None:
         self.client = client
         self.is_much = False
+        self._is_cut_off = False
         self._transport = transport
         self._room = room
+        self._on_cut_off = on_cut_off
         self._network = ""
         self._counted = 0
         self._left = 0
@@ -43,10 +52,17 @@ class Unread:
         if not self._counted:
             self._network = network_of(self.client)
         if not self._room.take(self._network, more):
-            self._transport.abort()
+            self.cut_off()
             return False
         self._counted += more
         return True
+
+    def cut_off(self) -> None:
+        """End the connection of a client that does not read."""
+        self._transport.abort()
+        if not self._is_cut_off:
+            self._is_cut_off = True
+            self._on_cut_off()
 
     def forget(self) -> None:
         """It has been read, or never will be."""
