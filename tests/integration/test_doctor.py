@@ -268,7 +268,15 @@ def stranger() -> Iterator[int]:
 def test_a_port_that_another_program_has(app: Path, doctor: Any, stranger: int) -> None:
     code, found = doctor("--port", str(stranger))
     assert (code, found["port"]["status"]) == (1, "fault")
+    assert "another program. Asked, it is not Homeport" in found["port"]["detail"]
     assert "--port" in found["port"]["cure"]
+
+
+def test_a_host_that_is_none(app: Path, doctor: Any) -> None:
+    code, found = doctor("--host", "no host", "--port", str(free_port()))
+    assert (code, found["port"]["status"]) == (1, "fault")
+    assert found["port"]["detail"].startswith("Cannot listen at no host:")
+    assert "--host" in found["port"]["cure"]
 
 
 def test_a_package_that_is_missing(app: Path, doctor: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -190,11 +190,8 @@ def server(found: Definition, held_by: str | None) -> Iterator[Finding]:
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(found.server.host, found.server.host)  # noqa: S104 - nothing is bound here
     url = f"http://{host}:{found.server.port}"
     answer = _health(url)
-    if answer is None:
-        yield from _port(found)
-    elif isinstance(answer, str):
-        cure = "Stop that program, or choose another port with --port."
-        yield fault("port", f"{url} is taken by another program ({answer}).", cure)
+    if answer is None or isinstance(answer, str):
+        yield from _port(found, answer)
     elif answer.get("status") == "ok":
         yield ok("server", f"homeport {answer.get('version')} is ready at {url}")
     else:
@@ -202,12 +199,16 @@ def server(found: Definition, held_by: str | None) -> Iterator[Finding]:
         yield fault("server", f"{url} is not ready: {answer.get('detail')}", cure)
 
 
-def _port(found: Definition) -> Iterator[Finding]:
+def _port(found: Definition, answer: str | None) -> Iterator[Finding]:
+    """Whether the server could listen, where what answers there, if anything, is not Homeport."""
     from homeport.entrypoints.local.listener import AddressInUse, CannotListen, bind
 
     try:
         bind(found.server.host, found.server.port).close()
-    except (AddressInUse, CannotListen) as error:
+    except AddressInUse as error:
+        cure = "Stop that program, or choose another port with --port."
+        yield fault("port", f"{error.detail} Asked, {answer}." if answer else error.detail, cure)
+    except CannotListen as error:
         cure = "Choose another address of this machine with --host, or another --port."
         yield fault("port", error.detail, cure)
     else:
