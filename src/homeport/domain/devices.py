@@ -38,7 +38,7 @@ _ATTEMPTS = 5
 _BLOCK_ATTEMPTS = 25
 """The same for blocks, which an app may bring many of at once."""
 
-_is_apns_token = re.compile(r"(?:[0-9A-Fa-f]{2}){1,200}\Z").match
+_is_apns_token = re.compile(r"(?:[0-9a-f]{2}){1,200}\Z").match
 _is_fcm_token = re.compile(r"[!-~]+\Z").match
 
 

@@ -199,6 +199,26 @@ class TestDevices:
         assert after.endpoint == before.endpoint
         assert world.reached(after.endpoint)
 
+    def test_a_token_of_apns_is_the_same_in_either_case(self, world: World) -> None:
+        upper = PushTarget(Platform.APNS, Environment.PRODUCTION, "AB" * 32)
+        lower = PushTarget(Platform.APNS, Environment.PRODUCTION, "ab" * 32)
+        world.devices.put(ANN, "phone", upper)
+        device = world.devices.put(BOB, "mobile", lower)
+        assert world.ids(ANN) == []
+        assert world.reached(device.endpoint)
+        again = world.devices.put(BOB, "mobile", upper)
+        assert (again.endpoint, again.target) == (device.endpoint, lower)
+
+    def test_tokens_of_fcm_that_differ_in_case_are_two(self, world: World) -> None:
+        for whose, token in ((ANN, "Token"), (BOB, "token")):
+            world.devices.put(
+                whose, "phone", PushTarget(Platform.FCM, Environment.PRODUCTION, token)
+            )
+        found = [
+            device.target.token for whose in (ANN, BOB) for device in world.devices.list(whose)
+        ]
+        assert found == ["Token", "token"]
+
     def test_swapping_tokens_leaves_each_with_one(self, world: World) -> None:
         world.devices.put(ANN, "phone", phone(1))
         world.devices.put(BOB, "phone", phone(2))

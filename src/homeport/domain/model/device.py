@@ -20,11 +20,18 @@ class Environment(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PushTarget:
-    """What a push gateway needs to know of a device. `token` is the platform's."""
+    """What a push gateway needs to know of a device. `token` is the platform's; one of APNs is
+    kept in lower case."""
 
     platform: Platform
     environment: Environment
     token: str
+
+    def __post_init__(self) -> None:
+        if self.platform is Platform.APNS:
+            # Hexadecimal is written either way, and a token that two devices spell differently
+            # would belong to both. FCM's tell the cases apart.
+            object.__setattr__(self, "token", self.token.lower())
 
 
 @dataclass(frozen=True, slots=True)
