@@ -131,9 +131,7 @@ def _read(name: str, params: dict[str, Any]) -> Push:
     said = {key: one["StringValue"] for key, one in params["MessageAttributes"].items()}
     if name == "GCM":
         payload = payload["fcmV1Message"]["message"]
-        collapse = payload.pop("android", {}).get("collapse_key", "")
-    else:
-        collapse = said.get("AWS.SNS.MOBILE.APNS.COLLAPSE_ID", "")
+    collapse = said.get("AWS.SNS.MOBILE.APNS.COLLAPSE_ID", "")
     name = "FCM" if name == "GCM" else name
     return Push(payload, collapse, int(said[f"AWS.SNS.MOBILE.{name}.TTL"]))
 
@@ -445,21 +443,20 @@ def test_a_push_for_fcm(clients: Clients, gateway: SNSPushGateway) -> None:
     gateway.send(endpoint_of("GCM"), Push(payload, "r1", 90))
     (message,) = json.loads(sns.calls[0]["Message"]).items()
     assert message[0] == "GCM"
-    assert json.loads(message[1]) == {
-        "fcmV1Message": {"message": {**payload, "android": {"collapse_key": "r1"}}}
-    }
+    assert json.loads(message[1]) == {"fcmV1Message": {"message": payload}}
+    assert payload["android"] == {"notification": {"tag": NOTICE.record}}
     assert all(isinstance(value, str) for value in payload["data"].values())
     assert sns.message_attributes() == {"AWS.SNS.MOBILE.FCM.TTL": "90"}
 
 
-def test_what_fcm_was_told_for_android_stays(clients: Clients, gateway: SNSPushGateway) -> None:
-    sns = ScriptedSNS(clients, done("Publish"), done("Publish"))
-    payload = {"data": {}, "android": {"priority": "high"}}
+def test_silent_pushes_for_fcm_do_not_replace_each_other(
+    clients: Clients, gateway: SNSPushGateway
+) -> None:
+    sns = ScriptedSNS(clients, done("Publish"))
+    payload = render(Platform.FCM, SILENT)
     gateway.send(endpoint_of("GCM"), Push(payload, "r1"))
-    message = sns.published()["GCM"]["fcmV1Message"]["message"]
-    assert message["android"] == {"priority": "high", "collapse_key": "r1"}
-    gateway.send(endpoint_of("GCM"), Push(payload))
     assert sns.published()["GCM"]["fcmV1Message"]["message"] == payload
+    assert "android" not in payload
 
 
 def test_a_collapse_id_that_is_too_long_for_apns_is_told_by_its_digest(

@@ -59,7 +59,12 @@ def render_apns(notice: Notice, limit: int = limits.PUSH_BYTES) -> Payload:
 
 def render_fcm(notice: Notice, limit: int = limits.PUSH_BYTES) -> Payload:
     """FCM v1's `message` object without its token. Values in its `data` are strings, so the
-    message's own data is there as JSON text."""
+    message's own data is there as JSON text.
+
+    What is shown has a tag: without one each request makes another notification, so a push that
+    comes twice would show twice (`AndroidNotification` in FCM's reference). There is no collapse
+    key: FCM keeps four of them for a device that is away, and drops what had others.
+    """
 
     def build(body: str, data: Mapping[str, Any]) -> Payload:
         payload: Payload = {"data": _ids(notice)}
@@ -67,6 +72,7 @@ def render_fcm(notice: Notice, limit: int = limits.PUSH_BYTES) -> Payload:
             payload["data"]["data"] = encode(data)
         if not notice.silent:
             payload["notification"] = _without_empty(title=notice.title, body=body)
+            payload["android"] = {"notification": {"tag": notice.record}}
         return payload
 
     return _fit(notice, limit, build)

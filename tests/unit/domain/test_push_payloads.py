@@ -31,6 +31,7 @@ def test_an_alert_for_apns() -> None:
 def test_an_alert_for_fcm_has_strings_only_in_its_data() -> None:
     assert render_fcm(notice(table=4)) == {
         "notification": {"title": "Hi", "body": "Lunch?"},
+        "android": {"notification": {"tag": "record-id"}},
         "data": {**IDS, "data": '{"table":4}'},
     }
 
@@ -71,6 +72,8 @@ def test_a_long_text_is_cut_to_just_fit() -> None:
         assert shown["body"].rstrip("…").strip(letter) == ""
         assert shown["body"].endswith("…")
         assert "record-id" in json.dumps(payload)
+        tagged = payload.get("android") == {"notification": {"tag": "record-id"}}
+        assert tagged is (platform is Platform.FCM)
 
     check_each(fits, product(Platform, ["x", "ü", "好", "𝄞", '"', "\x01"], [4096, 2048]))
 

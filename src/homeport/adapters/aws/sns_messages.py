@@ -21,16 +21,12 @@ _SHOWN: Final = ("alert", "badge", "sound")
 def message_of(platform: str, push: Push) -> str:
     """What `Publish` takes with `MessageStructure=json`: JSON whose value is a string of JSON.
 
-    There is no `default`, which is for topics. FCM's collapse key has no attribute at SNS, so
-    it stands in the message.
+    There is no `default`, which is for topics. What replaces an older push of FCM's is a tag in
+    the payload, which is here as it was rendered.
     """
     payload: Any = push.payload
     if platform == "GCM":
-        message = dict(push.payload)
-        if push.collapse_id:
-            android = {**message.get("android", {}), "collapse_key": push.collapse_id}
-            message["android"] = android
-        payload = {"fcmV1Message": {"message": message}}
+        payload = {"fcmV1Message": {"message": push.payload}}
     return encode({platform: encode(payload)})
 
 

@@ -13,7 +13,8 @@ from homeport.domain.model.device import PushOutcome, PushTarget
 class Push:
     """A rendered push: the platform's payload, and what the gateway passes on beside it.
 
-    `collapse_id` lets a newer push replace an older one; `time_to_live` is in seconds.
+    `collapse_id` lets a newer push replace an older one where the platform is told so beside the
+    payload (APNs); FCM reads it in the payload. `time_to_live` is in seconds.
     """
 
     payload: Mapping[str, Any]
