@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 from homeport.domain import access, checkpoints, limits
@@ -113,7 +114,7 @@ class Records:
         key = Key(space, collection, id)
         write = Put(key, principal.id, data, Expect.NEVER, first=first)
         try:
-            return self._write(principal, [write], grant.guard)[0]
+            return self._write(principal, write, grant.guard)
         except DataRefused as refused:
             # It may have fitted when it came first.
             there = None if idempotency_key is None else self._read(principal, key, grant.guard)
@@ -185,7 +186,7 @@ class Records:
                 "A batch holds 1 to 90 writes.", (Fault("/writes", f"{len(writes)} writes"),)
             )
         prepared: list[Write] = []
-        guard: Guard | None = None
+        guards: list[Guard | None] = []
         seen: set[Key] = set()
         for index, one in enumerate(writes):
             try:
@@ -199,9 +200,19 @@ class Records:
                 )
             seen.add(write.key)
             prepared.append(write)
-            guard = both(guard, needed)
+            guards.append(needed)
         try:
-            return self._write(principal, prepared, guard)
+            return self._schemas.write(self._store, prepared, reduce(both, guards))
+        except GuardFailed as failed:
+            # What one write needs is not what the next one does: the first that this role may
+            # not do is the one that is refused.
+            index = next(
+                index
+                for index, needed in enumerate(guards)
+                if needed is not None and failed.role not in needed.roles
+            )
+            error = self._refused(failed, principal, prepared[index].key)
+            raise pointing_at(error, index) from None
         except DataRefused as refused:
             raise pointing_at(refused.invalid("/data"), refused.index) from refused
         except WriteRefused as refused:
@@ -299,19 +310,17 @@ class Records:
     def _one(self, principal: Principal, space: str, one: BatchWrite) -> Record:
         write, guard = prepare(principal, _space(principal, space), one, self._catalog, self._ids)
         try:
-            return self._write(principal, [write], guard)[0]
+            return self._write(principal, write, guard)
         except DataRefused as refused:
             raise refused.invalid() from refused
         except WriteRefused as refused:
             raise refusal(write, refused) from refused
 
-    def _write(
-        self, principal: Principal, writes: Sequence[Write], guard: Guard | None
-    ) -> list[Record]:
+    def _write(self, principal: Principal, write: Write, guard: Guard | None) -> Record:
         try:
-            return self._schemas.write(self._store, writes, guard)
+            return self._schemas.write(self._store, [write], guard)[0]
         except GuardFailed as failed:
-            raise self._refused(failed, principal, writes[0].key) from None
+            raise self._refused(failed, principal, write.key) from None
 
     def _read(self, principal: Principal, key: Key, guard: Guard | None) -> Record | None:
         """What is there for somebody who may write it, a tombstone as well."""

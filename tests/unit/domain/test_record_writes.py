@@ -104,6 +104,24 @@ class TestRolesInABatch:
         with pytest.raises(errors.NotFound):
             records.batch(ANN, "team", [BatchWrite(op, "keys", "k", DATA)])
 
+    def test_the_write_that_the_role_does_not_allow_is_named(self, records: Records) -> None:
+        keys = BatchWrite(Op.PUT, "keys", "k", DATA)
+        open_to_all = BatchWrite(Op.CREATE, "letters", "l", DATA)
+        stranger = Principal("eve", Kind.USER)
+        table: list[tuple[Principal, list[BatchWrite], type[errors.HomeportError], str]] = [
+            (ANN, [self.notes, self.rules], errors.Forbidden, "/writes/1"),
+            (ANN, [self.notes, self.rules, keys], errors.Forbidden, "/writes/1"),
+            (ANN, [self.notes, keys, self.rules], errors.NotFound, "/writes/1"),
+            (stranger, [open_to_all, self.notes, keys], errors.NotFound, "/writes/1"),
+        ]
+        for who, writes, kind, pointer in table:
+            with pytest.raises(errors.HomeportError) as caught:
+                records.batch(who, "team", writes)
+            assert type(caught.value) is kind
+            assert [one.pointer for one in caught.value.faults] == [pointer]
+            if kind is errors.Forbidden:
+                assert "the collection rules" in caught.value.detail
+
 
 class TestRefusals:
     def test_of_a_creation_where_something_is_or_was(self, records: Records) -> None:
