@@ -124,7 +124,7 @@ def request(route: str, path: str, body: Any = None, **parameters: str) -> dict[
             "apiId": "abc",
             "domainName": "api.example.com",
             "authorizer": {
-                "lambda": {"id": "ann", "kind": "user", "groups": "", "expires": 1 << 40}
+                "lambda": {"id": "ann", "kind": "user", "groups": "[]", "expires": 1 << 40}
             },
             "http": {
                 "method": method,

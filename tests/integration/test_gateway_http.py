@@ -71,8 +71,8 @@ def test_cookies_stand_apart(served: Served) -> None:
 @pytest.mark.parametrize(
     ("header", "context"),
     [
-        ("Bearer someone", {"id": "someone", "kind": "guest", "groups": "", "expires": 2**40}),
-        ("bearer someone", {"id": "someone", "kind": "guest", "groups": "", "expires": 2**40}),
+        ("Bearer someone", {"id": "someone", "kind": "guest", "groups": "[]", "expires": 2**40}),
+        ("bearer someone", {"id": "someone", "kind": "guest", "groups": "[]", "expires": 2**40}),
         ("Bearer expired", {"problem": "expired"}),
         ("Bearer forged", {"problem": "invalid"}),
         ("Basic c29tZW9uZTo=", {"problem": "invalid"}),

@@ -15,7 +15,7 @@ from tests.lambda_runtime.events import question, request
 from tests.lambda_runtime.process import Running
 from tests.lambda_runtime.sam import needs_sam
 
-ANN = {"id": "ann", "kind": "user", "groups": "", "expires": int(time.time()) + 3600}
+ANN = {"id": "ann", "kind": "user", "groups": "[]", "expires": int(time.time()) + 3600}
 REQUESTED = operations.FUNCTIONS
 
 

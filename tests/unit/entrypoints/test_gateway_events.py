@@ -20,7 +20,7 @@ def build(**changed: Any) -> dict[str, Any]:
         "path_parameters": {"space": "me", "collection": "notes"},
         "body": None,
         "address": "192.0.2.1",
-        "authorizer": {"id": "someone", "kind": "guest", "groups": "", "expires": 2},
+        "authorizer": {"id": "someone", "kind": "guest", "groups": "[]", "expires": 2},
         "request_id": "r1",
         "milliseconds": 1583348638390,
         "time_text": "12/Mar/2020:19:03:58 +0000",
@@ -57,7 +57,7 @@ def test_a_whole_event() -> None:
             "accountId": "000000000000",
             "apiId": "local",
             "authorizer": {
-                "lambda": {"id": "someone", "kind": "guest", "groups": "", "expires": 2}
+                "lambda": {"id": "someone", "kind": "guest", "groups": "[]", "expires": 2}
             },
             "domainName": "api.example",
             "domainPrefix": "api",

@@ -92,7 +92,7 @@ class Tokens:
         self.asked += 1
         if header is None or not header.startswith("Bearer "):
             return {"problem": "missing" if header is None else "invalid"}
-        return {"id": header[7:], "kind": "guest", "groups": "", "expires": 200}
+        return {"id": header[7:], "kind": "guest", "groups": "[]", "expires": 200}
 
 
 def test_a_good_token_is_verified_once_until_it_expires() -> None:

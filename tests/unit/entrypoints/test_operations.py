@@ -134,7 +134,7 @@ def event(shared: TestBackend, who: Principal | None, route: str, **changes: Any
     context: dict[str, Any] = {"problem": "missing"}
     if who is not None:
         expires = shared.clock.now() // 1_000_000 + 60
-        context = {"id": who.id, "kind": str(who.kind), "groups": "", "expires": expires}
+        context = {"id": who.id, "kind": str(who.kind), "groups": "[]", "expires": expires}
     return {
         "version": "2.0",
         "routeKey": route,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from homeport.domain.errors import Unauthenticated
 from homeport.domain.identity import EXPIRED
+from homeport.domain.model.data import encode
 from homeport.domain.ports.identity_provider import IdentityProvider
 from homeport.entrypoints.lambdas.functions import UnknownEvent
 from homeport.entrypoints.lambdas.runtime import at_first_event
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
 FUNCTION: Final = "authorizer"
 
 Context = dict[str, Any]
-"""`id`, `kind`, `groups` (joined by commas) and `expires` (seconds since 1970), or `problem`."""
+"""`id`, `kind`, `groups` and `expires` (seconds since 1970), or `problem`.
+
+API Gateway passes on no lists, so `groups` is the text of a JSON array: their names may hold any
+character that could stand between them.
+"""
 
 _SCHEME = "bearer "
 
@@ -59,7 +64,7 @@ def authorize(provider: IdentityProvider, authorization: str | None) -> Context:
     return {
         "id": principal.id,
         "kind": str(principal.kind),
-        "groups": ",".join(principal.groups),
+        "groups": encode(principal.groups),
         "expires": verified.expires,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Mapping
@@ -37,7 +38,7 @@ def principal_of(event: Event, now: int) -> Principal:
     problem = context.get("problem")
     if problem is None and "id" in context:
         if int(context["expires"]) > now:
-            return _principal(context["id"], context["kind"], context.get("groups") or "")
+            return _principal(context["id"], context["kind"], context.get("groups") or "[]")
         problem = "expired"
     reason = _REASONS.get(problem or "missing", _REASONS["missing"])
     raise Unauthenticated(reason.detail, reason.reason)
@@ -46,7 +47,7 @@ def principal_of(event: Event, now: int) -> Principal:
 @lru_cache(1024)
 def _principal(id: str, kind: str, groups: str) -> Principal:
     """Who calls once does so again."""
-    return Principal(id, Kind(kind), tuple(groups.split(",")) if groups else ())
+    return Principal(id, Kind(kind), tuple(json.loads(groups)))
 
 
 def body_text(event: Event, media_type: str) -> str:
