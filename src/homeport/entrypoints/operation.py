@@ -44,7 +44,9 @@ class Operation:
     """One entry. `calls` is a service and its method, as attributes of the backend, or a
     function where no service is needed.
 
-    `query` and `body` are the forms of the query string and of the body, or the body is a document.
+    `query` and `body` are the forms of the query string and of the body, or the body is a document,
+    with room for `around` levels besides those of the data that it wraps, which the service holds
+    to their own limit.
     `transform` turns the arguments' names and types into the method's, where they differ;
     `pointers` say where in the request a parameter stands that the method names in a fault; a
     `conditional` answer looks at the request's headers; `limited` operations are bounded per
@@ -63,6 +65,7 @@ class Operation:
     caller: Caller = Caller.IDENTITY
     query: Form | None = None
     body: Form | Document | None = None
+    around: int = 0
     headers: tuple[Header, ...] = ()
     transform: arguments.Transform | None = None
     pointers: Mapping[str, str] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from homeport.domain import errors
+from homeport.domain import errors, limits
 from homeport.entrypoints import arguments, inputs
 from homeport.entrypoints.lambdas import answers
 from homeport.entrypoints.operation import PREFIX, Caller, Document, Header, Operation
@@ -202,6 +202,7 @@ OPERATIONS: Final = (
         "messages.patch",
         answers.message,
         body=Document.MERGE_PATCH,
+        around=limits.NESTING,
         transform=arguments.message_patch,
         summary="Change a message that was sent",
         raises=(errors.NotFound,),

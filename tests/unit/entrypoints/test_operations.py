@@ -191,6 +191,35 @@ class TestHandlers:
         again["headers"] = {"if-none-match": f'W/{read["headers"]["etag"]}, "other"'}
         assert handler(again, None)["statusCode"] == 304
 
+    def test_a_message_may_be_changed_to_any_data_that_it_may_be_sent_with(
+        self, backend: TestBackend
+    ) -> None:
+        handler = handler_for("messages", backend, backend.clock)
+        ann = backend.guest()
+
+        def ask(route: str, media_type: str, body: dict[str, Any], **more: Any) -> Any:
+            headers = {"content-type": media_type}
+            asked = event(backend, ann, route, headers=headers, body=json.dumps(body), **more)
+            answer = handler(asked, None)
+            return answer["statusCode"], json.loads(answer["body"])
+
+        deepest: dict[str, Any] = {}
+        for _ in range(31):
+            deepest = {"a": deepest}
+        body = {"to": [ann.id], "data": deepest}
+        status, message = ask("POST /v1/messages", "application/json", body)
+        assert status == 202
+
+        def patch(data: dict[str, Any]) -> Any:
+            where = {"id": message["id"]}
+            patch = "application/merge-patch+json"
+            return ask("PATCH /v1/messages/{id}", patch, {"data": data}, pathParameters=where)
+
+        status, changed = patch({**deepest, "b": 1})
+        assert (status, changed["data"]) == (200, {**deepest, "b": 1})
+        status, refused = patch({"a": deepest})
+        assert (status, refused["errors"][0]["pointer"]) == (400, "/data")
+
     def test_a_base64_body_is_read_as_well(self, backend: TestBackend, handler: Any) -> None:
         made = handler(
             event(

@@ -74,8 +74,8 @@ def _bind(
     path = tuple(operation.path_parameters)
     takes_expectation = Header.EXPECTATION in operation.headers
     takes_key = Header.IDEMPOTENCY_KEY in operation.headers
-    query, body, transform = operation.query, operation.body, operation.transform
-    pointers = operation.pointers
+    query, body, around = operation.query, operation.body, operation.around
+    transform, pointers = operation.transform, operation.pointers
 
     def call(event: Event) -> Result:
         nonlocal method
@@ -97,7 +97,7 @@ def _bind(
         if takes_key and "idempotency-key" in headers:
             arguments["idempotency_key"] = headers["idempotency-key"]
         if isinstance(body, Document):
-            arguments["data"] = Data.parse(requests.body_text(event, body.value))
+            arguments["data"] = Data.parse(requests.body_text(event, body.value), around)
         elif body is not None:
             arguments.update(requests.body_fields(event, body))
         if transform is not None:
