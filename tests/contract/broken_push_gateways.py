@@ -44,6 +44,22 @@ class BelievesTheCaller(MemoryPushGateway):
         return endpoint
 
 
+class RemembersOldTokens(MemoryPushGateway):
+    """Gives a token the endpoint it once had, which has another token by now."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._had: dict[PushTarget, str] = {}
+
+    def register(self, target: PushTarget, endpoint: str | None = None) -> str:
+        name = self._had.get(target)
+        if name in self._targets:
+            self._disabled.discard(name)
+            return name
+        self._had[target] = super().register(target, endpoint)
+        return self._had[target]
+
+
 class PushesToTheGone(MemoryPushGateway):
     def unregister(self, endpoint: str) -> None:
         return
@@ -102,6 +118,7 @@ GATEWAYS: Final[Sequence[type[MemoryPushGateway]]] = (
     MixesEnvironments,
     StaysDisabled,
     BelievesTheCaller,
+    RemembersOldTokens,
     PushesToTheGone,
     TakesAnyToken,
     CountsCharacters,

@@ -456,6 +456,11 @@ class KnowsMembersOfOtherSpaces(MemoryRecordStore):
         return super().membership(space, identity) or (found[0] if found else None)
 
 
+class ListsAPageOfMembers(MemoryRecordStore):
+    def members(self, space: str) -> list[Membership]:
+        return super().members(space)[:100]
+
+
 class ListsMembersAsTheyCame(MemoryRecordStore):
     def members(self, space: str) -> list[Membership]:
         return list(self._members.get(space, {}).values())
@@ -558,6 +563,7 @@ STORES: Final[Mapping[type[RecordStoreSupport], Sequence[type[MemoryRecordStore]
         TellsStrangers,
         LeavesOneSideOfAMembership,
         KnowsMembersOfOtherSpaces,
+        ListsAPageOfMembers,
         ListsMembersAsTheyCame,
         ListsSpacesAsTheyCame,
         KeepsTheFirstRole,

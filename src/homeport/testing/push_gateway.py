@@ -104,6 +104,20 @@ class PushGatewayContract(Contract):
             assert self.pushed(gateway, endpoint) == [(after, HELLO)]
 
     @final
+    def test_a_token_that_was_replaced_reaches_nobody_else(self, gateway: PushGateway) -> None:
+        before, after = apns(), apns()
+        kept = gateway.register(before)
+        moved = gateway.register(after, kept)
+        other = gateway.register(before)
+        assert other != moved, "both tokens share an endpoint: one gets the other's pushes"
+        assert gateway.send(other, HELLO) is PushOutcome.ACCEPTED
+        assert gateway.register(after) == moved
+        if self.keeps_pushes:
+            self.settle()
+            assert self.pushed(gateway, other) == [(before, HELLO)]
+            assert self.pushed(gateway, moved) == []
+
+    @final
     def test_a_token_has_one_endpoint_whatever_is_said(self, gateway: PushGateway) -> None:
         target = apns()
         endpoint, other = gateway.register(target), gateway.register(apns())

@@ -42,6 +42,7 @@ _GUARDED: Final[dict[str, GuardedCall]] = {
     ),
     "remove_membership": lambda store, space, guard: store.remove_membership(space, "third", guard),
 }
+_CROWD: Final = 250
 _EVERY_CALL: Final = pytest.mark.parametrize("call", _GUARDED.values(), ids=_GUARDED)
 
 
@@ -107,6 +108,14 @@ class MembersContract(RecordStoreSupport):
         store.remove_membership(f"{space}-000", anna)
         store.put_membership(one_more)
         assert len(store.memberships(anna)) == limits.SPACES
+
+    @final
+    def test_a_space_lists_all_of_its_members(self, store: RecordStore, space: str) -> None:
+        """More than engines like to give at once; exports and backups read this list."""
+        crowd = [Membership(space, f"{space}-{n:03}", Role.READER) for n in range(_CROWD)]
+        for membership in crowd:
+            store.put_membership(membership)
+        assert store.members(space) == crowd
 
     @final
     def test_memberships_are_no_records(self, store: RecordStore, space: str) -> None:
