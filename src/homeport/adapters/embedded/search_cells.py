@@ -36,8 +36,8 @@ def cells_of(point: tuple[float, float]) -> list[str]:
 def cover(place: Place, low: float, high: float, edges: int) -> Cover:
     """The ring of what is at least `low` and at most `high` metres from a place.
 
-    Cells at its edges are cut until there are so many `edges` (up to some five times as many
-    then), or the smallest are reached.
+    The earth's 16 parts at the least are looked at. Cells at its edges are cut until there are so
+    many `edges` (up to some five times as many then), or the smallest are reached.
     """
     inside: list[str] = []
     edge = [(0, 0, "")]
