@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,66 @@ class TestBesideAServer:
         )
         assert run(["index", "status"]) == Exit.FAILED
         assert "start it anew" in capsys.readouterr().err
+
+
+class TestAnotherDefinition:
+    OTHER = 'data_folder = "data"\n[collections.notes.fields]\ntext = "keyword"\n'
+
+    @pytest.fixture
+    def left(self, server: Backend, app: Path) -> Path:
+        """The index of a server that has ended, below another definition than it was made for."""
+        server.close()
+        (app / "homeport.toml").write_text(self.OTHER)
+        return app / "data" / "index"
+
+    def test_looking_changes_nothing(
+        self, left: Path, app: Path, printed: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        before = {one: one.read_bytes() for one in left.rglob("*") if one.is_file()}
+        status = printed("status")
+        assert (status["documents"], status["lag_seconds"]) == (0, None)
+        assert "made for other fields" in status["needs_rebuild"]
+        assert status["bytes"] > 0
+        assert printed("verify", code=Exit.FAILED)["missing"]["count"] == 3
+        assert run(["index", "verify", "--repair"]) == Exit.FAILED
+        assert run(["index", "status"]) == Exit.OK
+        out = capsys.readouterr().out
+        assert "lag           all is to be indexed anew: homeport index rebuild" in out
+        assert (
+            before.items()
+            <= {one: one.read_bytes() for one in left.rglob("*") if one.is_file()}.items()
+        )
+        (app / "homeport.toml").write_text('data_folder = "data"\n')
+        status = printed("status")
+        assert (status["documents"], status["needs_rebuild"]) == (3, None)
+        assert printed("verify")["clean"] is True
+
+    def test_a_rebuild_that_dies_leaves_the_old_one(
+        self, left: Path, app: Path, printed: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def die(*_: Any) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr("homeport.domain.index_rebuild.IndexRebuild._verify", die)
+            assert run(["index", "rebuild"]) != Exit.OK
+        assert printed("status")["rebuilding"] is True
+        (app / "homeport.toml").write_text('data_folder = "data"\n')
+        assert printed("verify")["clean"] is True
+        (app / "homeport.toml").write_text(self.OTHER)
+        assert printed("rebuild")["records"] == 3
+        assert printed("verify")["clean"] is True
+        (app / "homeport.toml").write_text('data_folder = "data"\n')
+        assert "made for other fields" in printed("status")["needs_rebuild"]
+
+    def test_where_there_is_no_index_looking_makes_none(
+        self, left: Path, printed: Callable[..., Any]
+    ) -> None:
+        shutil.rmtree(left)
+        status = printed("status")
+        assert (status["documents"], status["bytes"]) == (0, 0)
+        assert status["needs_rebuild"] == "there is no search index yet"
+        assert not left.exists()
 
 
 class TestRebuild:

@@ -17,6 +17,7 @@ import pytest
 import tantivy
 
 from homeport.adapters.embedded.priority import NICENESS
+from homeport.adapters.embedded.search_beside import EmbeddedIndexBeside
 from homeport.adapters.embedded.search_folder import IndexFolder
 from homeport.adapters.embedded.search_generation import Generation
 from homeport.adapters.embedded.search_index import EmbeddedSearchIndex
@@ -404,6 +405,48 @@ def test_other_fields_or_another_language_need_a_rebuild(
     assert "made for other fields" in (index.needs_rebuild or "")
     assert ids(index) == []
     index.close()
+
+
+@pytest.mark.parametrize("abandoned", [False, True])
+def test_one_for_other_fields_stays_until_a_rebuild_is_committed(
+    folder: Path, abandoned: bool
+) -> None:
+    for _ in range(2):
+        index = EmbeddedSearchIndex(folder, OTHER_CATALOG)
+        rebuild = index.rebuild()
+        rebuild.apply([note("a")])
+        rebuild.keep("half")
+        if abandoned:
+            rebuild.abandon()
+        index.close()
+    index = EmbeddedSearchIndex(folder, Catalog())
+    assert (index.needs_rebuild, ids(index)) == (None, ["a", "b", "c"])
+    index.close()
+    index = EmbeddedSearchIndex(folder, OTHER_CATALOG)
+    index.rebuild().commit()
+    assert index.needs_rebuild is None
+    assert only_the_current(folder)
+    index.close()
+    assert EmbeddedSearchIndex(folder, Catalog()).needs_rebuild
+
+
+@pytest.mark.parametrize("lent", [False, True])
+def test_one_for_other_fields_that_lacks_changes_is_not_gone_back_to(
+    folder: Path, lent: bool
+) -> None:
+    index = EmbeddedSearchIndex(folder, OTHER_CATALOG)
+    if lent:
+        index.lend()
+        beside = EmbeddedIndexBeside(folder, OTHER_CATALOG, clock=ManualClock())
+        beside.apply([note("new")])
+        beside.close()
+        index.refresh()
+    else:
+        index.apply([note("new")])
+    assert ids(index) == ["new"]
+    assert "made for other fields" in (index.needs_rebuild or "")
+    index.close()
+    assert EmbeddedSearchIndex(folder, Catalog()).needs_rebuild
 
 
 def test_an_unknown_language_is_refused(tmp_path: Path) -> None:

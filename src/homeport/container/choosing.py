@@ -112,6 +112,8 @@ class Place(Enum):
 
     OWNER = "owner"
     """It has the folder, and locks it for its process."""
+    LOOKING = "looking"
+    """It has the folder, and only looks at the search index."""
     BESIDE = "beside"
     """Another process has it: a command reads and writes beside that one."""
     READER = "reader"
@@ -127,6 +129,8 @@ def embedded_database(place: Place, folder: Path, max_waiting: int) -> Any:
 
 def embedded_index(place: Place, clock: Clock, pause: Callable[[], None], *parts: Any) -> Any:
     """The index of a data folder; where another process has that, to look at."""
+    if place is Place.LOOKING:
+        return load_object(f"{EMBEDDED}.search_look:EmbeddedIndexToLookAt")(*parts)
     if place is Place.OWNER:
         return load_object(f"{EMBEDDED}.search_index:EmbeddedSearchIndex")(*parts, clock, pause)
     beside = load_object(f"{EMBEDDED}.search_beside:EmbeddedIndexBeside")
@@ -165,7 +169,7 @@ def pace(definition: Definition, clock: Clock, feed: Callable[[], ChangeFeed], p
         return _ASSUMED_LAG if measure is None else measure("indexing")
 
     adapter = definition.adapters.record_store
-    alone = place is Place.OWNER and argument_of(adapter) in ("memory", "embedded")
+    alone = place in (Place.OWNER, Place.LOOKING) and argument_of(adapter) in ("memory", "embedded")
     return Pace(clock, time.sleep, None if alone else lag)
 
 

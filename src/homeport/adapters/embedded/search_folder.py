@@ -98,6 +98,18 @@ class IndexFolder:
         """Replace CURRENT, durably."""
         self._write(_POINTER, asdict(current))
 
+    def unusable(self, schema: str) -> str | None:
+        """Why what CURRENT names cannot be used with `schema`; None where it can."""
+        current = self.current()
+        if current is None:
+            return "there is no search index yet"
+        if current.schema != schema:
+            return "the search index was made for other fields, language or version"
+        if not current.complete:
+            return "the search index was never filled"
+        damage = self.damage(current.generation, anew=False)
+        return None if damage is None else f"the search index is damaged: {damage}"
+
     def filling(self) -> Filling | None:
         """What REBUILD says; None where there is none, it cannot be read, or what it speaks of
         is in use already."""

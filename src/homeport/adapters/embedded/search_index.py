@@ -29,8 +29,10 @@ class EmbeddedSearchIndex:
     `language` is a code of `search_schema.LANGUAGES`. One process uses the folder at a time.
     Where what is in it is missing, damaged, unfinished or made for another catalog, language
     or format, the index begins empty and `needs_rebuild` says why; it is to be rebuilt from
-    the records then. Without a `clock`, time is the system's. `pause` is called after each change
-    that was taken. Raises Unavailable where the folder cannot be used at all, and FolderInUse where
+    the records then. One that was made for another catalog stays until that has been committed,
+    or until changes come, which it lacks: opened with its own catalog before, it is as it was.
+    Without a `clock`, time is the system's. `pause` is called after each change that was taken.
+    Raises Unavailable where the folder cannot be used at all, and FolderInUse where
     a process that an earlier one lent it to does not end.
     """
 
@@ -48,12 +50,14 @@ class EmbeddedSearchIndex:
         self._folder: Final = IndexFolder(folder)
         self._applying: Final = threading.Lock()
         self._fresh: Generation | None = None
+        self._provisional = False
+        """Whether CURRENT still names what was made for another schema."""
         with translated():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._folder.await_borrowers()
             self._needs_rebuild, self._live = self._open()
             left = self._left()
-            self._folder.keep_only(self._live.number, *(() if left is None else [left.generation]))
+            self._keep_only(*(() if left is None else [left.generation]))
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -70,6 +74,7 @@ class EmbeddedSearchIndex:
 
     def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
         with self._applying:
+            self._settle()
             rejections = self._live.apply(changes, pause=self._pause)
             if self._fresh is not None:
                 self._fresh.apply(changes, commit=False)
@@ -106,6 +111,7 @@ class EmbeddedSearchIndex:
         """Let another process write to the index, until the next change that comes here: what it
         has committed is seen after `refresh`."""
         with self._applying:
+            self._settle()
             self._live.close()
 
     def refresh(self) -> None:
@@ -123,25 +129,33 @@ class EmbeddedSearchIndex:
 
     def _open(self) -> tuple[str | None, Generation]:
         current = self._folder.current()
-        if current is None:
-            reason = "there is no search index yet"
-        elif current.schema != self._schema.digest:
-            reason = "the search index was made for other fields, language or version"
-        elif not current.complete:
-            reason = "the search index was never filled"
-        else:
-            damage = self._folder.damage(current.generation, anew=False)
-            if damage is None:
-                number = current.generation
-                try:
-                    return None, self._generation(number)
-                except Unavailable as exc:
-                    damage = str(exc.__cause__)
-            reason = f"the search index is damaged: {damage}"
-        number = self._folder.next()
-        live = self._generation(number)
-        self._folder.point_to(Current(number, self._schema.digest, complete=False))
+        reason = self._folder.unusable(self._schema.digest)
+        if reason is None and current is not None:
+            try:
+                return None, self._generation(current.generation)
+            except Unavailable as exc:
+                reason = f"the search index is damaged: {exc.__cause__}"
+        live = self._generation(self._folder.next())
+        self._provisional = current is not None and current.schema != self._schema.digest
+        if not self._provisional:
+            self._point_to(live, complete=False)
         return reason, live
+
+    def _settle(self) -> None:
+        """Let what was made for another schema go: from now on it lacks changes."""
+        if self._provisional:
+            with translated():
+                self._point_to(self._live, complete=False)
+
+    def _point_to(self, generation: Generation, *, complete: bool) -> None:
+        self._folder.point_to(Current(generation.number, self._schema.digest, complete=complete))
+        self._provisional = False
+
+    def _keep_only(self, *others: int) -> None:
+        """Delete all generations but the one in use, the one that CURRENT names, and `others`."""
+        current = self._folder.current()
+        named = () if current is None else (current.generation,)
+        self._folder.keep_only(self._live.number, *named, *others)
 
     def _left(self) -> Filling | None:
         """What a rebuild has left behind, as far as it is of use; else nothing of it stays."""
@@ -179,7 +193,7 @@ class EmbeddedSearchIndex:
             if end is End.COMMITTED:
                 fresh.filled()
                 with translated():
-                    self._folder.point_to(Current(fresh.number, self._schema.digest, complete=True))
+                    self._point_to(fresh, complete=True)
                 self._live, old = fresh, self._live
                 self._needs_rebuild = None
             self._fresh = None
@@ -187,7 +201,7 @@ class EmbeddedSearchIndex:
         if end is not End.LEFT:
             with translated():
                 self._folder.forget_filling()
-            self._folder.keep_only(self._live.number)
+            self._keep_only()
         return True
 
 

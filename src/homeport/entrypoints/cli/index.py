@@ -58,9 +58,9 @@ class _Work:
     @property
     def lag(self) -> float | None:
         """How many seconds ago the oldest change was made that is not in the index; None where
-        the feed does not tell."""
+        the feed does not tell, or knows nothing of it, since the index needs a rebuild."""
         measure = getattr(self.backend.feed, "lag", None)
-        return None if measure is None else round(measure("indexing"), 3)
+        return None if measure is None or self.why else round(measure("indexing"), 3)
 
 
 def _check(arguments: Namespace) -> None:
@@ -77,16 +77,15 @@ def _check(arguments: Namespace) -> None:
 
 @contextmanager
 def _opened(definition: Definition, *, alone: bool) -> Iterator[Backend]:
-    """The backend; unless it has to be `alone`, beside the process that has the data folder."""
+    """The backend; unless it has to be `alone`, the index of the data folder is only looked at,
+    also beside the process that has the folder."""
     with ExitStack() as opening:
         try:
-            backend = opening.enter_context(opened(definition))
+            backend = opening.enter_context(opened(definition, "owner" if alone else "looking"))
         except Failure as failure:
             if alone or failure.code is not Exit.IN_USE:
                 raise
-            from homeport.container import Place
-
-            backend = opening.enter_context(opened(definition, place=Place.BESIDE))
+            backend = opening.enter_context(opened(definition, "beside"))
         try:
             yield backend
         except HomeportError as error:
@@ -115,7 +114,7 @@ def _status(work: _Work) -> int:
         ("documents", f"{status.documents:,}"),
         ("size", "not told" if status.size is None else f"{status.size / 1_000_000:,.1f} MB"),
         ("state", state),
-        ("lag", _told(lag)),
+        ("lag", _told(lag, work.why)),
         ("dead letters", f"{dead:,}"),
         ("schema", status.schema),
     ):
@@ -222,7 +221,9 @@ def _rejections(count: int, rejected: Iterable[Rejection]) -> dict[str, Any]:
     return {"count": count, "listed": listed}
 
 
-def _told(lag: float | None) -> str:
+def _told(lag: float | None, why: str | None) -> str:
+    if why:
+        return "all is to be indexed anew: homeport index rebuild, or the server's next start"
     if lag is None:
         return "not told: see the age of the stream's iterator"
     return f"{lag:,.1f} seconds" if lag else "none: all changes are indexed"

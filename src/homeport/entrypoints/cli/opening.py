@@ -49,10 +49,14 @@ def source_of(place: Path) -> str:
 
 
 @contextmanager
-def opened(definition: Definition, **overrides: Any) -> Iterator[Backend]:
-    """The backend, with its data folder locked for this process, and closed at the end."""
+def opened(definition: Definition, place: str = "owner", **overrides: Any) -> Iterator[Backend]:
+    """The backend, with its data folder locked for this process unless another `place` (see
+    `homeport.container.Place`) does not, and closed at the end."""
     import_own_adapters(definition.adapters)
-    backend = _builder(definition)(definition, **overrides)
+    build = _builder(definition)
+    from homeport.container import Place
+
+    backend = build(definition, place=Place(place), **overrides)
     try:
         _open(backend)
         yield backend
