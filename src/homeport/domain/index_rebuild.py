@@ -118,7 +118,7 @@ class IndexRebuild:
                 changes = [self._records.change(one.key, one, one.version) for one in page]
                 rebuild.apply(changes)
                 course.advance(segment, last, len(page))
-                self._progress(Stage.FILLING, len(page))
+                self._progress(Stage.FILLING, sum(not one.deleted for one in page))
             course.finish(segment)
 
         side_by_side(course.open(), fill)

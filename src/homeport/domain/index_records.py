@@ -25,7 +25,7 @@ class Stage(StrEnum):
     WAITING = "waiting"
     """Counted in seconds: until every process writes to the new index as well."""
     FILLING = "filling"
-    """Counted in records that went into the new index."""
+    """Counted in records that went into the new index, tombstones left out."""
     COMPARING = "comparing"
     """Counted in records that were held against the index."""
     WALKING = "walking"
