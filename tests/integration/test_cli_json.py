@@ -177,13 +177,14 @@ def test_what_the_queue_gave_up_is_delivered_once_it_was_redriven(
     backend.close()
 
     (letter,) = printed("dead-letters", "list", "--source", "queue:messages")
-    assert letter["body"] == {"sender": ann.id, "message": message.key.id, "to": [ben.id]}
+    assert letter["body"] == {"sender": ann.id, "message": message.key.id}
     assert letter["attempts"] == 5
     assert printed("dead-letters", "redrive", letter["id"]) == {"redriven": 1}
     assert printed("dead-letters", "list", "--source", "queue:messages") == []
 
     backend = build(definition(folder, **NOTES))  # by the clock of the command
-    assert backend.queue.deliver(backend.messages.work) == 1
+    while backend.queue.deliver(backend.messages.work):
+        pass  # the message is accepted by one job, and comes by another
     (copy,) = backend.records.page(ben, "me", "inbox").records
     assert copy.data is not None and copy.data["text"] == "still there?"
     assert backend.messages.get(ann, message.key.id).data == {

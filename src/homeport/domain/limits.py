@@ -54,6 +54,8 @@ PLACES: Final = 32
 
 MESSAGE_RECIPIENTS: Final = 100
 MESSAGE_TITLE: Final = 256
+MESSAGE_BYTES: Final = 32 * 1024
+"""Title, text and data, of which each recipient gets a copy."""
 PUSH_BYTES: Final = 4096
 DEVICES: Final = 20
 PUSH_TOKEN_BYTES: Final = 4096

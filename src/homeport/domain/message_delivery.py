@@ -1,4 +1,8 @@
-"""Brings messages to their recipients: the worker behind the queue of messages."""
+"""Brings messages to their recipients: the worker behind the queue of messages.
+
+A message's first job shares it out into further ones, each for a few recipients, and accepts it:
+when that is, and that it is, tells its sender nothing of who they are.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +15,27 @@ from homeport.domain import limits
 from homeport.domain.devices import Devices, block_key
 from homeport.domain.errors import HomeportError, Unavailable
 from homeport.domain.model import names, versions
-from homeport.domain.model.data import Data, same
+from homeport.domain.model.data import Data, encode, same
 from homeport.domain.model.device import PushOutcome
-from homeport.domain.model.message import State, content_of, message_data, on_its_way
+from homeport.domain.model.message import CONTENT, State, content_of, message_data, on_its_way
 from homeport.domain.model.record import Key, Record
 from homeport.domain.model.writes import Delete, Expect, Patch, Put, WriteRefused
 from homeport.domain.pauses import Pause
 from homeport.domain.ports.clock import Clock
 from homeport.domain.ports.identity_provider import IdentityProvider
-from homeport.domain.ports.message_queue import Delivery
+from homeport.domain.ports.message_queue import Delivery, MessageQueue
 from homeport.domain.ports.push_gateway import Push, PushGateway
 from homeport.domain.ports.record_store import RecordStore
 from homeport.domain.push_payloads import Notice, render
 
 PUSH_SECONDS: Final = 86_400
 """For how long after it was sent a message is worth a push."""
+
+GROUP: Final = 5
+"""Recipients of one job. Ten jobs, each with five who have all the devices that there may be, leave
+a worker on Lambda half of its time."""
+AGAIN_SECONDS: Final = 10.0
+"""Until those of a group are tried again that could not be reached, where others were."""
 
 _ATTEMPTS = 5
 """How often a change is tried that others keep getting in the way of."""
@@ -42,6 +52,7 @@ class MessageDelivery:
     def __init__(
         self,
         store: RecordStore,
+        queue: MessageQueue,
         push: PushGateway,
         identities: IdentityProvider,
         devices: Devices,
@@ -49,6 +60,7 @@ class MessageDelivery:
         pause: Pause,
     ) -> None:
         self._store = store
+        self._queue = queue
         self._push = push
         self._identities = identities
         self._devices = devices
@@ -61,33 +73,32 @@ class MessageDelivery:
         for delivery in deliveries:
             try:
                 job = json.loads(delivery.body)
-                # Jobs of earlier releases name no recipients.
-                self._do(Key(job["sender"], names.SENT, job["message"]), job.get("to", []))
+                key = Key(job["sender"], names.SENT, job["message"])
+                if "new" in job:
+                    self._bring(key, job["to"], new=job["new"])
+                else:
+                    self._accept(key)
             except HomeportError as exc:
                 failed[delivery.id] = exc.detail
             except Exception as exc:  # noqa: BLE001 - one job's trouble must not fail the others
                 failed[delivery.id] = f"{type(exc).__name__}: {exc}"
         return failed
 
-    def _do(self, key: Key, recipients: Sequence[str]) -> None:
-        """Bring a message to where its state wants it. If it moves meanwhile, go again."""
-        endpoints: set[str] = set()
+    def _accept(self, key: Key) -> None:
+        """See to what a message's state asks for. If it moves meanwhile, go again."""
+        is_shared = False
         for _ in range(_ATTEMPTS):
             record = self._store.get(key)
-            if record is None or not on_its_way(record):
-                if record is not None and record.deleted:
-                    # Deleted while this job, or an earlier attempt at it, handed it over: what
-                    # came after the deletion must go as well.
-                    self._withdraw(key, recipients)
+            if record is None or record.data is None or not on_its_way(record):
                 return
-            assert record.data is not None
-            recipients = record.data["to"]
             try:
                 if record.data["state"] == State.RETRACTING:
-                    self._withdraw(key, recipients)
+                    self._withdraw(key, record.data["to"])
                     self._store.write([Delete(key, key.space, record.version)])
                     return
-                self._hand_over(record, record.data, endpoints)
+                # What was shared out before is pushed already, whatever it says by now.
+                self._share_out(record, new=not (is_shared or record.data.get("edited") is True))
+                is_shared = True
                 accepted = {"state": State.ACCEPTED.value}
                 self._store.write([Patch(key, key.space, accepted, record.version)])
                 return
@@ -95,32 +106,71 @@ class MessageDelivery:
                 continue
         raise Unavailable("The message kept being changed.")
 
-    def _hand_over(self, record: Record, data: Data, endpoints: set[str]) -> None:
-        """To every recipient's inbox and devices, but those `endpoints` that this job has reached
-        before. Goes on past one that fails, then raises."""
+    def _share_out(self, record: Record, *, new: bool) -> None:
+        assert record.data is not None
+        recipients: list[str] = record.data["to"]
+        for start in range(0, len(recipients), GROUP):
+            self._enqueue(record.key, recipients[start : start + GROUP], new=new)
+
+    def _enqueue(self, key: Key, recipients: list[str], *, new: bool, delay: float = 0.0) -> None:
+        job = {"sender": key.space, "message": key.id, "to": recipients, "new": new}
+        self._queue.enqueue(encode(job), delay)
+
+    def _bring(self, key: Key, recipients: list[str], *, new: bool) -> None:
+        """Make the copies of a group say what the message says, a `new` one's with pushes. If it
+        moves meanwhile, go again."""
+        endpoints: set[str] = set()
+        for _ in range(_ATTEMPTS):
+            record = self._store.get(key)
+            if record is None:
+                return
+            if record.data is None or record.data["state"] == State.RETRACTING:
+                # Deleted while this job, or an earlier attempt at it, handed it over: what came
+                # after the deletion must go as well.
+                self._withdraw(key, recipients)
+                return
+            trouble = self._hand_over(record, record.data, recipients, endpoints, new=new)
+            there = self._store.get(key)
+            if there is not None and _says_the_same(record.data, there.data):
+                self._leave(key, recipients, trouble, new=new)
+                return
+        raise Unavailable("The message kept being changed.")
+
+    def _leave(
+        self, key: Key, recipients: list[str], trouble: Mapping[str, Unavailable], *, new: bool
+    ) -> None:
+        """Those with trouble are tried again by themselves: the others have what they get."""
+        if not trouble:
+            return
+        if len(trouble) == len(recipients):
+            raise next(iter(trouble.values()))
+        self._enqueue(key, list(trouble), new=new, delay=AGAIN_SECONDS)
+
+    def _hand_over(
+        self, record: Record, data: Data, recipients: list[str], endpoints: set[str], *, new: bool
+    ) -> Mapping[str, Unavailable]:
+        """To the recipients' inboxes, and a new message to their devices, but those `endpoints`
+        that this job has reached before. Returns who could not be reached, and why."""
         sender, id = record.key.space, record.key.id
-        recipients: list[str] = data["to"]
         blocks = self._store.get_many([block_key(one, sender) for one in recipients])
-        edited = data.get("edited") is True
         age = (self._clock.now() - versions.time_of(record.created)) // 1_000_000
         time_to_live = min(PUSH_SECONDS, PUSH_SECONDS - age)
-        trouble: HomeportError | None = None
+        trouble: dict[str, Unavailable] = {}
         for recipient, block in zip(recipients, blocks, strict=True):
             self._pause()
-            blocked = block is not None and not block.deleted
-            if blocked or self._identities.find(recipient) is None:
+            if block is not None and not block.deleted:
                 continue
             copy = _copy_key(recipient, sender, id)
             try:
-                if not self._put_copy(copy, sender, id, data, create=not edited):
+                identity = self._identities.find(recipient)
+                if identity is None or not self._put_copy(copy, sender, id, data, create=new):
                     continue
-                if not edited and time_to_live > 0:
+                if new and time_to_live > 0 and not identity.disabled:
                     notice = Notice(id, copy.id, sender, **content_of(data))
                     self._push_to(recipient, notice, time_to_live, endpoints)
             except Unavailable as exc:
-                trouble = exc
-        if trouble is not None:
-            raise trouble
+                trouble[recipient] = exc
+        return trouble
 
     def _put_copy(self, key: Key, sender: str, id: str, data: Data, *, create: bool) -> bool:
         """Make the inbox record say what the message says. False where it is not, or is no
@@ -179,6 +229,13 @@ class MessageDelivery:
                 self._store.write([Delete(copy, key.space)])
             except WriteRefused:
                 continue
+
+
+def _says_the_same(data: Data, there: Data | None) -> bool:
+    """Whether a message still stands, with the same content."""
+    if there is None or there["state"] == State.RETRACTING:
+        return False
+    return all(same(there[name], data[name]) for name in CONTENT)
 
 
 def _copy_key(recipient: str, sender: str, id: str) -> Key:

@@ -1,7 +1,8 @@
 """The messaging service: users write to each other, and to each other's devices.
 
-A message is a record in its sender's `sent`. A job in the queue makes the worker bring it to
-each recipient's inbox and devices; should the job be lost, the change feed makes another.
+A message is a record in its sender's `sent`. A job in the queue makes the worker accept it, and
+bring it to each recipient's inbox and devices in further jobs; should the first one be lost, the
+change feed makes another.
 """
 
 from __future__ import annotations
@@ -17,17 +18,18 @@ from homeport.domain.errors import (
     Invalid,
     Mismatched,
     NotFound,
+    TooLarge,
     Unavailable,
 )
 from homeport.domain.events import RecordChanged
 from homeport.domain.message_delivery import MessageDelivery
 from homeport.domain.model import names
-from homeport.domain.model.data import Data, encode, same
+from homeport.domain.model.data import Data, encode, same, stored_size
 from homeport.domain.model.identity import Principal
 from homeport.domain.model.merge_patch import merge
 from homeport.domain.model.message import CONTENT, State, message_data, on_its_way
 from homeport.domain.model.record import Key, Record
-from homeport.domain.model.writes import Expect, Patch, Put, WriteRefused, check_size
+from homeport.domain.model.writes import Expect, Patch, Put, WriteRefused
 from homeport.domain.pauses import Pause, go_on
 from homeport.domain.ports.clock import Clock
 from homeport.domain.ports.id_factory import IdFactory
@@ -41,7 +43,6 @@ WATCH_DELAY: Final = 60.0
 
 _ATTEMPTS = 5
 """How often a change is tried that others keep getting in the way of."""
-_LONGEST_ID = "x" * 128
 
 
 class Messages:
@@ -67,7 +68,7 @@ class Messages:
         self._store = store
         self._queue = queue
         self._ids = ids
-        self._delivery = MessageDelivery(store, push, identities, devices, clock, pause)
+        self._delivery = MessageDelivery(store, queue, push, identities, devices, clock, pause)
 
     def send(
         self,
@@ -83,13 +84,12 @@ class Messages:
         Who is unknown or blocks the sender gets nothing, and the sender does not learn it. With
         `idempotency_key`, a UUID that becomes the message's id, the same call may be repeated:
         it answers with the record as it is by then. Raises Invalid, with a fault for each wrong
-        place; Mismatched where the key came before with another message; Gone where that was
-        deleted since.
+        place; TooLarge where title, text and data take over 32 KB; Mismatched where the key came
+        before with another message; Gone where that was deleted since.
         """
         content = _content(title, text, data or {})
         _check_recipients(to)
         first = message_data({"to": list(to), **content})
-        _check_copy_size(principal.id, content)
         key = Key(principal.id, names.SENT, self._ids.record_id())
         digest = ""
         if idempotency_key is not None:
@@ -130,7 +130,6 @@ class Messages:
             content = _patched(before, patch)
             if all(same(before[name], content[name]) for name in CONTENT):
                 return record
-            _check_copy_size(principal.id, content)
             after = {**before, **content, "state": State.QUEUED.value}
             if before["state"] == State.ACCEPTED:
                 after["edited"] = True
@@ -217,7 +216,13 @@ def _content(title: Any, text: Any, data: Any) -> dict[str, Any]:
             faults += [Fault(f"/data{one.pointer}", one.detail) for one in exc.faults]
     if faults:
         raise Invalid("The message breaks a rule.", tuple(faults))
-    return {"title": title, "text": text, "data": dict(data)}
+    content = {"title": title, "text": text, "data": dict(data)}
+    size = stored_size(content)
+    if size > limits.MESSAGE_BYTES:
+        raise TooLarge(
+            f"The message would take {size:,} bytes; {limits.MESSAGE_BYTES:,} is the most."
+        )
+    return content
 
 
 def _patched(before: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
@@ -244,13 +249,6 @@ def _check_recipients(to: Sequence[str]) -> None:
         raise Invalid("The recipients break a rule.", tuple(faults))
 
 
-def _check_copy_size(sender: str, content: Mapping[str, Any]) -> None:
-    """Raise TooLarge unless the record in anybody's inbox would fit too."""
-    key = Key(_LONGEST_ID, names.INBOX, _LONGEST_ID)
-    copy = {"from": sender, "message": _LONGEST_ID, **content, "read": False}
-    check_size(key, message_data(copy))
-
-
 def _repeated(current: Record | None, first: str) -> Record:
     """What sending with a key that was there already comes to."""
     if current is None or current.data is None or current.data["state"] == State.RETRACTING:
@@ -265,6 +263,5 @@ def _sent_key(principal: Principal, id: str) -> Key:
 
 
 def _job(record: Record) -> str:
-    """What the worker gets. The recipients are in it for when it finds a tombstone only."""
-    assert record.data is not None
-    return encode({"sender": record.key.space, "message": record.key.id, "to": record.data["to"]})
+    """What the worker gets first."""
+    return encode({"sender": record.key.space, "message": record.key.id})

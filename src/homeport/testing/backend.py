@@ -179,8 +179,9 @@ class TestBackend(Backend):
     def pushed(
         self, principal: Principal | None = None, **wanted: Unpack[PushFilter]
     ) -> list[Pushed]:
-        """The pushes that went out, to `principal` or to everybody, oldest first. They are asked
-        for by `title`, `text`, `data`, `sender` and `device`."""
+        """The pushes that went out, to `principal` or to everybody, oldest first, as devices show
+        them: one that was sent twice, after a retry, is one. They are asked for by `title`, `text`,
+        `data`, `sender` and `device`."""
         observations.check_filter(wanted, PushFilter)
         return [
             one
@@ -262,10 +263,14 @@ class TestBackend(Backend):
             and key.collection == DEVICES
         }
         push: MemoryPushGateway = self._ports["push"]
-        return [
-            observations.pushed_of(sent, target.platform, *holders.get(endpoint, ("", endpoint)))
-            for endpoint, target, sent in push.outbox[self._first_push :]
-        ]
+        shown: dict[tuple[str, str], Pushed] = {}
+        for endpoint, target, sent in push.outbox[self._first_push :]:
+            # One that came twice takes the place of the first.
+            holder = holders.get(endpoint, ("", endpoint))
+            shown[endpoint, sent.collapse_id] = observations.pushed_of(
+                sent, target.platform, *holder
+            )
+        return list(shown.values())
 
     def _all_records(self) -> Iterator[Record]:
         store: MemoryRecordStore = self._ports["store"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from homeport.adapters.memory.clock import ManualClock
@@ -14,10 +14,11 @@ from homeport.adapters.memory.record_store import MemoryRecordStore
 from homeport.domain.devices import Blocks, Devices
 from homeport.domain.errors import Unavailable
 from homeport.domain.messaging import Messages
-from homeport.domain.model.device import Environment, Platform, PushTarget
+from homeport.domain.model.device import Environment, Platform, PushOutcome, PushTarget
 from homeport.domain.model.identity import Principal
 from homeport.domain.model.record import Record
 from homeport.domain.model.writes import Guard, Write
+from homeport.domain.ports.push_gateway import Push
 from homeport.domain.ports.record_store import Order
 
 PHONE = PushTarget(Platform.APNS, Environment.PRODUCTION, "ab" * 32)
@@ -33,6 +34,19 @@ class RefusingQueue(MemoryMessageQueue):
         if self.down:
             raise Unavailable("The queue does not answer.")
         super().enqueue(body, delay)
+
+
+class WatchedPush(MemoryPushGateway):
+    """Calls `after_send` after each push."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.after_send: Callable[[], object] = lambda: None
+
+    def send(self, endpoint: str, push: Push) -> PushOutcome:
+        outcome = super().send(endpoint, push)
+        self.after_send()
+        return outcome
 
 
 class BusyStore(MemoryRecordStore):
@@ -56,7 +70,7 @@ class World:
         self.store = BusyStore(self.clock, ids)
         self._seen = 0
         self.queue = RefusingQueue(self.clock)
-        self.push = MemoryPushGateway()
+        self.push = WatchedPush()
         self.identities = MemoryIdentityProvider(self.clock, ids)
         self.devices = Devices(self.store, self.push, self.clock)
         self.blocks = Blocks(self.store)
@@ -81,7 +95,11 @@ class World:
         return self.messages.send(self.ann, [one.id for one in to], **message)
 
     def run(self) -> int:
-        return self.queue.deliver(self.messages.work)
+        """Do all that is due, and what comes of it. Returns how many jobs there were."""
+        done = 0
+        while count := self.queue.deliver(self.messages.work):
+            done += count
+        return done
 
     def watch(self) -> Mapping[int, str]:
         """Show the feed's consumer what changed since it last looked."""

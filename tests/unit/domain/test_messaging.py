@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from homeport.domain import limits
 from homeport.domain.errors import Gone, Invalid, Mismatched, NotFound, TooLarge, Unavailable
+from homeport.domain.message_delivery import AGAIN_SECONDS, GROUP
 from homeport.domain.messaging import message_view
-from homeport.domain.model.data import Data, encode
+from homeport.domain.model.data import Data, encode, stored_size
 from homeport.domain.model.device import PushOutcome
 from homeport.domain.model.record import Key
 from homeport.domain.model.writes import Delete, Patch, Write
@@ -22,6 +26,10 @@ from tests.unit.domain.tables import check, pointers
 @pytest.fixture
 def world() -> World:
     return World()
+
+
+def pass_over(_: Sequence[Write]) -> None:
+    """This write is not the one."""
 
 
 class TestSending:
@@ -36,7 +44,7 @@ class TestSending:
             "data": {"table": 4},
             "state": "queued",
         }
-        assert world.run() == 1
+        assert world.run() == 2
         assert world.inbox(world.bob) == [
             {
                 "from": world.ann.id,
@@ -140,6 +148,15 @@ class TestBadMessages:
         with pytest.raises(TooLarge):
             world.send(world.bob, text="x" * (400 * 1024))
 
+    def test_one_of_over_32_kb_is_refused(self, world: World) -> None:
+        room = limits.MESSAGE_BYTES - stored_size({"title": "", "text": "", "data": {}})
+        sent = world.send(world.bob, text="x" * room)
+        for message in ({"text": "x" * (room + 1)}, {"text": "x" * room, "title": "y"}):
+            with pytest.raises(TooLarge):
+                world.send(world.bob, **message)
+            with pytest.raises(TooLarge):
+                world.messages.patch(world.ann, sent.key.id, message)
+
 
 class TestRepeatedSending:
     def test_answers_with_the_message_as_it_is(self, world: World) -> None:
@@ -159,7 +176,7 @@ class TestRepeatedSending:
         world.queue.down = False
         assert world.run() == 0
         world.send(world.bob, text="Once", idempotency_key=key)
-        assert world.run() == 1
+        assert world.run() == 2
         assert [one["text"] for one in world.inbox(world.bob)] == ["Once"]
 
     def test_also_after_an_edit(self, world: World) -> None:
@@ -203,8 +220,9 @@ class TestDelivery:
         world.push.answer_next(PushOutcome.THROTTLED, Unavailable("The network is away."))
         sent = world.send(world.bob, text="Hi")
         world.run()
-        assert world.state(sent) == "queued"
+        assert world.state(sent) == "accepted", "whatever becomes of its pushes"
         for _ in range(2):
+            assert len(world.push.outbox) == 0
             world.clock.advance(5)
             world.run()
         assert len(world.push.outbox) == len(world.inbox(world.bob)) == 1
@@ -258,20 +276,64 @@ class TestDelivery:
             world.clock.advance(60)
         assert [one.body for one in world.queue.dead_letters()] == ["{}"]
 
-    def test_a_message_edited_under_the_workers_hands_ends_up_edited(self, world: World) -> None:
+    def test_who_was_reached_is_not_pushed_again_for_who_was_not(self, world: World) -> None:
+        third = world.somebody()
+        for one in (world.bob, third):
+            world.devices.put(one, "phone", replace(PHONE, token=one.id.encode().hex()))
+        world.push.answer_next(PushOutcome.THROTTLED)
+        world.send(world.bob, third, text="Hi")
+        world.run()
+        world.clock.advance(AGAIN_SECONDS)
+        world.run()
+        assert [target.token for _, target, _ in world.push.outbox] == [
+            one.id.encode().hex() for one in (third, world.bob)
+        ]
+        assert world.queue.next_due() is None
+
+    def test_who_cannot_be_reached_is_the_dead_letter(self, world: World) -> None:
+        third = world.somebody()
+        world.devices.put(world.bob, "phone", PHONE)
+        world.push.answer_next(*[PushOutcome.THROTTLED] * 6)
+        world.send(world.bob, third, text="Hi")
+        for _ in range(10):
+            world.run()
+            world.clock.advance(60)
+        (letter,) = world.queue.dead_letters()
+        assert json.loads(letter.body)["to"] == [world.bob.id]
+
+    def test_a_message_to_many_is_several_jobs(self, world: World) -> None:
+        others = [world.somebody() for _ in range(GROUP)]
+        world.send(world.bob, *others, text="Hi")
+        assert world.run() == 3
+        assert [len(world.inbox(one)) for one in (world.bob, *others)] == [1] * (GROUP + 1)
+
+    def test_who_may_not_sign_in_gets_no_pushes(self, world: World) -> None:
+        world.devices.put(world.bob, "phone", PHONE)
+        world.identities.disable(world.bob.id)
+        world.send(world.bob, text="Hi")
+        world.run()
+        assert (len(world.inbox(world.bob)), world.push.outbox) == (1, [])
+
+    @pytest.mark.parametrize("write", [0, 1], ids=["accepting", "the-copy"])
+    def test_a_message_edited_under_the_workers_hands_ends_up_edited(
+        self, world: World, write: int
+    ) -> None:
         world.devices.put(world.bob, "phone", PHONE)
         sent = world.send(world.bob, text="First")
 
         def edit(_: Sequence[Write]) -> None:
             world.messages.patch(world.ann, sent.key.id, {"text": "Second"})
 
-        world.store.before_write = [edit]  # just before the inbox record is written
+        world.store.before_write = [*[pass_over] * write, edit]
         world.run()
         assert [one["text"] for one in world.inbox(world.bob)] == ["Second"]
         assert len(world.push.outbox) == 1
         assert world.state(sent) == "accepted"
 
-    def test_a_message_deleted_under_the_workers_hands_leaves_no_copy(self, world: World) -> None:
+    @pytest.mark.parametrize("write", [0, 1], ids=["accepting", "the-copy"])
+    def test_a_message_deleted_under_the_workers_hands_leaves_no_copy(
+        self, world: World, write: int
+    ) -> None:
         sent = world.send(world.bob, text="Oops")
 
         def retract(_: Sequence[Write]) -> None:
@@ -280,7 +342,7 @@ class TestDelivery:
             assert other, "the deletion makes a job of its own"
             world.queue.deliver(world.messages.work)  # another worker takes it at once
 
-        world.store.before_write = [retract]
+        world.store.before_write = [*[pass_over] * write, retract]
         world.run()
         assert world.inbox(world.bob) == []
 
@@ -295,18 +357,19 @@ class TestDelivery:
             world.queue.deliver(world.messages.work)  # another worker takes it at once
             world.store.before_write = [stop]  # after the copy that is about to be written
 
-        world.store.before_write = [retract]
+        world.store.before_write = [pass_over, retract]
         world.run()
         assert len(world.inbox(world.bob)) == 1
         world.clock.advance(60)
         world.run()
         assert world.inbox(world.bob) == []
 
-    def test_a_job_without_recipients_is_done_too(self, world: World) -> None:
+    def test_a_job_of_an_earlier_release_is_done_too(self, world: World) -> None:
         world.queue.down = True
         sent = world.send(world.bob, text="Hi")
         world.queue.down = False
-        world.queue.enqueue(encode({"sender": world.ann.id, "message": sent.key.id}))
+        job = {"sender": world.ann.id, "message": sent.key.id, "to": [world.bob.id]}
+        world.queue.enqueue(encode(job))
         world.run()
         assert len(world.inbox(world.bob)) == 1
 
