@@ -7,9 +7,10 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from homeport.adapters.aws.identity_provider import DynamoDBIdentityProvider
 from homeport.adapters.memory.clock import ManualClock
@@ -17,7 +18,7 @@ from homeport.adapters.system import SystemIds
 from homeport.domain.errors import Unauthenticated
 from homeport.testing.identity_support import DAY, PASSWORD
 from tests.aws.conftest import Engine
-from tests.aws.identities import cheap_hashes, once_before, today
+from tests.aws.identities import cheap_hashes, hooked, once_before, today
 
 T = TypeVar("T")
 
@@ -83,16 +84,29 @@ def test_one_of_two_who_sign_up_with_one_login_has_the_account(
     assert let_in == [process().find_login(login)]
 
 
-def test_of_tokens_that_were_given_at_once_for_one_a_single_one_is_good(
+def test_of_tokens_that_were_given_at_once_for_one_the_first_that_is_used_is_good(
+    process: Callable[[], DynamoDBIdentityProvider], provider: DynamoDBIdentityProvider
+) -> None:
+    for number in range(ROUNDS):
+        token = provider.guest().refresh_token
+        given = [
+            one.refresh_token
+            for one in at_once(*(partial(process().refresh, token) for _ in range(AT_ONCE)))
+        ]
+        assert len(set(given)) == AT_ONCE
+        newer = provider.refresh(given.pop(number)).refresh_token
+        assert not any(good(provider, one) for one in given)
+        # The others took nothing with them.
+        assert good(provider, newer)
+
+
+def test_of_tokens_that_were_given_for_one_and_are_used_at_once_one_is_good(
     process: Callable[[], DynamoDBIdentityProvider], provider: DynamoDBIdentityProvider
 ) -> None:
     for _ in range(ROUNDS):
         token = provider.guest().refresh_token
-        given = at_once(*(partial(process().refresh, token) for _ in range(AT_ONCE)))
-        assert len({one.refresh_token for one in given}) == AT_ONCE
-        assert [good(provider, one.refresh_token) for one in given].count(True) == 1
-        # The others took nothing with them, until the first token comes back for good.
-        assert not good(provider, token)
+        given = [provider.refresh(token).refresh_token for _ in range(AT_ONCE)]
+        assert at_once(*(partial(good, process(), one) for one in given)).count(True) == 1
 
 
 def test_who_is_disabled_while_they_refresh_is_out_for_good(
@@ -162,7 +176,7 @@ def test_a_sign_in_that_an_operators_back_and_forth_meets_brings_a_good_session(
     assert provider.refresh(session.refresh_token).identity == who
 
 
-def test_who_comes_second_with_one_token_takes_back_what_the_first_got(
+def test_who_comes_second_with_one_token_leaves_the_first_what_they_got(
     engine: Engine,
     process: Callable[[], DynamoDBIdentityProvider],
     provider: DynamoDBIdentityProvider,
@@ -175,8 +189,29 @@ def test_who_comes_second_with_one_token_takes_back_what_the_first_got(
 
     with once_before(engine.clients, "TransactWriteItems", be_faster):
         second = provider.refresh(token).refresh_token
-    assert not good(provider, first[0])
-    assert good(provider, second)
+    assert good(provider, first[0])
+    assert not good(provider, second)
+
+
+def test_an_answer_that_is_lost_while_somebody_else_asks_is_given_once(
+    engine: Engine,
+    process: Callable[[], DynamoDBIdentityProvider],
+    provider: DynamoDBIdentityProvider,
+) -> None:
+    token = provider.guest().refresh_token
+    others: list[str] = []
+
+    def lose(model: Any, **_: Any) -> None:
+        if model.name == "TransactWriteItems" and not others:
+            others.append("")
+            others[0] = process().refresh(token).refresh_token
+            raise ReadTimeoutError(endpoint_url="https://dynamodb")
+
+    with hooked(engine.clients, "after-call", lose):
+        mine = provider.refresh(token).refresh_token
+    newer = provider.refresh(mine).refresh_token
+    assert not good(provider, others[0])
+    assert good(provider, newer)
 
 
 def test_a_copy_is_found_out_though_its_owner_goes_on_at_that_moment(
@@ -219,7 +254,7 @@ def test_a_session_that_was_ended_is_not_brought_back_by_a_late_refresh(
     provider: DynamoDBIdentityProvider,
 ) -> None:
     copied = provider.guest().refresh_token
-    owners = provider.refresh(copied).refresh_token
+    owners = provider.refresh(provider.refresh(copied).refresh_token).refresh_token
     clock.advance(DAY)
 
     def find_the_copy_out() -> None:

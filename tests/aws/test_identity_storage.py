@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from homeport.adapters.aws.clients import Clients
+from homeport.adapters.aws.identity_items import digest
 from homeport.adapters.aws.identity_provider import DynamoDBIdentityProvider
 from homeport.adapters.credentials import passwords
 from homeport.adapters.memory.clock import ManualClock
@@ -74,6 +75,20 @@ def all_items(clients: Clients, table: str) -> list[dict[str, Any]]:
     return found
 
 
+def counted_bytes(value: dict[str, Any]) -> int:
+    """What DynamoDB counts of a value, by its documentation."""
+    ((kind, content),) = value.items()
+    match kind:
+        case "S":
+            return len(content.encode())
+        case "N":
+            return -(-len(content) // 2) + 1
+        case "L":
+            return 3 + sum(1 + counted_bytes(one) for one in content)
+        case _:
+            raise AssertionError(f"how large is {kind}?")
+
+
 def kid(token: str) -> str:
     head = token.partition(".")[0]
     return str(json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))["kid"])
@@ -117,7 +132,7 @@ def test_what_ends_says_so_to_the_table(
     provider: DynamoDBIdentityProvider, clients: Clients, table: str, clock: ManualClock
 ) -> None:
     """A user's session with its newest token, a used token with its own end, a guest's after a
-    while; and nothing else."""
+    while, and the others that the same token brought; and nothing else."""
     provider.sign_up(LOGIN, PASSWORD)
     users, guests = provider.sign_in(LOGIN, PASSWORD), provider.guest()
     start = clock.now() // 1_000_000
@@ -127,14 +142,19 @@ def test_what_ends_says_so_to_the_table(
         for _ in range(2):
             clock.advance(DAY)
             token = provider.refresh(token).refresh_token
+        clock.advance(DAY)
+        provider.refresh(token)
+        clock.advance(DAY)
+        taken = provider.refresh(token).refresh_token
+        provider.refresh(taken)
     ends: dict[str, set[int]] = {users.identity.id: set(), guests.identity.id: set(), "": set()}
     for item in all_items(clients, table):
         if "ttl" in item:
             who = item["pk"]["S"].removeprefix("#session#")
             ends[who if who in ends else ""].add(int(item["ttl"]["N"]) - start)
     assert ends == {
-        users.identity.id: {30 * DAY, 32 * DAY},
-        guests.identity.id: {61 * DAY},
+        users.identity.id: {30 * DAY, 31 * DAY, 32 * DAY, 33 * DAY, 34 * DAY},
+        guests.identity.id: {61 * DAY, 62 * DAY, 64 * DAY},
         "": set(),
     }
 
@@ -177,16 +197,80 @@ def test_every_operation_takes_so_many_calls(
         "GetItem": 2,
         "TransactWriteItems": 1,
     }
-    assert cost(lambda: provider.refresh(session.refresh_token)) == {
-        "BatchGetItem": 1,
-        "TransactWriteItems": 1,
-    }
+    for _ in range(2):
+        assert cost(lambda: provider.refresh(session.refresh_token)) == {
+            "BatchGetItem": 1,
+            "TransactWriteItems": 1,
+        }
     assert cost(lambda: provider.verify(session.access_token)) == {}
     assert cost(lambda: provider.find(session.identity.id)) == {"GetItem": 1}
     assert cost(lambda: provider.find_login(LOGIN)) == {"GetItem": 2}
     assert cost(lambda: provider.disable(session.identity.id)) == {"UpdateItem": 1}
     assert cost(lambda: provider.enable(session.identity.id)) == {"UpdateItem": 1}
     assert cost(lambda: provider.list(60)) == {"Query": 32}
+
+
+def test_lost_answers_make_the_next_refresh_cost_more_and_no_other(
+    provider: DynamoDBIdentityProvider, clients: Clients
+) -> None:
+    written: list[int] = []
+
+    def count(params: dict[str, Any], **_: Any) -> None:
+        written.append(len(params["TransactItems"]))
+
+    token = provider.guest().refresh_token
+    clients.get("dynamodb").meta.events.register(
+        "before-parameter-build.dynamodb.TransactWriteItems", count
+    )
+    token = provider.refresh(token).refresh_token
+    for _ in range(9):
+        provider.refresh(token)
+    for _ in range(3):
+        token = provider.refresh(token).refresh_token
+    assert written == [2, 3, *[2] * 9, 10, 3]
+
+
+def test_a_session_with_as_many_tokens_as_it_can_have_is_written_for_one_unit(
+    provider: DynamoDBIdentityProvider, clients: Clients, table: str
+) -> None:
+    provider.sign_up(LOGIN, PASSWORD)
+    for session in (provider.sign_in(LOGIN, PASSWORD), provider.guest()):
+        token = provider.refresh(session.refresh_token).refresh_token
+        for _ in range(10):
+            provider.refresh(token)
+    sizes = [
+        sum(len(name) + counted_bytes(value) for name, value in item.items())
+        for item in all_items(clients, table)
+        if "others" in item
+    ]
+    assert len(sizes) == 2
+    assert max(sizes) <= 1024, sizes
+
+
+def test_a_session_that_an_older_version_wrote_goes_on(
+    provider: DynamoDBIdentityProvider, clients: Clients, table: str, clock: ManualClock
+) -> None:
+    guest = provider.guest()
+    first, second = guest.refresh_token, f"{guest.refresh_token}-second"
+    key = {
+        "pk": {"S": f"#session#{guest.identity.id}"},
+        "sk": {"S": first.split(".")[1]},
+    }
+    kept = key | {
+        "ended": {"N": "0"},
+        "refreshed_at": {"N": str(clock.now())},
+        "newest": {"S": digest(second)},
+        "used": {"S": digest(first)},
+        "used_at": {"N": str(clock.now())},
+    }
+    clock.advance(DAY)
+    clients.get("dynamodb").put_item(TableName=table, Item=kept)
+    provider.refresh(first)
+    third = provider.refresh(second).refresh_token
+    assert provider.refresh(third).identity == guest.identity
+    for token in (first, third):
+        with pytest.raises(Unauthenticated):
+            provider.refresh(token)
 
 
 def test_the_work_does_not_tell_who_exists(process: Process, clients: Clients) -> None:

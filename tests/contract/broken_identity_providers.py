@@ -7,10 +7,13 @@ from dataclasses import replace
 from typing import Final
 
 from homeport.adapters.memory.identity_provider import MemoryIdentityProvider
+from homeport.adapters.memory.identity_provider import _Refresh as Refresh
 from homeport.domain import identity as rules
 from homeport.domain import limits
 from homeport.domain.errors import Invalid, Unauthenticated
 from homeport.domain.model.identity import Identity, Principal, Session, VerifiedToken
+from homeport.domain.ports.clock import Clock
+from homeport.domain.ports.id_factory import IdFactory
 from homeport.domain.ports.identity_provider import IdentityPage, IdentityProvider
 from tests.contract.mutants import breaks
 
@@ -70,22 +73,82 @@ class RefreshesOnlyOnce(MemoryIdentityProvider):
     def refresh(self, refresh_token: str) -> Session:
         for one in self._refresh.values():
             if one.replaced is not None:
-                one.replaced = 0
+                one.successor = b""
         return super().refresh(refresh_token)
 
 
 @breaks(IdentityProvider.refresh)
-class BranchesForEver(MemoryIdentityProvider):
-    """Each use of a replaced token makes one more that lasts."""
+class RefreshesAgainForAMinute(MemoryIdentityProvider):
+    """Who is longer without a connection is taken for a thief."""
 
-    def _forget_successor(self, kept: object) -> None:
+    def _is_superseded(self, kept: Refresh) -> bool:
+        late = (kept.replaced or 0) + 60_000_000 < self._clock.now()
+        return late or super()._is_superseded(kept)
+
+
+@breaks(IdentityProvider.refresh)
+class TakesAnswersBack(MemoryIdentityProvider):
+    """Of two that ask at once only one can go on."""
+
+    def _forget_oldest(self, family: str) -> None:
+        for one in self._outstanding(family)[:-1]:
+            del self._refresh[one]
+
+
+@breaks(IdentityProvider.refresh)
+class ForgetsWhoAsksLate(MemoryIdentityProvider):
+    """By the first use of a token, though it is used again."""
+
+    def _forget_replaced(self, family: str, now: int) -> None:
+        oldest = now - rules.REFRESH_SECONDS * 1_000_000
+        for digest, one in list(self._refresh.items()):
+            first_used = self._first_used.setdefault(digest, one.replaced or now)
+            if one.replaced is not None and first_used < oldest:
+                del self._refresh[digest]
+
+    def __init__(self, clock: Clock, ids: IdFactory) -> None:
+        super().__init__(clock, ids)
+        self._first_used: dict[bytes, int] = {}
+
+
+@breaks(IdentityProvider.refresh)
+class BranchesForEver(MemoryIdentityProvider):
+    """Each answer lasts, whichever of them is used."""
+
+    def _supersede(self, family: str, now: int) -> None:
+        return
+
+
+@breaks(IdentityProvider.refresh)
+class PilesAnswersUp(MemoryIdentityProvider):
+    def _forget_oldest(self, family: str) -> None:
         return
 
 
 @breaks(IdentityProvider.refresh)
 class OverlooksCopies(MemoryIdentityProvider):
-    def _is_used(self, kept: object) -> bool:
-        return False
+    def _is_superseded(self, kept: Refresh) -> bool:
+        return kept.successor is None
+
+
+@breaks(IdentityProvider.refresh)
+class OverlooksCopiesOfTheLastAnswer(MemoryIdentityProvider):
+    """Of those that ended up in two hands, where another answer was used."""
+
+    def _tells_theft(self, kept: Refresh, now: int) -> bool:
+        return kept.successor is not None
+
+
+@breaks(IdentityProvider.refresh)
+class TakesEverySecondOneForACopy(MemoryIdentityProvider):
+    def _tells_theft(self, kept: Refresh, now: int) -> bool:
+        return True
+
+
+@breaks(IdentityProvider.refresh)
+class ForgivesCopiesForAMinute(MemoryIdentityProvider):
+    def _tells_theft(self, kept: Refresh, now: int) -> bool:
+        return (kept.replaced or 0) + rules.REUSE_SECONDS * 1_000_000 < now
 
 
 @breaks(IdentityProvider.refresh)
@@ -271,8 +334,15 @@ PROVIDERS: Final[Sequence[type[MemoryIdentityProvider]]] = (
     ReadsTokensLoosely,
     RefreshesForEver,
     RefreshesOnlyOnce,
+    RefreshesAgainForAMinute,
+    TakesAnswersBack,
+    ForgetsWhoAsksLate,
     BranchesForEver,
+    PilesAnswersUp,
     OverlooksCopies,
+    OverlooksCopiesOfTheLastAnswer,
+    TakesEverySecondOneForACopy,
+    ForgivesCopiesForAMinute,
     RevokesNothing,
     RevokesEverything,
     LetsGuestsExpire,

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import apsw
 import jwt
 import pytest
 from argon2 import PasswordHasher
@@ -15,9 +16,11 @@ from argon2 import PasswordHasher
 from homeport.adapters.credentials import access_tokens, passwords
 from homeport.adapters.embedded.database import Database
 from homeport.adapters.embedded.identity_provider import EmbeddedIdentityProvider
+from homeport.adapters.embedded.identity_provider import _digest as digest
 from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.memory.identity_provider import MemoryIdentityProvider
 from homeport.adapters.system import SystemIds
+from homeport.domain import identity as rules
 from homeport.domain.errors import Unauthenticated
 from homeport.testing import IdentityProviderContract
 from homeport.testing.identity_support import DAY, PASSWORD
@@ -104,6 +107,40 @@ class TestEmbeddedIdentityProvider(Ours):
             session = provider.refresh(session.refresh_token)
         ((count,),) = database.read("SELECT count(*) FROM refresh_tokens")
         assert count <= 32
+
+    def test_lost_answers_do_not_pile_up(
+        self, provider: EmbeddedIdentityProvider, database: Database
+    ) -> None:
+        session = provider.guest()
+        for _ in range(100):
+            provider.refresh(session.refresh_token)
+        assert database.read("SELECT count(*) FROM refresh_tokens") == [(1 + rules.SUCCESSORS,)]
+
+    def test_tokens_that_an_older_version_wrote_go_on(
+        self, provider: EmbeddedIdentityProvider, database: Database, clock: ManualClock
+    ) -> None:
+        """It let a replaced token have one successor, and deleted all that came before."""
+        guest = provider.guest()
+        first, second = guest.refresh_token, "second"
+        now = clock.now()
+
+        def write(connection: apsw.Connection) -> None:
+            connection.execute(
+                "UPDATE refresh_tokens SET replaced = ?, successor = ?", (now, digest(second))
+            )
+            connection.execute(
+                "INSERT INTO refresh_tokens (hash, identity, family, issued)"
+                " SELECT successor, identity, family, replaced FROM refresh_tokens"
+            )
+
+        database.write(write)
+        clock.advance(DAY)
+        provider.refresh(first)
+        third = provider.refresh(second).refresh_token
+        assert provider.refresh(third).identity == guest.identity
+        for token in (first, third):
+            with pytest.raises(Unauthenticated):
+                provider.refresh(token)
 
     def test_an_old_hash_is_replaced_at_sign_in(
         self, provider: EmbeddedIdentityProvider, database: Database, login: str

@@ -80,6 +80,22 @@ class IdentityProviders(Agreement[Provider]):
             self.both(lambda one: one.refresh(self._of(session, one).refresh_token), _session)
         )
 
+    @step(
+        target=sessions,
+        session=sessions,
+        times=st.sampled_from((2, 3, rules.SUCCESSORS + 1)),
+        seconds=st.sampled_from((0, rules.REUSE_SECONDS, rules.REUSE_SECONDS + 1)),
+    )
+    def ask_again(self, session: Pair[Session], times: int, seconds: float) -> Any:
+        """Answers get lost; one of them is used, and another comes after all."""
+        answers = [one for _ in range(times) for one in self.refresh(session=session)]
+        for taken, second in zip(answers[::2], answers[1::2], strict=False):
+            newer = self.refresh(session=taken)
+            self.clock.advance(seconds)
+            self.refresh(session=second)
+            return newer
+        return multiple()
+
     @step(session=sessions, seconds=st.sampled_from((60, rules.REFRESH_SECONDS + 60)))
     def refresh_with_a_copy(self, session: Pair[Session], seconds: float) -> None:
         """A used token comes back; and then, where it ended nothing, the one that it brought."""

@@ -15,9 +15,11 @@ ACCESS_SECONDS: Final = 15 * 60
 """How long an access token is good."""
 REFRESH_SECONDS: Final = 30 * 24 * 3600
 """How long a user's refresh token is good; each use brings a new one. A guest's does not end."""
+SUCCESSORS: Final = 8
+"""How many of the refresh tokens that one token brought are good at once: the newest."""
 REUSE_SECONDS: Final = 60
-"""How long a used refresh token still works, for clients that never got the answer. What it then
-brings replaces what it brought before; where that was used, the whole family ends."""
+"""How long a refresh token is refused and no more, once another that the same token brought was
+used: clients may have two at once. Later it ends the whole family."""
 
 EXPIRED: Final = "The access token has expired."
 """The detail by which an expired access token is told from a bad one."""

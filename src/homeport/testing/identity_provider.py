@@ -1,4 +1,4 @@
-"""The contract of the identity provider: guests, accounts and tokens; and the whole of it."""
+"""The contract of the identity provider: guests, accounts, access tokens; and the whole of it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from homeport.domain.model.identity import Kind, Session
 from homeport.domain.model.names import check_id
 from homeport.domain.ports.identity_provider import IdentityProvider
 from homeport.testing.identity_administration import AdministrationContract
-from homeport.testing.identity_support import DAY, MINUTE, PASSWORD
+from homeport.testing.identity_refreshing import RefreshingContract
+from homeport.testing.identity_support import MINUTE, PASSWORD
 
 
-class IdentityProviderContract(AdministrationContract):
+class IdentityProviderContract(AdministrationContract, RefreshingContract):
     """What `homeport.domain.ports.identity_provider.IdentityProvider` promises.
 
     Override the fixtures `provider` and `another`, a second provider that knows nothing of the
@@ -209,93 +210,3 @@ class IdentityProviderContract(AdministrationContract):
         with pytest.raises(Unauthenticated):
             provider.verify(session.refresh_token)
         assert self.refused_refresh(provider, session.access_token)
-
-    # Refresh tokens
-
-    @final
-    def test_refreshing_goes_on_as_the_same_identity(
-        self, provider: IdentityProvider, clock: ManualClock
-    ) -> None:
-        first = provider.guest()
-        clock.advance(DAY)
-        second = provider.refresh(first.refresh_token)
-        assert second.identity == first.identity
-        assert second.refresh_token != first.refresh_token
-        assert provider.verify(second.access_token).principal == first.identity.principal
-        third = provider.refresh(second.refresh_token)
-        assert third.identity == first.identity
-
-    @final
-    def test_a_lost_answer_can_be_asked_for_again(
-        self, provider: IdentityProvider, clock: ManualClock
-    ) -> None:
-        first = provider.guest()
-        lost = provider.refresh(first.refresh_token)
-        clock.advance(MINUTE)
-        again = provider.refresh(first.refresh_token)
-        assert again.identity == first.identity
-        assert again.refresh_token != lost.refresh_token
-        clock.advance(DAY)
-        assert provider.refresh(again.refresh_token).identity == first.identity
-
-    @final
-    def test_asking_again_takes_back_what_was_answered_before(
-        self, provider: IdentityProvider, user: Session
-    ) -> None:
-        answers = [provider.refresh(user.refresh_token) for _ in range(4)]
-        for lost in answers[:-1]:
-            assert self.refused_refresh(provider, lost.refresh_token)
-        assert provider.refresh(answers[-1].refresh_token).identity == user.identity
-
-    @final
-    def test_a_used_token_is_refused_once_what_it_brought_was_used(
-        self, provider: IdentityProvider, user: Session, login: str
-    ) -> None:
-        elsewhere = provider.sign_in(login, PASSWORD)
-        newer = provider.refresh(user.refresh_token)
-        newest = provider.refresh(newer.refresh_token)
-        assert self.refused_refresh(provider, user.refresh_token)
-        for token in (newest, newer, user):
-            assert self.refused_refresh(provider, token.refresh_token)
-        assert provider.refresh(elsewhere.refresh_token).identity == user.identity
-
-    @final
-    def test_a_used_token_that_comes_late_ends_the_whole_family(
-        self, provider: IdentityProvider, clock: ManualClock, user: Session, login: str
-    ) -> None:
-        elsewhere = provider.sign_in(login, PASSWORD)
-        newest = provider.refresh(provider.refresh(user.refresh_token).refresh_token)
-        clock.advance(MINUTE + 1)
-        assert self.refused_refresh(provider, user.refresh_token)
-        assert self.refused_refresh(provider, newest.refresh_token)
-        assert provider.refresh(elsewhere.refresh_token).identity == user.identity
-
-    @final
-    def test_asking_again_does_not_make_the_old_token_last(
-        self, provider: IdentityProvider, clock: ManualClock
-    ) -> None:
-        first = provider.guest()
-        provider.refresh(first.refresh_token)
-        clock.advance(MINUTE // 2)
-        provider.refresh(first.refresh_token)
-        clock.advance(MINUTE // 2 + 1)
-        assert self.refused_refresh(provider, first.refresh_token)
-
-    @final
-    def test_a_users_token_lasts_30_days_from_its_last_use(
-        self, provider: IdentityProvider, clock: ManualClock, user: Session
-    ) -> None:
-        clock.advance(30 * DAY - 1)
-        newer = provider.refresh(user.refresh_token)
-        clock.advance(30 * DAY - 1)
-        newest = provider.refresh(newer.refresh_token)
-        clock.advance(30 * DAY)
-        assert self.refused_refresh(provider, newest.refresh_token)
-
-    @final
-    def test_a_guests_token_does_not_end(
-        self, provider: IdentityProvider, clock: ManualClock
-    ) -> None:
-        guest = provider.guest()
-        clock.advance(1000 * DAY)
-        assert provider.refresh(guest.refresh_token).identity == guest.identity

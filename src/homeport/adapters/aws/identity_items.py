@@ -4,8 +4,8 @@
 |---|---|---|---|
 | an identity | `#identity#NN` | its id | who it is, the hash of its password |
 | a login | `#login#DIGEST` | `#` | the id of its account |
-| a session | `#session#IDENTITY` | its id | its newest refresh token, and the one before |
-| a used refresh token | `#session#IDENTITY` | `session#DIGEST` | when it was used |
+| a session | `#session#IDENTITY` | its id | the refresh token used last, and what it brought |
+| a used refresh token | `#session#IDENTITY` | `session#DIGEST` | when it was used up |
 | a key of access tokens | `#signing-keys` | its number | the key |
 
 No space begins with `#`, so nothing of a user's stands among these; without `v` and `lk` no scan
@@ -35,6 +35,8 @@ SHOWN: Final = ("sk", "kind", "created", "login", "groups", "disabled", "ended")
 
 _SESSION: Final = "#session#"
 _REMEMBERED: Final = rules.REFRESH_SECONDS * SECOND
+_SECOND_ONE: Final = "second"
+"""Marks a token that was never used: another was, that the same token brought."""
 _is_token = re.compile(r"[A-Za-z0-9_.-]{1,128}\.[\w-]{1,128}\.[\w-]{1,128}\Z", re.ASCII).match
 
 
@@ -162,8 +164,9 @@ def issued(token: RefreshToken, kind: Kind, now: int) -> Issued:
 @dataclass(frozen=True, slots=True)
 class StoredSession:
     """All that came of one sign-in, times in microseconds since 1970. `used` is the token that
-    brought `newest`, first used at `used_at`; `refreshed_at` is when `newest` was made. `ended`
-    is the account's count when the session began."""
+    brought `newest`, and before that `others`, the oldest first; it was last used at `used_at`.
+    `refreshed_at` is when `newest` was made. `ended` is the account's count when the session
+    began."""
 
     identity: str
     id: str
@@ -172,18 +175,21 @@ class StoredSession:
     refreshed_at: int
     used: Issued | None = None
     used_at: int = 0
+    others: tuple[Issued, ...] = ()
 
-    def rotated(self, newer: Issued, now: int) -> StoredSession:
-        """As it is once its newest token has brought `newer`."""
-        return replace(self, newest=newer, refreshed_at=now, used=self.newest, used_at=now)
+    def brought(self, token: RefreshToken) -> Issued | None:
+        """The token, where it is one of those that `used` brought."""
+        digest = token.digest
+        return next((one for one in (self.newest, *self.others) if one.digest == digest), None)
 
-    def taken_back(self, newer: Issued, now: int) -> StoredSession:
-        """As it is once the used token has brought `newer` in place of the newest."""
-        return replace(self, newest=newer, refreshed_at=now)
+    def rotated(self, used: Issued, newer: Issued, now: int) -> StoredSession:
+        """As it is once `used`, one of those that may be, has brought `newer`."""
+        return replace(self, newest=newer, others=(), refreshed_at=now, used=used, used_at=now)
 
-    def good_again(self, now: int) -> bool:
-        """Whether the used token still works, for who never got the answer."""
-        return self.used_at + rules.REUSE_SECONDS * SECOND >= now
+    def answered_again(self, newer: Issued, now: int) -> StoredSession:
+        """As it is once the used token has brought `newer` besides the others."""
+        others = (*self.others, self.newest)[1 - rules.SUCCESSORS :]
+        return replace(self, newest=newer, others=others, refreshed_at=now, used_at=now)
 
     @property
     def key(self) -> Item:
@@ -197,6 +203,8 @@ class StoredSession:
         }
         if self.used is not None:
             item |= _issued_item("used", self.used) | {"used_at": number(self.used_at)}
+        if self.others:
+            item["others"] = {"L": [_pair(one) for one in self.others]}
         if self.newest.expires is not None:
             item[TTL] = seconds(self.newest.expires)
         return item
@@ -211,26 +219,39 @@ class StoredSession:
             }
         }
 
-    def used_up(self, now: int) -> list[Write]:
-        """The part of a transaction that keeps the used token to tell theft by, once what it
-        brought is used too; none where there is no use in that."""
-        if self.used is None or self.used.expired(now) or self.used_at < now - _REMEMBERED:
-            return []
+    def used_up(self, first: Issued, now: int) -> list[Write]:
+        """The part of a transaction that keeps tokens to tell theft by, once `first` of what the
+        used one brought is used: that one, and the rest of what it brought. Without those for
+        which there is no use in that."""
+        kept = [
+            self._kept(one, now) | {_SECOND_ONE: {"BOOL": True}}
+            for one in (self.newest, *self.others)
+            if one != first and not one.expired(now)
+        ]
+        used = self.used
+        if used is not None and not used.expired(now) and self.used_at >= now - _REMEMBERED:
+            kept.append(self._kept(used, self.used_at))
+        return [{"Put": {"Item": one}} for one in kept]
+
+    def _kept(self, one: Issued, used_at: int) -> Item:
         # A guest's, which does not expire, could otherwise be kept for ever.
-        until = self.used.expires or self.used_at + 2 * _REMEMBERED
-        item = used_key(self.identity, self.id, self.used.digest) | {
-            "used_at": number(self.used_at),
-            **_issued_item("used", self.used),
+        until = one.expires or used_at + 2 * _REMEMBERED
+        return used_key(self.identity, self.id, one.digest) | {
+            "used_at": number(used_at),
+            **_issued_item("used", one),
             TTL: seconds(until),
         }
-        return [{"Put": {"Item": item}}]
 
     def tells_theft(self, used_up: Item, now: int) -> bool:
         """Whether a token that comes back, kept as `used_up`, is a copy in other hands: it is
-        not, where it had an end of its own, or is older than what sessions remember."""
+        not, where it had an end of its own, or is older than what sessions remember, or may yet
+        be a client's second one."""
+        used_at = int(used_up["used_at"]["N"])
         if _issued("used", used_up).expired(now):
             return False
-        return int(used_up["used_at"]["N"]) >= self.refreshed_at - _REMEMBERED
+        if _SECOND_ONE in used_up and used_at + rules.REUSE_SECONDS * SECOND >= now:
+            return False
+        return used_at >= self.refreshed_at - _REMEMBERED
 
 
 def session(item: Item) -> StoredSession:
@@ -243,6 +264,7 @@ def session(item: Item) -> StoredSession:
         refreshed_at=int(item["refreshed_at"]["N"]),
         used=used,
         used_at=int(item["used_at"]["N"]) if used else 0,
+        others=tuple(map(_of_pair, item["others"]["L"])) if "others" in item else (),
     )
 
 
@@ -265,3 +287,14 @@ def _issued_item(name: str, token: Issued) -> Item:
 def _issued(name: str, item: Item) -> Issued:
     expires = item.get(f"{name}_expires")
     return Issued(item[name]["S"], None if expires is None else int(expires["N"]))
+
+
+def _pair(token: Issued) -> Item:
+    """Short: seven of them leave a session below the 1 KB that are written for one unit."""
+    end = [] if token.expires is None else [number(token.expires)]
+    return {"L": [{"S": token.digest}, *end]}
+
+
+def _of_pair(pair: Item) -> Issued:
+    digest, *end = pair["L"]
+    return Issued(digest["S"], int(end[0]["N"]) if end else None)

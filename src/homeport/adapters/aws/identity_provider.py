@@ -41,9 +41,9 @@ def _at_once(function: Callable[..., Any], *args: Any) -> Any:
 class DynamoDBIdentityProvider:
     """Passwords are kept as argon2id hashes, refresh tokens as SHA-256, access tokens not at all.
 
-    A session is one item that knows its newest refresh token and the one before. Each use
-    replaces that item on the condition that it is as it was read, and that the identity has not
-    been disabled since: both in one transaction.
+    A session is one item that knows which refresh tokens may be used: the one that was used
+    last, and those that this has brought. Each use replaces that item on the condition that it
+    is as it was read, and that the identity has not been disabled since: both in one transaction.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class DynamoDBIdentityProvider:
         fresh = RefreshToken(token.identity, token.session, self._ids.secret())
         for _ in range(_RACES):
             user, session = self._session_of(token)
-            if session.newest.digest == fresh.digest:
+            if session.brought(fresh) is not None:
                 # The answer of the try before was lost.
                 return self._session(user.identity, fresh)
             writes = self._answer(user, session, token, fresh)
@@ -180,20 +180,18 @@ class DynamoDBIdentityProvider:
         and then ends the session of a token that was used before, and so is in two hands."""
         now = self._clock.now()
         issued = items.issued(fresh, user.identity.kind, now)
-        if token.digest == session.newest.digest:
-            if session.newest.expired(now):
+        first = session.brought(token)
+        if first is not None:
+            if first.expired(now):
                 raise rules.bad_refresh_token()
-            return [session.rotated(issued, now).follows(session), *session.used_up(now)]
+            after = session.rotated(first, issued, now)
+            return [after.follows(session), *session.used_up(first, now)]
         if session.used is not None and token.digest == session.used.digest:
             if session.used.expired(now):
                 raise rules.bad_refresh_token()
-            if session.good_again(now):
-                return [session.taken_back(issued, now).follows(session)]
-            stolen = True
-        else:
-            used_up = self._table.get(items.used_key(token.identity, token.session, token.digest))
-            stolen = used_up is not None and session.tells_theft(used_up, now)
-        if stolen:
+            return [session.answered_again(issued, now).follows(session)]
+        used_up = self._table.get(items.used_key(token.identity, token.session, token.digest))
+        if used_up is not None and session.tells_theft(used_up, now):
             self._table.delete(session.key)
         raise rules.bad_refresh_token()
 

@@ -23,12 +23,18 @@ _SECOND: Final = 1_000_000
 
 _IDENTITY: Final = "SELECT id, kind, created, login, groups, disabled FROM identities "
 _REFRESHED: Final = """
-    SELECT token.family, token.expires, token.replaced, token.successor,
-        successor.replaced IS NOT NULL,
+    SELECT token.family, token.expires, token.replaced, token.successor, successor.issued,
+        successor.hash IS NULL OR successor.replaced IS NOT NULL,
         identities.id, kind, created, login, groups, disabled
     FROM refresh_tokens AS token JOIN identities ON identities.id = token.identity
     LEFT JOIN refresh_tokens AS successor ON successor.hash = token.successor
     WHERE token.hash = ?"""
+
+# Of a token's family: what may be used, and what is to be forgotten. In one pass, since a busy
+# family has thousands.
+_FAMILY: Final = """
+    SELECT hash, replaced IS NULL FROM refresh_tokens
+    WHERE family = ? AND (replaced IS NULL OR replaced < ?) ORDER BY issued"""
 
 _IS_DISABLED: Final = "SELECT disabled FROM identities WHERE id = ?"
 
@@ -40,8 +46,8 @@ def _at_once(function: Callable[..., Any], *args: Any) -> Any:
 class EmbeddedIdentityProvider:
     """Passwords are kept as argon2id hashes, refresh tokens as SHA-256, access tokens not at all.
 
-    A refresh token is replaced at each use. A replaced one that comes back late, or once what
-    it brought has been used, takes its whole family with it: somebody has a copy.
+    A refresh token is `replaced` at each use, and so are with it all that the same token
+    brought: those of a family that are not are what its last used token brought.
     """
 
     def __init__(
@@ -120,26 +126,23 @@ class EmbeddedIdentityProvider:
             rows: list[tuple[Any, ...]] = connection.execute(_REFRESHED, (digest,)).fetchall()
             if not rows:
                 return None
-            family, expires, replaced, successor, successor_used = rows[0][:5]
-            identity = _identity(rows[0][5:])
+            family, expires, replaced, successor, successor_issued, superseded = rows[0][:6]
+            identity = _identity(rows[0][6:])
             if identity.disabled or (expires is not None and expires <= now):
                 return None
-            late = replaced is not None and replaced + rules.REUSE_SECONDS * _SECOND < now
-            if late or successor_used:
-                connection.execute("DELETE FROM refresh_tokens WHERE family = ?", (family,))
+            if replaced is not None and superseded:
+                # Only a token that brought none can be a client's second one.
+                if successor is not None or replaced + rules.REUSE_SECONDS * _SECOND < now:
+                    connection.execute("DELETE FROM refresh_tokens WHERE family = ?", (family,))
                 return None
-            connection.execute("DELETE FROM refresh_tokens WHERE hash = ?", (successor,))
             connection.execute(
-                "UPDATE refresh_tokens SET replaced = coalesce(replaced, ?), successor = ?"
-                " WHERE hash = ?",
+                "UPDATE refresh_tokens SET replaced = ?, successor = ? WHERE hash = ?",
                 (now, _digest(token), digest),
             )
-            # Replaced ones are kept to tell theft by; not for ever, since guests' do not expire.
-            connection.execute(
-                "DELETE FROM refresh_tokens WHERE family = ? AND replaced < ?",
-                (family, now - rules.REFRESH_SECONDS * _SECOND),
-            )
-            self._insert_token(token, identity, family)(connection)
+            _tidy(connection, family, now, again=replaced is not None)
+            # In the order in which they came, whatever the clock does.
+            issued = now if successor_issued is None else max(now, successor_issued + 1)
+            self._insert_token(token, identity, family, issued)(connection)
             return identity
 
         identity = self._database.write(rotate)
@@ -194,7 +197,7 @@ class EmbeddedIdentityProvider:
         return Session(identity, access_token, rules.ACCESS_SECONDS, refresh_token)
 
     def _insert_token(
-        self, token: str, identity: Identity, family: str
+        self, token: str, identity: Identity, family: str, issued: int | None = None
     ) -> Callable[[apsw.Connection], None]:
         now = self._clock.now()
         guest = identity.kind is Kind.GUEST
@@ -204,10 +207,29 @@ class EmbeddedIdentityProvider:
             connection.execute(
                 "INSERT INTO refresh_tokens (hash, identity, family, issued, expires)"
                 " VALUES (?, ?, ?, ?, ?)",
-                (_digest(token), identity.id, family, now, expires),
+                (_digest(token), identity.id, family, issued or now, expires),
             )
 
         return insert
+
+
+def _tidy(connection: apsw.Connection, family: str, now: int, *, again: bool) -> None:
+    """What a use makes of the rest of its family, before it brings a token: first, or `again`."""
+    # Replaced ones are kept to tell theft by; not for ever, since guests' do not expire.
+    forgotten_before = now - rules.REFRESH_SECONDS * _SECOND
+    rows = connection.execute(_FAMILY, (family, forgotten_before)).fetchall()
+    forgotten = [digest for digest, usable in rows if not usable]
+    brought = [digest for digest, usable in rows if usable]
+    if again:
+        forgotten += brought[: 1 - rules.SUCCESSORS]
+    else:
+        connection.executemany(
+            "UPDATE refresh_tokens SET replaced = ? WHERE hash = ?",
+            [(now, digest) for digest in brought],
+        )
+    connection.executemany(
+        "DELETE FROM refresh_tokens WHERE hash = ?", [(digest,) for digest in forgotten]
+    )
 
 
 def _set_disabled(connection: apsw.Connection, identity: str, *, disabled: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -26,6 +26,7 @@ class _Refresh:
     family: str
     expires: int | None
     replaced: int | None = None
+    """When it was last used, or another was that the same token brought."""
     successor: bytes | None = None
     """The digest of the last token that this one brought."""
 
@@ -87,15 +88,16 @@ class MemoryIdentityProvider:
             if kept.expires is not None and kept.expires <= now:
                 raise rules.bad_refresh_token()
             if kept.replaced is None:
-                kept.replaced = now
-            elif kept.replaced + rules.REUSE_SECONDS * _SECOND < now or self._is_used(kept):
-                self._revoke(kept.family)
+                self._supersede(kept.family, now)
+            elif self._is_superseded(kept):
+                if self._tells_theft(kept, now):
+                    self._revoke(kept.family)
                 raise rules.bad_refresh_token()
-            else:
-                self._forget_successor(kept)
+            kept.replaced = now
             self._forget_replaced(kept.family, now)
             session = self._session(identity, kept.family)
             kept.successor = _digest(session.refresh_token)
+            self._forget_oldest(kept.family)
             return session
 
     def verify(self, access_token: str) -> VerifiedToken:
@@ -161,13 +163,29 @@ class MemoryIdentityProvider:
                 return
             del self._access[oldest]
 
-    def _is_used(self, kept: _Refresh) -> bool:
-        """Whether what this token brought has been used: then two have the one or the other."""
-        successor = self._refresh.get(kept.successor or b"")
-        return successor is not None and successor.replaced is not None
+    def _supersede(self, family: str, now: int) -> None:
+        """One of the tokens that may be used is: with it go all that the same token brought."""
+        for one in self._outstanding(family):
+            self._refresh[one].replaced = now
 
-    def _forget_successor(self, kept: _Refresh) -> None:
-        self._refresh.pop(kept.successor or b"", None)
+    def _is_superseded(self, kept: _Refresh) -> bool:
+        """Whether a replaced token was so by another than its own use, or what it brought is."""
+        successor = self._refresh.get(kept.successor or b"")
+        return successor is None or successor.replaced is not None
+
+    def _tells_theft(self, kept: _Refresh, now: int) -> bool:
+        """Only a token that brought none can be a client's second one."""
+        second = kept.successor is None
+        return not second or (kept.replaced or 0) + rules.REUSE_SECONDS * _SECOND < now
+
+    def _forget_oldest(self, family: str) -> None:
+        for one in self._outstanding(family)[: -rules.SUCCESSORS]:
+            del self._refresh[one]
+
+    def _outstanding(self, family: str) -> Sequence[bytes]:
+        """What the token that was used last has brought, the oldest first."""
+        found = self._refresh.items()
+        return [digest for digest, one in found if one.family == family and one.replaced is None]
 
     def _forget_replaced(self, family: str, now: int) -> None:
         """As real providers do: used tokens are kept to tell theft by, but not for ever."""

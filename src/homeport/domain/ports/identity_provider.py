@@ -38,10 +38,16 @@ class IdentityProvider(Protocol):
         ...
 
     def refresh(self, refresh_token: str) -> Session:
-        """A new session of the same identity. Use the refresh token that it brings: the old
-        one is good for one more minute, for who never got the answer. Used again it takes back
-        the token that it brought before; where that was used already, or later, it ends all
-        that came of one sign-in, since somebody has a copy. Raises Unauthenticated."""
+        """A new session of the same identity, with a refresh token to go on with. Raises
+        Unauthenticated.
+
+        Who never got the answer asks again, at any time: a token stays good until one that it
+        brought is used. Of those that it brought the newest 8 are good, until one of them is
+        used. From then on the token, and the rest of what it brought, end all that came of one
+        sign-in when they come back, since somebody has a copy; but for a minute the rest is
+        refused and no more, since clients may ask twice at once. Tokens are remembered for 30
+        days from their last use.
+        """
         ...
 
     def verify(self, access_token: str) -> VerifiedToken:
