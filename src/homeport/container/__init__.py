@@ -14,7 +14,7 @@ from dependency_injector import providers
 from homeport.container.backend import CONSUMERS, Backend
 from homeport.container.choosing import Place, call, ignore
 from homeport.container.parts import Container
-from homeport.definition import Definition
+from homeport.definition import Definition, DefinitionError, Problem
 from homeport.domain.pauses import go_on
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "assemble",
     "build",
     "call",
+    "check_own_adapters",
     "go_on",
     "ignore",
 ]
@@ -43,3 +44,21 @@ def assemble(definition: Definition, **overrides: Any) -> Container:
 def build(definition: Definition, **overrides: Any) -> Backend:
     """A backend as `definition` describes it, with `overrides` as `assemble` takes them."""
     return Backend(assemble(definition, **overrides))
+
+
+def check_own_adapters(definition: Definition) -> None:
+    """Import the adapters that are not ours, and see whether they can be made and have what their
+    ports ask for. Nothing is made. Raises DefinitionError with all that cannot be used."""
+    from homeport.container.own_adapters import checked
+
+    container: Any = Container(definition=definition)
+    names = {"search.shadow": "shadow_index", "adapters.search_index": "first_index"}
+    problems: list[Problem] = []
+    for key, port, adapter in definition.own_adapters():
+        chosen = getattr(container, names.get(key, port))
+        try:
+            checked(port, key, adapter, chosen.providers["own"].kwargs)
+        except DefinitionError as error:
+            problems += error.problems
+    if problems:
+        raise DefinitionError(problems)

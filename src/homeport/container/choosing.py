@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import time
 from collections.abc import Callable
@@ -68,13 +67,6 @@ def opened(closing: ExitStack, build: Callable[..., Any], *args: Any, **kwargs: 
     return part
 
 
-def own_adapter(adapter: Adapter, **parts: Any) -> Any:
-    """A third party's adapter: its options, and the parts that its constructor names."""
-    kind = load_object(adapter.use)
-    wanted = inspect.signature(kind).parameters
-    return kind(**{name: part for name, part in parts.items() if name in wanted}, **adapter.options)
-
-
 def argument_of(adapter: Adapter) -> str:
     """The name of the argument of `port_of` that makes this adapter."""
     if not adapter.built_in:
@@ -86,6 +78,8 @@ def port_of(
     definition: providers.Provider[Definition],
     closing: providers.Provider[ExitStack],
     port: str,
+    key: str = "",
+    /,
     *,
     memory: providers.Provider[Any],
     embedded: providers.Provider[Any],
@@ -94,7 +88,8 @@ def port_of(
     chosen: Callable[[Definition], Adapter | None] | None = None,
     **parts: providers.Provider[Any],
 ) -> Any:
-    """A port's adapter as the definition chooses it; `parts` are what one's own may ask for."""
+    """A port's adapter as the definition chooses it, where `key` names it; `parts` are what one's
+    own may ask for."""
     choice = chosen or (lambda one: getattr(one.adapters, port))
     adapter = providers.Callable(choice, definition)
     return providers.Selector(
@@ -103,7 +98,15 @@ def port_of(
         embedded=embedded,
         aws=aws,
         opensearch=opensearch or aws,
-        own=once(opened, closing, own_adapter, adapter, **parts),
+        own=once(
+            opened,
+            closing,
+            late("homeport.container.own_adapters:made"),
+            port,
+            key or f"adapters.{port}",
+            adapter,
+            **parts,
+        ),
     )
 
 

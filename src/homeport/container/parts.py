@@ -181,6 +181,7 @@ class Container(containers.DeclarativeContainer):
         definition,
         closing,
         "search_index",
+        "search.shadow",
         chosen=lambda one: one.search.shadow or one.adapters.search_index,
         **_indexes,
     )

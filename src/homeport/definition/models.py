@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -333,6 +333,16 @@ class Definition(Form):
         shadow = self.search.shadow if port == "search_index" else None
         chosen = getattr(self.adapters, port)
         return tuple(one.use for one in (chosen, shadow) if one is not None)
+
+    def own_adapters(self) -> Iterator[tuple[str, str, Adapter]]:
+        """Each adapter that is not ours: its key, the port that it serves, and what it is."""
+        for port in Adapters.names():
+            adapter = getattr(self.adapters, port)
+            if not adapter.built_in:
+                yield f"adapters.{port}", port, adapter
+        shadow = self.search.shadow
+        if shadow is not None and not shadow.built_in:
+            yield "search.shadow", "search_index", shadow
 
     def catalog(self) -> Catalog:
         """The declared collections as the domain knows them."""

@@ -14,7 +14,7 @@ from homeport import __version__
 from homeport.definition import Adapters, Definition, DefinitionError
 from homeport.domain.errors import HomeportError
 from homeport.entrypoints.cli.exits import Failure
-from homeport.entrypoints.cli.opening import find_own_code, import_own_adapters
+from homeport.entrypoints.cli.opening import find_own_code, look_at_own_adapters
 
 _OPTIONAL: Final = re.compile(r"^([A-Za-z0-9_.-]+).*extra == ['\"](\w+)['\"]")
 
@@ -80,9 +80,10 @@ def definition(found: Definition, source: str) -> Iterator[Finding]:
     if chosen["push_gateway"] == "embedded":
         yield ok("pushes", "kept in the data folder, sent nowhere")
     try:
-        import_own_adapters(found.adapters)
+        look_at_own_adapters(found)
     except Failure as failure:
-        yield fault("adapters", str(failure), "Install it, or correct the setting.")
+        for line in str(failure).splitlines():
+            yield fault("adapters", line, "Install it, or correct the setting or the adapter.")
     yield from _schemas(found)
     yield from _subscribers(found)
 

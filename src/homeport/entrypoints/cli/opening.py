@@ -7,11 +7,10 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from homeport.definition import Adapters, Definition, DefinitionError, load, locate
+from homeport.definition import Definition, DefinitionError, load, locate
 from homeport.domain.errors import HomeportError, Unavailable
 from homeport.entrypoints import lean
 from homeport.entrypoints.cli.exits import Exit, Failure, fail
@@ -52,7 +51,7 @@ def source_of(place: Path) -> str:
 def opened(definition: Definition, place: str = "owner", **overrides: Any) -> Iterator[Backend]:
     """The backend, with its data folder locked for this process unless another `place` (see
     `homeport.container.Place`) does not, and closed at the end."""
-    import_own_adapters(definition.adapters)
+    look_at_own_adapters(definition)
     build = _builder(definition)
     from homeport.container import Place
 
@@ -68,7 +67,7 @@ def opened(definition: Definition, place: str = "owner", **overrides: Any) -> It
 def viewed(definition: Definition) -> Iterator[Backend]:
     """The backend for reading records alone: those of a data folder as they are at one moment,
     also while a server runs on it."""
-    import_own_adapters(definition.adapters)
+    look_at_own_adapters(definition)
     overrides: dict[str, Any] = {}
     with ExitStack() as closing:
         use = definition.adapters.record_store.use
@@ -107,7 +106,7 @@ def opened_anyway(definition: Definition, *ports: str) -> Iterator[Backend]:
     if "embedded" in used and not place.is_file():
         cure = "Name the data folder with --data."
         raise Failure(Exit.FOLDER, f"There is no database {place}. {cure}")
-    import_own_adapters(definition.adapters)
+    look_at_own_adapters(definition)
     build = _builder(definition)
     from homeport.container import Place
 
@@ -204,25 +203,23 @@ def find_own_code() -> None:
         sys.path.insert(0, str(Path.cwd()))
 
 
-def import_own_adapters(adapters: Adapters) -> None:
-    """Import the adapters that are not ours, also from the working folder."""
-    for port in Adapters.names():
-        adapter = getattr(adapters, port)
-        if adapter.built_in:
-            continue
-        find_own_code()
-        module, _, name = adapter.use.partition(":")
-        try:
-            getattr(import_module(module), name)
-        except (ImportError, AttributeError) as error:
-            sentence = f'adapters.{port}: "{adapter.use}" cannot be imported: {error}.'
-            raise Failure(Exit.USAGE, sentence) from error
+def look_at_own_adapters(definition: Definition) -> None:
+    """Look at the adapters that are not ours, which may stand in the working folder as well,
+    before anything is opened. Raises a Failure for those that cannot be used."""
+    if not any(definition.own_adapters()):
+        return
+    find_own_code()
+    from homeport.container import check_own_adapters
+
+    try:
+        check_own_adapters(definition)
+    except DefinitionError as error:
+        raise Failure(Exit.USAGE, error.detail) from error
 
 
 def _builder(definition: Definition) -> Callable[..., Backend]:
     """`homeport.container.build`, loaded quickly unless an app's own code may mind."""
-    adapters = (getattr(definition.adapters, port) for port in Adapters.names())
-    if not definition.subscribers and all(one.built_in for one in adapters):
+    if not definition.subscribers and not any(definition.own_adapters()):
         lean.load()
     from homeport.container import build
 
