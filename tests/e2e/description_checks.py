@@ -13,7 +13,6 @@ from homeport.entrypoints.openapi_examples import PARAMETERS
 _BEYOND_A_SCHEMA = re.compile(
     # What depends on what is stored, or on another part of the request.
     r"not a (cursor|checkpoint) of"
-    r"|No version of this record has this entity tag"
     r"|is not declared as a"
     r"|^conflict$"  # between two headers
     r"|the same record stands earlier in the batch"

@@ -108,11 +108,13 @@ def only_services_create(collection: str) -> None:
 
 
 def _check_reserved(one: BatchWrite) -> None:
-    if one.op is Op.DELETE:
+    if one.op is Op.DELETE or one.collection not in names.RESERVED:
         return
     allowed = _OWNERS_MAY_CHANGE.get(one.collection, frozenset())
-    if one.op is not Op.PATCH or one.data is None or not allowed:
+    if one.op is not Op.PATCH or one.data is None:
         only_services_create(one.collection)
+    elif not allowed:
+        raise Forbidden(f"Only the backend itself changes what is in {one.collection}.")
     elif not allowed.issuperset(one.data):
         raise Forbidden(f"In {one.collection} you may change only: {', '.join(sorted(allowed))}.")
     elif any(type(value) is not bool for value in one.data.values()):

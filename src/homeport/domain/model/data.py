@@ -26,6 +26,7 @@ _LONGEST_NUMBER = 256
 """No number in range needs as many characters, and a megabyte of digits costs seconds."""
 _FAULTS_TOLD = 20
 """How many faults of one text are told."""
+_NOT_TEXT = "holds a lone surrogate, which is not text"
 _TOO_DEEP = Fault("", f"nested deeper than {limits.NESTING} levels")
 
 
@@ -113,8 +114,6 @@ def parse_json(text: str, around: int = 0) -> Json:
         return _parse(text, limits.NESTING + around)
     except RecursionError:
         raise _broken(_TOO_DEEP) from None
-    except UnicodeEncodeError:
-        raise _broken(Fault("", "holds a lone surrogate, which is not text")) from None
     except json.JSONDecodeError as exc:
         where = f"{exc.msg} at line {exc.lineno}, column {exc.colno}"
         raise Invalid("The body is not well-formed JSON.", (Fault("", where),)) from None
@@ -129,11 +128,17 @@ def _parse(text: str, levels: int) -> Json:
         raise _broken(*islice(faults, _FAULTS_TOLD)) from None
     if text.count("{") + text.count("[") > levels:
         _check_depth(value, levels)
-    if not text.isascii():
-        text.encode()
-    if _SURROGATE.search(text):
-        encode(value).encode()
+    if not _is_text(text) or (_SURROGATE.search(text) and not _is_text(encode(value))):
+        raise _broken(*islice(_faults(_trace_decoder.decode(text), None, levels), _FAULTS_TOLD))
     return value
+
+
+def _is_text(characters: str) -> bool:
+    """Whether these can be written as UTF-8, which lone surrogates can't."""
+    try:
+        return characters.isascii() or bool(characters.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def encode(value: Any) -> str:
@@ -330,6 +335,9 @@ def _faults(value: Any, path: _Path, levels: int) -> Iterator[Fault]:
             yield Fault(_pointer(path), f"{value} is not a JSON number")
         elif fault := _number_fault(value):
             yield Fault(_pointer(path), fault)
+    elif isinstance(value, str):
+        if not _is_text(value):
+            yield Fault(_pointer(path), _NOT_TEXT)
     elif isinstance(value, list) and levels < 1:
         yield _TOO_DEEP
     elif isinstance(value, _Pairs):
@@ -338,6 +346,8 @@ def _faults(value: Any, path: _Path, levels: int) -> Iterator[Fault]:
             if name in seen:
                 yield Fault(_pointer((path, name)), "this name stands twice in one object")
             seen.add(name)
+            if not _is_text(name):
+                yield Fault(_pointer(path), f"a name {_NOT_TEXT}")
             yield from _faults(item, (path, name), levels - 1)
     elif isinstance(value, list):
         for place, item in enumerate(value):

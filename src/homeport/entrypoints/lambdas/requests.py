@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from homeport.domain import limits
-from homeport.domain.errors import Fault, Invalid, TooLarge, Unauthenticated, VersionMismatch
+from homeport.domain.errors import Fault, Invalid, TooLarge, Unauthenticated
 from homeport.domain.model import versions
 from homeport.domain.model.data import parse_json
 from homeport.domain.model.identity import Kind, Principal
@@ -165,6 +165,8 @@ def expect_match(match: str) -> Expectation:
             "If-Match is not one entity tag.", (Fault("If-Match", 'one "..." as in ETag, or *'),)
         )
     version = None if weak else versions.from_text(quoted[1:-1])
-    if version is None:
-        raise VersionMismatch("No version of this record has this entity tag.")
-    return version
+    return _NO_VERSION if version is None else version
+
+
+_NO_VERSION: Final = 0
+"""Before any that a record has."""
