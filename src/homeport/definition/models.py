@@ -226,12 +226,13 @@ def _known_index(adapter: Adapter | None) -> Adapter | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Search(Form):
-    """`language` says how words are cut to their stems, as an ISO 639-1 code. `shadow` is an
-    index beside that of the adapters: it gets every change and query too, and answers nobody."""
+    """`language` says how words are cut to their stems, as an ISO 639-1 code; `none` leaves
+    them as they are written. `shadow` is an index beside that of the adapters: it gets every
+    change and query too, and answers nobody."""
 
     language: Literal[
         "ar", "da", "de", "el", "en", "es", "fi", "fr", "hu",
-        "it", "nl", "no", "pt", "ro", "ru", "sv", "ta", "tr",
+        "it", "nl", "no", "pt", "ro", "ru", "sv", "ta", "tr", "none",
     ] = "en"  # fmt: skip
     shadow: Annotated[Adapter | None, Checked(_known_index)] = None
 
