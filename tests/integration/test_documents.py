@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
-from homeport.definition import BUILT_IN, STARTER, Definition
+from homeport.definition import BUILT_IN, STARTER, Definition, Search
 from homeport.definition.models import PROFILES
 from homeport.domain import errors
 from homeport.entrypoints.cli.arguments import parser
@@ -129,6 +130,13 @@ def test_the_definition_page_has_every_key_with_its_default() -> None:
             if name not in ("host", "port", "cors_origins", "trusted_proxies"):
                 shown = str(value).lower() if isinstance(value, bool) else str(value)
                 assert rows[name].strip() == shown
+
+
+def test_the_definition_page_has_every_language() -> None:
+    page = (REPOSITORY / "docs" / "definition-file.md").read_text()
+    (row,) = re.findall(r"^\| `search\.language` \| `en` \| (.+) \|$", page, re.MULTILINE)
+    listed = re.findall(r"`(\w+)`", row.partition("One of ")[2].partition(":")[0])
+    assert tuple(listed) == get_args(get_type_hints(Search)["language"])
 
 
 def test_the_definition_page_has_every_adapter_and_every_key_of_aws() -> None:

@@ -36,7 +36,7 @@ requests_per_minute_per_address = 0   # of whatever kind
 requests_per_minute_per_identity = 0  # the same, for each identity
 
 [search]
-language = "en"                    # whose words are cut to their stems: running finds run
+language = "en"                    # whose words are cut to their stems: running finds run; or none
 
 [adapters]                         # what another adapter serves than the profile says:
 #   record_store, change_feed, identity_provider: memory, embedded, dynamodb
@@ -58,7 +58,8 @@ language = "en"                    # whose words are cut to their stems: running
 
 # A collection works without being declared, and its fields are searchable. Declare it to say
 # who may read and write it, and to sort by and highlight its fields.
-#   read, write: owner, members, signed_in, anyone, admin; for writing also author.
+#   read, write: owner, members, signed_in, anyone, admin; for writing also author. They count in
+#   every space, private ones too: with "anyone", everybody reads what stands in everyone's own.
 #   fields: text (with boost), keyword, number, date, and geo where the search index can do that;
 #   a path within the data is quoted, as in "place.city" = "keyword".
 #   schema: a file with a JSON Schema (2020-12), from this file's folder, that the data must fit.
