@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from homeport.entrypoints.cli.exits import Exit
 from tests import commands
+from tests.tools import bound_by_modes
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /dev/full and ulimit")
 
@@ -26,10 +28,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "app"
 
 
-def shell(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """What bash does with a line; nobody ever sees a traceback."""
+def shell(script: str, folder: Path, *, bound: bool = False) -> subprocess.CompletedProcess[str]:
+    """What bash does with a line, `bound` by the modes of files also as root; nobody ever sees a
+    traceback."""
+    command = [str(shutil.which("bash")), "-c", script]
     done = subprocess.run(
-        ["bash", "-c", script],
+        bound_by_modes(*command) if bound else command,
         cwd=folder,
         env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
         stdin=subprocess.DEVNULL,
@@ -78,6 +82,59 @@ def test_working_folders_that_are_not_text_or_gone(folder: Path) -> None:
     gone = shell("mkdir gone && cd gone && rmdir ../gone && homeport backup monday", folder)
     assert gone.returncode == Exit.FOLDER
     assert gone.stderr.startswith("homeport: The folder that this runs in is gone")
+
+
+class TestWhereNobodyMayLook:
+    @pytest.mark.parametrize(
+        "command",
+        [
+            "export -",
+            "identity list",
+            "records list public recipes",
+            "dead-letters list",
+            "backup monday",
+            "index status",
+            "schema check",
+            "serve --port 0",
+        ],
+    )
+    def test_data_that_this_user_may_not_see(self, folder: Path, command: str) -> None:
+        (folder / "var/lib/homeport").chmod(0)
+        done = shell(f"homeport {command} --data var/lib/homeport", folder, bound=True)
+        (folder / "var/lib/homeport").chmod(0o700)
+        assert done.returncode == Exit.FOLDER, done
+        assert "(Permission denied)" in done.stderr
+
+    @pytest.mark.parametrize("what", ["", "homeport.db"])
+    def test_the_doctor_says_whose_they_are_to_be(self, folder: Path, what: str) -> None:
+        place = folder / "var/lib/homeport" / what
+        mode = place.stat().st_mode
+        place.chmod(0)
+        done = shell("homeport doctor --data var/lib/homeport", folder, bound=True)
+        place.chmod(mode)
+        assert done.returncode == Exit.FAILED
+        assert "cannot be read (Permission denied)." in done.stdout
+        assert "Run homeport as its owner." in done.stdout
+        assert "report it" not in done.stdout
+
+    @pytest.mark.parametrize("length", [256, 5000])
+    def test_a_name_that_no_folder_can_have(self, folder: Path, length: int) -> None:
+        for command in ("export -", "identity list", "backup monday", "serve --port 0"):
+            done = shell(f"homeport {command} --data {'a' * length}", folder)
+            assert done.returncode == Exit.FOLDER, done
+            assert "(File name too long)" in done.stderr
+        told = shell(f"homeport doctor --data {'a' * length}", folder).stdout
+        assert "(File name too long)" in told
+        assert "report it" not in told
+
+    def test_a_path_that_is_too_long_for_sqlite(self, folder: Path) -> None:
+        deep = "/".join(["a" * 200] * 3)
+        done = shell(f"homeport serve --port 0 --data {deep}", folder)
+        assert done.returncode == Exit.FOLDER
+        assert "too long: it has" in done.stderr
+        told = shell(f"homeport doctor --data {deep}", folder).stdout
+        assert "too long: it has" in told
+        assert "restore" not in told
 
 
 class TestFullDisk:

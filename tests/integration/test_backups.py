@@ -299,13 +299,19 @@ def test_what_is_there_is_not_written_over(
     assert entries(tmp_path) == ["backup", "data"]
 
 
-def test_force_replaces_nothing_but_a_data_folder(tmp_path: Path) -> None:
+def test_force_replaces_nothing_but_a_data_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     data = made(tmp_path / "data")
     backups.back_up(data, tmp_path / "backup", 0)
     (data / "letters.txt").write_text("mine")
     arguments = ["restore", str(tmp_path / "backup"), "--data", str(data), "--force"]
     assert run(arguments) == Exit.FAILED
     assert (data / "letters.txt").read_text() == "mine"
+    assert capsys.readouterr().err == (
+        f"homeport: {data} stays as it is: letters.txt in it is not of a data folder. Choose "
+        "another --data.\n"
+    )
 
 
 def test_a_folder_in_use_is_not_replaced(tmp_path: Path) -> None:
@@ -362,6 +368,12 @@ def test_where_there_is_no_data(tmp_path: Path, capsys: pytest.CaptureFixture[st
     (tmp_path / "empty").mkdir()
     with pytest.raises(Unavailable, match="There is no database"):
         backups.back_up(tmp_path / "empty", tmp_path / "backup", 0)
+    command = ["backup", str(tmp_path / "backup"), "--data", str(tmp_path / "empty")]
+    assert run(command) == Exit.FOLDER
+    (tmp_path / "empty" / "homeport.db").write_bytes(b"no database at all" * 1000)
+    assert run(command) == Exit.FOLDER
+    (tmp_path / "empty" / "homeport.db").unlink()
+    capsys.readouterr()
     assert run(["restore", missing, "--data", str(tmp_path / "data")]) == Exit.FAILED
     assert "is no backup" in capsys.readouterr().err
     assert entries(tmp_path) == ["empty"]

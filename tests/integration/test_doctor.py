@@ -219,6 +219,23 @@ def test_dead_letters_wait(app: Path, doctor: Any) -> None:
     assert "--source queue:messages" in found["dead letters"]["cure"]
 
 
+@pytest.mark.parametrize("consumer", ["indexing", "subscriber:newsletter"])
+def test_dead_letters_of_the_feed_have_the_name_that_commands_take(
+    app: Path, doctor: Any, consumer: str
+) -> None:
+    connection = apsw.Connection(str(data(app) / DATABASE))
+    connection.execute(
+        "INSERT INTO dead_letters (source, body, cause, attempts, died, key)"
+        " VALUES (?, '{}', 'it failed', 5, 0, 'a')",
+        (f"feed:{consumer}",),
+    )
+    connection.close()
+    cure = doctor()[1]["dead letters"]["cure"]
+    command = cure.partition(": homeport ")[2].split()
+    assert command == ["dead-letters", "list", "--source", consumer]
+    assert run([*command, "--json"]) == 0
+
+
 def test_a_key_that_is_gone(app: Path, doctor: Any) -> None:
     connection = apsw.Connection(str(data(app) / DATABASE))
     connection.execute("DELETE FROM settings")

@@ -34,6 +34,7 @@ from homeport.adapters.embedded.folder import (
     without_guests,
 )
 from homeport.adapters.embedded.migrations import MIGRATIONS
+from homeport.adapters.embedded.presence import database_in
 from homeport.domain.errors import Conflict, Invalid, Unavailable
 
 MANIFEST: Final = "manifest.json"
@@ -45,6 +46,8 @@ _OCCUPIED: Final = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
 _FIXED: Final = (errno.EBUSY, errno.EXDEV)
 """What a rename says of a mount point, and of a folder in a lower layer of a container's image."""
 _CHUNK: Final = 1024 * 1024
+_NAMED: Final = 5
+"""Of what keeps a restore away: the first few tell enough."""
 _FOLDER_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
 
@@ -92,14 +95,15 @@ def back_up(source: Path, target: Path, now: int, progress: Progress = _silent) 
 
     Another process may write all the while: the copy is of one moment, and blocks nobody. The
     target gets its name only when the copy is whole, checked and on disk. `now` is the time in
-    microseconds since 1970. Raises Unavailable, with nothing left behind, and Conflict where
-    the target is there already or would be a part of the data folder.
+    microseconds since 1970. Raises Unavailable, with nothing left behind, FolderUnusable where
+    it is the source that cannot be read, and Conflict where the target is there already or would
+    be a part of the data folder.
     """
     if source.resolve() in target.resolve().parents:
         raise Conflict(f"{target} would be in the data folder.")
     with draft(target) as folder, _trouble():
         copy = folder / DATABASE
-        schema, counts = _copy(source / DATABASE, copy, progress)
+        schema, counts = _copy(database_in(source), copy, progress)
         _check_database(copy, schema, counts)
         manifest = Manifest(
             made=now,
@@ -154,17 +158,21 @@ def restore(
     if target.exists() and not target.is_dir():
         raise Conflict(f"{target} is not a folder.")
     with _trouble():
-        there = target.exists() and any(target.iterdir())
+        there = sorted(one.name for one in target.iterdir()) if target.exists() else []
     if there and not force:
         raise Conflict(f"{target} is not empty.")
     if not there:
         with draft(target) as folder:
             return _restore_into(backup, folder, progress)
-    strange = [one.name for one in target.iterdir() if not _is_ours(one.name)]
-    if strange or not (target / DATABASE).exists():
-        raise Conflict(f"{target} is no data folder, or holds other things: it stays as it is.")
+    strange = [name for name in there if not _is_ours(target / name, alone=len(there) == 1)]
+    if strange:
+        more = ", ..." if len(strange) > _NAMED else ""
+        raise Conflict(
+            f"{target} stays as it is: {', '.join(strange[:_NAMED])}{more} in it is not of a data "
+            "folder."
+        )
     aside = set_aside(target, os.getpid())
-    lock = DataFolder(target)  # no server may run on it, or start now
+    lock = DataFolder(target, to_replace=True)  # no server may run on it, or start now
     try:
         with without_guests(target), draft(target, replaces=aside) as folder:
             manifest = _restore_into(backup, folder, progress)
@@ -270,20 +278,24 @@ def _is_empty(path: Path) -> bool:
     return path.is_dir() and not any(path.iterdir())
 
 
-def _is_ours(name: str) -> bool:
-    """Whether a data folder has such a thing."""
-    return name in ("index", "lock") or name.startswith(DATABASE)
+def _is_ours(path: Path, *, alone: bool) -> bool:
+    """Whether a data folder has such a thing. Others too may have an `index`: one that is `alone`
+    has to look like ours."""
+    if path.name == "index" and alone:
+        return (path / "CURRENT").is_file()
+    return path.name in ("index", "lock") or path.name.startswith(DATABASE)
 
 
 def _copy(source: Path, copy: Path, progress: Progress) -> tuple[int, dict[str, int]]:
     """The schema version and the rows of each table, of the very moment that was copied."""
-    if not source.is_file():
-        raise Unavailable(f"There is no database {source}.")
-    reader = engine.open_reader(source)
-    try:
-        # Held to the end: else each commit of another process would begin the copy anew.
-        reader.execute("BEGIN")
-        schema = int(reader.execute("PRAGMA user_version").get)
+    with contextlib.ExitStack() as closing:
+        try:
+            reader = closing.enter_context(contextlib.closing(engine.open_reader(source)))
+            # Held to the end: else each commit of another process would begin the copy anew.
+            reader.execute("BEGIN")
+            schema = int(reader.execute("PRAGMA user_version").get)
+        except engine.TROUBLE as exc:
+            raise FolderUnusable(str(engine.translated(exc))) from exc
         _private(copy).close()
         with contextlib.closing(apsw.Connection(str(copy))) as target:
             with target.backup("main", reader, "main") as copying:
@@ -296,8 +308,6 @@ def _copy(source: Path, copy: Path, progress: Progress) -> tuple[int, dict[str, 
             # As a file of its own, without a log beside it.
             target.execute("PRAGMA journal_mode = DELETE")
         return schema, _counts(reader)
-    finally:
-        reader.close()
 
 
 def _check_database(path: Path, schema: int, counts: dict[str, int]) -> None:

@@ -27,6 +27,7 @@ from homeport.adapters.embedded.group_commit import (
 )
 from homeport.adapters.embedded.migrations import check_current, migrate
 from homeport.adapters.embedded.neighbours import Watch, wait_patiently
+from homeport.adapters.embedded.presence import database_in, find_database
 from homeport.adapters.embedded.write_ahead_log import WriteAheadLog
 
 T = TypeVar("T")
@@ -51,6 +52,8 @@ class Database:
         """
         self.listeners: list[Callable[[], None]] = []
         self.commits = CommitCounts()
+        if beside:
+            database_in(folder)
         self._folder = DataFolder(folder, beside=beside)
         self._beside = beside
         self._max_waiting = max_waiting
@@ -64,6 +67,9 @@ class Database:
         self._loop_reader: apsw.Connection | None = None
         self._snapshot_open = False
         try:
+            if not beside:
+                find_database(folder)
+                self._folder.make_database()
             self._writer = self._open_writer()
         except engine.TROUBLE as exc:
             self._folder.close()

@@ -110,7 +110,7 @@ def commit(connection: apsw.Connection) -> None:
 
 def open_writer(path: Path) -> apsw.Connection:
     """The one connection that writes. It makes the file where there is none."""
-    connection = _open(path, _WRITER_CACHE_KIB)
+    connection = _open(path, _WRITER_CACHE_KIB, apsw.SQLITE_OPEN_CREATE)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA secure_delete = OFF")
@@ -120,14 +120,15 @@ def open_writer(path: Path) -> apsw.Connection:
 
 
 def open_reader(path: Path, cache_kib: int = READER_CACHE_KIB) -> apsw.Connection:
-    """A connection that only reads, and so never checkpoints unless asked to."""
+    """A connection that only reads, and so never checkpoints unless asked to. Nor does it make
+    a file: that would take the log with it which another process still writes."""
     connection = _open(path, cache_kib)
     connection.execute("PRAGMA query_only = ON")
     return connection
 
 
-def _open(path: Path, cache_kib: int) -> apsw.Connection:
-    connection = apsw.Connection(str(path))
+def _open(path: Path, cache_kib: int, flags: int = 0) -> apsw.Connection:
+    connection = apsw.Connection(str(path), apsw.SQLITE_OPEN_READWRITE | flags)
     connection.set_busy_timeout(_BUSY_MILLISECONDS)
     connection.execute(f"PRAGMA cache_size = -{cache_kib}")
     return connection

@@ -16,6 +16,7 @@ import apsw
 from homeport.adapters.embedded import engine
 from homeport.adapters.embedded.folder import DATABASE, LOCK
 from homeport.adapters.embedded.migrations import MIGRATIONS
+from homeport.adapters.embedded.presence import database_in
 from homeport.adapters.embedded.signing_key import KEY_SETTING
 from homeport.domain.errors import Unavailable
 
@@ -32,6 +33,8 @@ _PLACES: Final = """
     SELECT name, (SELECT count(*) FROM change_log WHERE version > position) FROM consumers
     ORDER BY name"""
 _DEAD: Final = "SELECT source, count(*) FROM dead_letters GROUP BY source ORDER BY source"
+_OF_FEED: Final = "feed:"
+"""Stands before a consumer's name in the database, and nowhere else."""
 _LINES: Final = 5
 """Of what is wrong with a damaged database: the first few tell enough."""
 
@@ -40,8 +43,8 @@ _LINES: Final = 5
 class DatabaseState:
     """`damage` is what SQLite finds wrong, empty where nothing is. Of a schema other than
     `KNOWN_SCHEMA`, and of a damaged database, nothing is counted. `behind` is how many changes
-    the index has not had yet, `dead` the number of dead letters by source, `places` how many
-    changes are still to be looked at, by consumer."""
+    the index has not had yet, `dead` the number of dead letters by source, as commands take it,
+    `places` how many changes are still to be looked at, by consumer."""
 
     schema: int
     bytes: int
@@ -75,7 +78,7 @@ def examine_database(folder: Path, *, served: bool) -> DatabaseState:
 
     Raises Unavailable, saying why, where it cannot be read at all.
     """
-    path = folder / DATABASE
+    path = database_in(folder)
     log = folder / f"{DATABASE}-wal"
     log_bytes = log.stat().st_size if log.is_file() else 0
     try:
@@ -94,7 +97,10 @@ def examine_database(folder: Path, *, served: bool) -> DatabaseState:
                     (name, int(connection.execute(sql).get)) for name, sql in _COUNTS.items()
                 ),
                 behind=int(connection.execute(_BEHIND).get),
-                dead=tuple((str(name), int(number)) for name, number in connection.execute(_DEAD)),
+                dead=tuple(
+                    (str(name).removeprefix(_OF_FEED), int(number))
+                    for name, number in connection.execute(_DEAD)
+                ),
                 has_key=_has_key(connection),
                 places=tuple(
                     (str(name), int(count)) for name, count in connection.execute(_PLACES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import glob
 import os
@@ -24,7 +25,13 @@ class FolderInUse(Unavailable):
 
 
 class FolderUnusable(Unavailable):
-    """The folder, or the database in it, cannot be read or written."""
+    """The folder, or the database in it, cannot be read or written. `detail` is what was found
+    and what to do about it, which `finding` and `cure` tell apart."""
+
+    def __init__(self, finding: str, cure: str = "") -> None:
+        super().__init__(f"{finding} {cure}".rstrip())
+        self.finding: Final = finding
+        self.cure: Final = cure
 
 
 class NewerSchema(Invalid):
@@ -34,28 +41,29 @@ class NewerSchema(Invalid):
 class DataFolder:
     """A folder made and locked for this process, until `close` or the process ends."""
 
-    def __init__(self, path: Path, *, beside: bool = False) -> None:
+    def __init__(self, path: Path, *, beside: bool = False, to_replace: bool = False) -> None:
         """Make the folder if there is none, and lock it.
 
-        With `beside` it is another process that has made and locked it. Raises FolderUnusable,
-        saying what to do, where that is not possible, and FolderInUse where another process
-        has it.
+        With `beside` it is another process that has made and locked it. What is locked
+        `to_replace` it may have lost its data. Raises FolderUnusable, saying what to do, where
+        that is not possible, and FolderInUse where another process has it.
         """
         self.path = path
         self._lock = -1
         if beside:
-            if not self.database.is_file():
-                raise FolderUnusable(f"There is no database {self.database}.")
             self._lock = _lock_itself(path, fcntl.LOCK_SH, "is being restored")
             return
-        self._lock = _lock_for_one(path)
+        self._lock = _lock_for_one(path, to_replace=to_replace)
+        with contextlib.suppress(OSError):  # who has it only serves the message above
+            os.ftruncate(self._lock, 0)
+            os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+
+    def make_database(self) -> None:
+        """Make the database's file if there is none, and let nobody else read it."""
         with contextlib.suppress(OSError):  # SQLite says more of a file that cannot be used
             # In a folder that was there, others may look around; its log gets the same mode.
             os.close(os.open(self.database, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE))
         self._keep_to_owner()
-        with contextlib.suppress(OSError):  # who has it only serves the message above
-            os.ftruncate(self._lock, 0)
-            os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
 
     @property
     def database(self) -> Path:
@@ -77,9 +85,29 @@ class DataFolder:
             self._lock = -1
 
 
-def _lock_for_one(path: Path) -> int:
+def status_of(path: Path) -> os.stat_result | None:
+    """What the system says of a file or folder; None where there is none. Raises FolderUnusable,
+    saying what to do, where it does not let this user look."""
+    try:
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as exc:
+        cure = _CURES.get(exc.errno or 0, "Set `data_folder` to another one.")
+        raise FolderUnusable(f"{path} cannot be read ({exc.strerror}).", cure) from exc
+
+
+OWNER: Final = "Run homeport as its owner."
+_CURES: Final = {
+    errno.EACCES: OWNER,
+    errno.EPERM: OWNER,
+    errno.ENAMETOOLONG: "Choose a data folder with a shorter name.",
+}
+
+
+def _lock_for_one(path: Path, *, to_replace: bool) -> int:
     """Make the folder if there is none, and lock it for this process."""
-    lost = lost_by_restore(path)
+    lost = None if to_replace else lost_by_restore(path)
     if lost is not None:  # to begin with an empty folder would hide it
         raise FolderUnusable(
             f"A restore of {path.resolve()} was killed: the data that it was to replace are "
@@ -108,7 +136,7 @@ def _lock_for_one(path: Path) -> int:
     if _is_at(lock, path / LOCK):
         return lock
     os.close(lock)
-    return _lock_for_one(path)
+    return _lock_for_one(path, to_replace=to_replace)
 
 
 def _is_at(lock: int, path: Path) -> bool:
@@ -136,7 +164,7 @@ def lost_by_restore(path: Path) -> Path | None:
     """Where the data are that lost their name to a restore which was killed before it gave it to
     others; None where there are data, or never were."""
     left = left_aside(path)
-    return left[-1] if left and not (path / DATABASE).exists() else None
+    return left[-1] if left and status_of(path / DATABASE) is None else None
 
 
 @contextlib.contextmanager

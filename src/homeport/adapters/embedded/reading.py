@@ -11,8 +11,9 @@ from typing import Any, NoReturn, TypeVar
 import apsw
 
 from homeport.adapters.embedded import engine
-from homeport.adapters.embedded.folder import DATABASE, FolderUnusable
+from homeport.adapters.embedded.folder import FolderUnusable
 from homeport.adapters.embedded.migrations import check_current
+from homeport.adapters.embedded.presence import database_in
 
 T = TypeVar("T")
 
@@ -24,7 +25,7 @@ class ReadingDatabase:
     def __init__(self, folder: Path) -> None:
         """Raises FolderUnusable, NewerSchema, or FolderInUse where the data have another schema
         than this program's."""
-        self._path = folder / DATABASE
+        self._path = database_in(folder)
         self._local = threading.local()
         self._readers: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()
         try:

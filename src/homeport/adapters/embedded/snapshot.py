@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 import apsw
 
 from homeport.adapters.embedded import engine
-from homeport.adapters.embedded.folder import DATABASE, FolderUnusable, NewerSchema
+from homeport.adapters.embedded.folder import FolderUnusable, NewerSchema
 from homeport.adapters.embedded.migrations import MIGRATIONS
+from homeport.adapters.embedded.presence import database_in
 
 T = TypeVar("T")
 
@@ -25,9 +26,7 @@ class Snapshot:
     def __init__(self, folder: Path) -> None:
         """Raises FolderUnusable where there is no database, or one of an older schema, and
         NewerSchema."""
-        path = folder / DATABASE
-        if not path.is_file():
-            raise FolderUnusable(f"There is no database {path}.")
+        path = database_in(folder)
         try:
             self._connection = engine.open_reader(path)
             self._connection.execute("BEGIN")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from homeport.domain.errors import Conflict, HomeportError
+from homeport.entrypoints.cli.data_folder import code_of, require_folder
 from homeport.entrypoints.cli.exits import Exit, Failure, fail
 from homeport.entrypoints.cli.opening import definition_of
 from homeport.entrypoints.cli.progress import progress
@@ -28,8 +29,7 @@ def run(arguments: Namespace) -> int:
         cure = "Switch on its point-in-time recovery, or: homeport export"
         fail(Exit.USAGE, f"The records are in DynamoDB, in no data folder. {cure}")
     source, target = definition.data_folder, arguments.folder.absolute()
-    if not source.exists():
-        fail(Exit.FOLDER, f"There is no data folder {source}.")
+    require_folder(source)
     with translated("Choose another name."), progress("Copying", unit="bytes") as advance:
         manifest = back_up(source, target, SystemClock().now(), advance)
     tell("The backup", target, manifest, as_json=arguments.json)
@@ -39,19 +39,12 @@ def run(arguments: Namespace) -> int:
 @contextmanager
 def translated(cure: str) -> Iterator[None]:
     """What goes wrong as a sentence; `cure` is for what is there already."""
-    from homeport.adapters.embedded.folder import FolderInUse, FolderUnusable, NewerSchema
-
     try:
         yield
     except Conflict as error:
         raise Failure(Exit.FAILED, f"{error.detail} {cure}") from error
     except HomeportError as error:
-        codes = {
-            FolderInUse: Exit.IN_USE,
-            FolderUnusable: Exit.FOLDER,
-            NewerSchema: Exit.SCHEMA,
-        }
-        raise Failure(codes.get(type(error), Exit.FAILED), error.detail) from error
+        raise Failure(code_of(error), error.detail) from error
 
 
 def tell(what: str, folder: Path, manifest: Manifest, *, as_json: bool) -> None:

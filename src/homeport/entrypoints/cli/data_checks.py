@@ -35,9 +35,19 @@ _RIGHTS: Final = "Give this user the right to write there, or choose another fol
 
 def folder(place: Path) -> Iterator[Finding]:
     """Whether the data folder can be used, and who may look into it."""
-    from homeport.adapters.embedded.folder import left_aside, lost_by_restore
+    from homeport.adapters.embedded.folder import (
+        FolderUnusable,
+        left_aside,
+        lost_by_restore,
+        status_of,
+    )
 
-    lost = lost_by_restore(place)
+    try:
+        there = status_of(place) is not None
+        lost = lost_by_restore(place)
+    except FolderUnusable as error:
+        yield fault("folder", error.finding, error.cure)
+        return
     if lost is not None:
         detail = (
             f"A restore was killed before it gave {place} its data: those before are in {lost}."
@@ -47,8 +57,8 @@ def folder(place: Path) -> Iterator[Finding]:
     for left in left_aside(place):
         detail = f"{left} is what a restore that was killed has left."
         yield warning("left aside", detail, "Delete it, if nothing in it is missing here.")
-    if not place.exists():
-        nearest = next(one for one in place.absolute().parents if one.exists())
+    if not there:
+        nearest = _nearest(place.absolute().parent)
         if os.access(nearest, os.W_OK | os.X_OK):
             yield ok("folder", f"{place} is not there yet: the first start makes it")
         else:
@@ -79,9 +89,10 @@ def _is_own(path: Path) -> bool:
 
 def disk(place: Path) -> Iterator[Finding]:
     """Whether there is room for what comes, and for a copy of what is there."""
-    nearest = next(one for one in (place.absolute(), *place.absolute().parents) if one.exists())
-    free = shutil.disk_usage(nearest).free
-    held = sum(one.stat().st_size for one in place.glob("homeport.db*")) if place.is_dir() else 0
+    free = shutil.disk_usage(_nearest(place.absolute())).free
+    held = 0
+    if os.access(place, os.R_OK | os.X_OK):
+        held = sum(one.stat().st_size for one in place.glob("homeport.db*"))
     detail = f"{free // MEGABYTE:,} MB free, {held // MEGABYTE:,} MB held"
     if free < LITTLE_ROOM:
         yield fault("disk", f"{detail}: writes may soon be refused.", "Make room on this disk.")
@@ -91,16 +102,25 @@ def disk(place: Path) -> Iterator[Finding]:
         yield ok("disk", detail)
 
 
+def _nearest(place: Path) -> Path:
+    """The place itself, or the folder next above it that is there for this user."""
+    return next(one for one in (place, *place.parents) if os.access(one, os.F_OK))
+
+
 def database(place: Path, found: Definition | None, *, served: bool) -> Iterator[Finding]:
     """Whether the database is whole, and what waits in it. Without a definition nobody knows
     which subscribers are gone."""
     from homeport.adapters.embedded.examination import KNOWN_SCHEMA, examine_database
-    from homeport.adapters.embedded.folder import DATABASE
+    from homeport.adapters.embedded.folder import FolderUnusable
+    from homeport.adapters.embedded.presence import find_database
 
-    if not (place / DATABASE).is_file():
-        return
     try:
+        if find_database(place) is None:
+            return
         state = examine_database(place, served=served)
+    except FolderUnusable as error:
+        yield fault("database", error.finding, error.cure)
+        return
     except HomeportError as error:
         yield fault("database", error.detail, _RESTORE)
         return
@@ -156,8 +176,8 @@ def index(place: Path, found: Definition) -> Iterator[Finding]:
     from homeport.adapters.embedded.search_folder import IndexFolder
     from homeport.adapters.embedded.search_schema import SearchSchema
 
-    if not place.is_dir():
-        return
+    if not os.access(place, os.R_OK | os.X_OK):
+        return  # it is not there, or `folder` says what is wrong with it
     held = IndexFolder(place / "index")
     current = held.current()
     made = "the next start makes it anew from the records"

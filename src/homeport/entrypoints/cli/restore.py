@@ -15,7 +15,9 @@ def run(arguments: Namespace) -> int:
 
     # Where a link leads: the link itself stays.
     target, backup = definition_of(arguments).data_folder.resolve(), arguments.folder.absolute()
-    cure = "Choose another --data, or replace a data folder with --force."
+    cure = "Choose another --data."
+    if not arguments.force:
+        cure = "Choose another --data, or replace a data folder with --force."
     with translated(cure):
         total = read_manifest(backup).bytes
         with progress("Restoring", total, unit="bytes") as advance:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from homeport.definition import Definition, DefinitionError, read_schema
 from homeport.domain.errors import HomeportError, Invalid
 from homeport.domain.schemas import Checked, check_stored
+from homeport.entrypoints.cli.data_folder import require_folder
 from homeport.entrypoints.cli.exits import Exit, Failure, fail
 from homeport.entrypoints.cli.opening import definition_of, opened, refused, viewed
 from homeport.entrypoints.cli.printing import printable
@@ -47,8 +48,7 @@ def _opened(definition: Definition) -> Iterator[Backend]:
     """The backend. Where the records are in no data folder, nothing but the records is asked
     for, and a server may run."""
     if definition.adapters.record_store.use == "embedded":
-        if not definition.data_folder.exists():
-            fail(Exit.FOLDER, f"There is no data folder {definition.data_folder}.")
+        require_folder(definition.data_folder)
         with opened(definition) as backend:
             yield backend
         return
