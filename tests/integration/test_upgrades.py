@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from contextlib import closing
 from pathlib import Path
@@ -18,7 +19,8 @@ from homeport.definition import Definition
 from homeport.domain.model.membership import Membership, Role
 from homeport.domain.model.record import Key
 from homeport.entrypoints.cli.arguments import run
-from homeport.entrypoints.cli.exits import Exit
+from homeport.entrypoints.cli.exits import Exit, Failure
+from homeport.entrypoints.cli.opening import opened
 
 FOLDERS = Path(__file__).parents[1] / "fixtures" / "data-folders"
 SCHEMAS = range(1, len(MIGRATIONS) + 1)
@@ -70,7 +72,7 @@ def test_it_opens_and_keeps_everything(folder: Path) -> None:
 
 
 def test_a_failed_migration_leaves_every_byte(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = contents(folder)
     with closing(apsw.Connection(str(folder / "homeport.db"))) as seen:
@@ -81,9 +83,41 @@ def test_a_failed_migration_leaves_every_byte(
         broken.setattr(migrations.migrate, "__defaults__", (steps,))
         with pytest.raises(FolderUnusable) as refused:
             Database(folder)
-        assert run(["records", "list", "me", "notes", "--data", str(folder)]) == Exit.FOLDER
+        start = opened(Definition(data_folder=folder), migrates=True)
+        with pytest.raises(Failure) as failed, start:
+            pass
     sentence = SENTENCE.format(schema, len(steps))
     assert refused.value.detail == sentence
-    assert capsys.readouterr().err == f"homeport: {sentence}\n"
+    assert (failed.value.code, str(failed.value)) == (Exit.FOLDER, sentence)
     assert contents(folder) == before
     Database(folder).close()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("identity", "list"),
+        ("records", "list", "public", "notes"),
+        ("dead-letters", "list"),
+        ("schema", "check"),
+        ("index", "status"),
+        ("import", "nothing.jsonl"),
+        ("export", "all.jsonl"),
+    ],
+)
+def test_nothing_but_a_start_migrates(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: tuple[str, ...],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "homeport.toml").write_text("[collections.notes]\nschema = {}\n")
+    header = {"type": "homeport-export", "format": 1, "homeport": "0.1.0", "made": "2026-01-31"}
+    end = {"type": "end", "records": 0, "memberships": 0}
+    (tmp_path / "nothing.jsonl").write_text(f"{json.dumps(header)}\n{json.dumps(end)}\n")
+    folder = Path(shutil.copytree(FOLDERS / "schema-1", tmp_path / "data"))
+    before = contents(folder)
+    assert run([*command, "--data", str(folder)]) == Exit.FOLDER
+    assert "Start the server once: it migrates the data." in capsys.readouterr().err
+    assert contents(folder) == before

@@ -13,6 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 from homeport.definition import Definition, DefinitionError, load, locate
 from homeport.domain.errors import HomeportError, Unavailable
 from homeport.entrypoints import lean
+from homeport.entrypoints.cli.data_folder import (
+    code_of,
+    require_database,
+    require_folder,
+    require_migrated,
+)
 from homeport.entrypoints.cli.exits import Exit, Failure, fail
 
 if TYPE_CHECKING:
@@ -48,10 +54,15 @@ def source_of(place: Path) -> str:
 
 
 @contextmanager
-def opened(definition: Definition, place: str = "owner", **overrides: Any) -> Iterator[Backend]:
+def opened(
+    definition: Definition, place: str = "owner", *, migrates: bool = False, **overrides: Any
+) -> Iterator[Backend]:
     """The backend, with its data folder locked for this process unless another `place` (see
-    `homeport.container.Place`) does not, and closed at the end."""
+    `homeport.container.Place`) does not, and closed at the end. Unless it `migrates`, data of an
+    older version are refused."""
     look_at_own_adapters(definition)
+    if not migrates:
+        require_migrated(definition)
     build = _builder(definition)
     from homeport.container import Place
 
@@ -76,8 +87,7 @@ def viewed(definition: Definition) -> Iterator[Backend]:
         if use == "embedded":
             from homeport.adapters.embedded.snapshot import Snapshot
 
-            if not definition.data_folder.exists():
-                fail(Exit.FOLDER, f"There is no data folder {definition.data_folder}.")
+            require_folder(definition.data_folder)
             try:
                 snapshot = Snapshot(definition.data_folder)
             except HomeportError as error:
@@ -96,16 +106,15 @@ def opened_anyway(definition: Definition, *ports: str) -> Iterator[Backend]:
     Where none does, the data folder is locked for this process. Where one does, this process
     reads and writes beside it. What the backend refuses comes out as a Failure.
     """
-    from homeport.adapters.embedded.folder import DATABASE, FolderInUse
+    from homeport.adapters.embedded.folder import FolderInUse
 
     used = {getattr(definition.adapters, port).use for port in ports}
     if "memory" in used:
         sentence = "This is kept in memory, where only the server's own process reaches it."
         raise Failure(Exit.USAGE, sentence)
-    place = definition.data_folder / DATABASE
-    if "embedded" in used and not place.is_file():
-        cure = "Name the data folder with --data."
-        raise Failure(Exit.FOLDER, f"There is no database {place}. {cure}")
+    if "embedded" in used:
+        require_database(definition.data_folder)
+    require_migrated(definition)
     look_at_own_adapters(definition)
     build = _builder(definition)
     from homeport.container import Place
@@ -189,12 +198,7 @@ def _check_index(backend: Backend) -> None:
 
 def _code(error: HomeportError) -> Exit:
     """The embedded adapters' errors have codes of their own; another's adapter just fails."""
-    from homeport.adapters.embedded.folder import FolderInUse, FolderUnusable, NewerSchema
-
-    if isinstance(error, DefinitionError):
-        return Exit.USAGE
-    codes = {FolderInUse: Exit.IN_USE, FolderUnusable: Exit.FOLDER, NewerSchema: Exit.SCHEMA}
-    return codes.get(type(error), Exit.FAILED)
+    return Exit.USAGE if isinstance(error, DefinitionError) else code_of(error)
 
 
 def find_own_code() -> None:

@@ -37,7 +37,7 @@ def run(arguments: Namespace) -> int:
     # The address comes first: where it cannot be had, nothing is to be written.
     with (
         _listening(definition) as listening,
-        opened(definition, offload=offload, pause=pause) as backend,
+        opened(definition, migrates=True, offload=offload, pause=pause) as backend,
     ):
         from homeport.entrypoints.local.app import gateway_for, number_of_readers
 
