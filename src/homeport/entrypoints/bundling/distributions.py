@@ -18,6 +18,8 @@ _SOURCES: Final = frozenset({".c", ".cpp", ".h", ".pxd", ".pyc", ".pyi", ".pyx"}
 """What only those who build or check a package need."""
 _RECORDS: Final = frozenset({"INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "py.typed"})
 """What pip notes about this very installation; it holds paths and would not be the same twice."""
+_EXTRAS: Final = ("aws", "opensearch", "schema")
+"""Those of Homeport's extras that a function may need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,8 @@ def needed(names: Iterable[str], target: Target) -> dict[str, str]:
         try:
             distribution = metadata.distribution(wanted.name)
         except metadata.PackageNotFoundError:
-            sentence = f"The package {wanted.name} is not installed. Run: pip install {wanted.name}"
-            raise BundleFault(sentence) from None
+            sentence = f"The package {wanted.name} is not installed. Run: pip install "
+            raise BundleFault(sentence + _bringing(key[0])) from None
         found[key[0]] = distribution.version
         for line in distribution.requires or ():
             requirement = Requirement(line)
@@ -79,6 +81,19 @@ def needed(names: Iterable[str], target: Target) -> dict[str, str]:
             if marker is None or any(marker.evaluate(one) for one in environments):
                 waiting.append(requirement)
     return dict(sorted(found.items()))
+
+
+def _bringing(name: str) -> str:
+    """What to install for a package to be there: the extra that has it, at a version that fits."""
+    listed = "boto3" if name == "botocore" else name
+    for line in metadata.requires("homeport") or ():
+        requirement = Requirement(line)
+        if canonicalize_name(requirement.name) != listed or requirement.marker is None:
+            continue
+        for extra in _EXTRAS:
+            if requirement.marker.evaluate({"extra": extra}):
+                return f"'homeport[{extra}]'"
+    return name
 
 
 def providers_of(package: str) -> Sequence[str]:
