@@ -95,9 +95,9 @@ class IntervalsFacet:
         found = intervals(first, last, self.length, limits.FACET_INTERVALS)
         if found is None:
             detail = (
-                f"{format_date(first)} to {format_date(last)} is more than "
-                f"{limits.FACET_INTERVALS} times a {self.length}: take a longer interval, or "
-                f"narrow the search by a filter of {self.field}"
+                f"from {format_date(first)} to {format_date(last)} there are more than "
+                f"{limits.FACET_INTERVALS} {self.length}s: take a longer interval, or narrow the "
+                f"search by a filter of {self.field}"
             )
             raise _invalid(self.parameter, detail)
         ranges = [

@@ -176,8 +176,8 @@ def test_too_many_intervals_are_told_with_what_to_do(shops: Shops) -> None:
         (
             "facet/0",
             (
-                "2024-01-01T00:00:00Z to 2025-01-01T00:00:00Z is more than 366 times a day: take "
-                "a longer interval, or narrow the search by a filter of seen"
+                "from 2024-01-01T00:00:00Z to 2025-01-01T00:00:00Z there are more than 366 days: "
+                "take a longer interval, or narrow the search by a filter of seen"
             ),
         )
     ]

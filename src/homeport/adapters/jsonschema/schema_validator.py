@@ -30,6 +30,14 @@ _DETAIL_CHARACTERS: Final = 300
 _LISTED_CHARACTERS: Final = 10_000
 """Of longer data the first fault is told alone: the library makes every error before it gives
 one out, which would take a second where each of 100,000 items is wrong."""
+_FORMATS: Final = (
+    "date-time, date, time, duration, email, idn-email, hostname, idn-hostname, ipv4, ipv6, uri, "
+    "uri-reference, iri, iri-reference, uri-template, uuid, json-pointer, relative-json-pointer, "
+    "regex"
+)
+"""Those of the standard, which the library knows."""
+_UNKNOWN_FORMAT: Final = "Unknown format: "
+"""How the library's message begins. It goes on with a setting that is not its reader's."""
 _REFERENCES: Final = ("$ref", "$dynamicRef")
 
 
@@ -106,6 +114,9 @@ def _fault(schema: dict[str, Any], error: ValueError) -> Fault:
     """Where a schema cannot be used, and why."""
     if not isinstance(error, jsonschema_rs.ValidationError):
         return Fault("", str(error)[:_DETAIL_CHARACTERS])
+    if error.message.startswith(_UNKNOWN_FORMAT):
+        detail = f"there is no such format. Allowed: {_FORMATS}."
+        return Fault(_pointer(error.instance_path), detail)
     kind = error.kind
     if isinstance(kind, jsonschema_rs.ValidationErrorKind.Format) and kind.format == "regex":
         detail = "not a pattern that can be used: look-around and back-references cannot"
