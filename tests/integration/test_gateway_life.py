@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
@@ -142,6 +143,38 @@ def test_what_is_to_outlive_its_terminal_does() -> None:
         assert Served(host, int(port)).get("/slow").status == 200
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 0
+
+
+HURRIED = 130
+
+
+@pytest.mark.parametrize(
+    ("numbers", "code"),
+    [
+        ([signal.SIGHUP, signal.SIGHUP], 0),  # the kernel, and the shell of that terminal
+        ([signal.SIGTERM, signal.SIGHUP], 0),  # systemd with SendSIGHUP
+        ([signal.SIGHUP, signal.SIGTERM], 0),
+        ([signal.SIGINT, signal.SIGINT], HURRIED),
+        ([signal.SIGTERM, signal.SIGHUP, signal.SIGTERM], HURRIED),
+    ],
+)
+def test_only_who_asks_again_is_in_a_hurry(numbers: list[signal.Signals], code: int) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        host, _, port = process.stdout.readline().strip().removeprefix("http://").partition(":")
+        with Served(host, int(port)).connect() as client:
+            client.send("GET /slow HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert process.stdout.readline() == "in\n"
+            for number in numbers:
+                process.send_signal(number)
+                time.sleep(0.05)  # else the system makes one of two
+            assert process.wait(PATIENCE) == code
+        assert (process.stdout.readline() == "ended\n") is (code == 0)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

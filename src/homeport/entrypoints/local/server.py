@@ -75,6 +75,7 @@ class Gateway:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._stop_asked = False
+        self._signals: list[signal.Signals] = []
         self._exchanges: Exchanges | None = None
         self._loop_clock: Callable[[], float] = lambda: 0.0
         self._connections = settings.connections
@@ -120,7 +121,7 @@ class Gateway:
             if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
                 numbers.append(signal.SIGHUP)
             for number in numbers:
-                loop.add_signal_handler(number, self._on_signal)
+                loop.add_signal_handler(number, self._on_signal, number)
 
         def share() -> None:
             connections.surplus = readers.surplus(connections.open)
@@ -206,9 +207,12 @@ class Gateway:
         """The readers' processes, and what each has counted."""
         return {} if self._readers is None else self._readers.counts()
 
-    def _on_signal(self) -> None:
-        if self._stop_asked:
+    def _on_signal(self, number: signal.Signals) -> None:
+        # A shell says again that the terminal is gone, after the kernel, and a supervisor may say
+        # so too as it asks for a stop: nobody is in a hurry by that.
+        if number != signal.SIGHUP and any(one != signal.SIGHUP for one in self._signals):
             os._exit(130)  # asked twice: what was acknowledged is durable already
+        self._signals.append(number)
         self.stop()
 
     def _make_pumps(self) -> list[Pump]:
