@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import Any, Final, TypeAlias
 
@@ -26,20 +26,23 @@ class Phrases:
             node[None] = True
         self._first.pop(None, None)
 
-    def places(self, words: Sequence[str]) -> list[int]:
-        """The places of all words that belong to a match, in order."""
-        found: list[int] = []
-        marked = 0
+    def places(self, words: Sequence[str], steps: int | None = None) -> Iterator[int]:
+        """The places of all words that belong to a match, in order; or of those that are found
+        in so many steps from one word to the next. Phrases that repeat themselves take up to 16
+        of these for each word."""
+        marked = taken = 0
         for place, word in enumerate(words):
             node = self._first.get(word)
             step = place + 1
             while node is not None:
                 if None in node:
-                    found += range(max(place, marked), step)
+                    yield from range(max(place, marked), step)
                     marked = max(marked, step)
                 node = node.get(words[step]) if step < len(words) else None
                 step += 1
-        return found
+            taken += step - place
+            if steps is not None and taken > steps:
+                return
 
 
 def fragments(text: str, spans: Sequence[Span]) -> tuple[str, ...]:
@@ -88,3 +91,5 @@ _FRAGMENTS: Final = 3
 _LENGTH: Final = 150
 _BEFORE: Final = 40
 """How much of a fragment comes before its first match, at most."""
+SHOWN: Final = _FRAGMENTS * (_LENGTH // 2 + 1)
+"""How many matches the fragments of one text have room for, at most."""

@@ -9,7 +9,7 @@ from tests.unit.domain.tables import check
 def test_every_word_of_a_match_is_found_once() -> None:
     def places(case: tuple[list[str], str]) -> list[int]:
         phrases, text = case
-        return Phrases(one.split() for one in phrases).places(text.split())
+        return list(Phrases(one.split() for one in phrases).places(text.split()))
 
     table: list[tuple[list[str], str, list[int]]] = [
         (["b"], "a b c b", [1, 3]),
@@ -39,15 +39,23 @@ def test_many_phrases_are_looked_for_in_one_go() -> None:
 
     words = [f"{a}{b}" for a in "abcdefghijklmnopqrst" for b in "abcdefghijklmnopq"]
     text = [Word(one) for one in words * 3]
-    assert Phrases([one] for one in words).places(text) == list(range(len(text)))
+    assert list(Phrases([one] for one in words).places(text)) == list(range(len(text)))
     # Each word held against each phrase would be hundreds for one.
     assert compared <= 4 * len(text)
 
 
 def test_of_a_long_phrase_the_first_16_words_count() -> None:
     phrases = Phrases([[*"abcdefghijklmnopqrst"]])
-    assert phrases.places([*"abcdefghijklmnop", "x"]) == list(range(16))
-    assert phrases.places([*"abcdefghijklmno", "x"]) == []
+    assert list(phrases.places([*"abcdefghijklmnop", "x"])) == list(range(16))
+    assert list(phrases.places([*"abcdefghijklmno", "x"])) == []
+
+
+def test_a_phrase_that_repeats_itself_takes_no_more_steps_than_it_may() -> None:
+    phrases = Phrases([[*"aaab"], ["c"]])
+    text = [*"aaaac", *"aaab"]
+    assert list(phrases.places(text)) == [4, 5, 6, 7, 8]
+    assert list(phrases.places(text, 10)) == []
+    assert list(phrases.places(text, 20)) == [4, 5, 6, 7, 8]
 
 
 def test_a_fragment_is_escaped_and_marked() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -171,7 +170,7 @@ class PageReader:
         highlights: Highlights = ()
         if highlighter.wanted:
             shown = stored.get_first("shown")
-            highlights = highlighter.of(json.loads(shown)) if shown else ()
+            highlights = highlighter.of(shown) if shown else ()
         return Hit(key_of(stored["key"][0]), stored["version"][0], score, value, highlights)
 
     def _facets(

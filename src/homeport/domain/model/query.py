@@ -7,7 +7,7 @@ its engine as terms, never through the engine's own query parser.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from homeport.domain.model.collection import FieldRole
 from homeport.domain.model.place import Place
@@ -43,8 +43,10 @@ class Fuzzy:
     @property
     def edits(self) -> int:
         """How many letters may be missing, too many, others, or exchanged with their neighbour:
-        none in words of up to two letters, one in those of up to five, two in longer ones."""
-        return min(2, len(self.text) // 3)
+        none in words of up to two letters, one in those of up to five, two in longer ones. Those
+        of more than 40 are looked for as they are: what an engine does for a word that is nearly
+        so grows with the square of its letters."""
+        return min(2, len(self.text) // 3) if len(self.text) <= _FUZZY_LETTERS else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,3 +245,6 @@ class SearchPage:
     hits: tuple[Hit, ...]
     total: int
     facets: tuple[tuple[FacetCount, ...], ...] = ()
+
+
+_FUZZY_LETTERS: Final = 40
