@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from homeport.definition import Definition
-from homeport.entrypoints.bundling.contents import contents_of
+from homeport.entrypoints.bundling.contents import contents_of, own_code
 from homeport.entrypoints.bundling.faults import BundleFault
 from homeport.entrypoints.lambdas.needs import services_of
 
@@ -42,6 +42,12 @@ def test_functions_that_do_not_search_need_neither() -> None:
 def test_the_client_of_a_shadow_is_made_at_the_start_too() -> None:
     made = dict(services_of("indexing", shadowed("opensearch", "cloudsearch")))
     assert made["cloudsearchdomain"] == "doc.example"
+
+
+def test_the_code_of_a_shadow_of_ones_own_goes_along() -> None:
+    definition = shadowed("cloudsearch", "kitchen.indexes:Shelf")
+    assert list(own_code(definition, "search")) == ["kitchen"]
+    assert list(own_code(definition, "records")) == []
 
 
 def test_a_function_has_no_data_folder_for_a_shadow() -> None:

@@ -81,9 +81,8 @@ def own_code(definition: Definition, function: str) -> Iterator[str]:
     if function == "subscribers":
         ports = Adapters.names()
         yield from (_top(one.call) for one in definition.subscribers)
-    for port in ports:
-        adapter = getattr(definition.adapters, port)
-        if not adapter.built_in:
+    for _, port, adapter in definition.own_adapters():
+        if port in ports:
             yield _top(adapter.use)
 
 
