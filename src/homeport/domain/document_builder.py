@@ -9,7 +9,8 @@
     [..., ...]      all its values
 
 A value that does not fit its declared role is taken as if nothing were declared, so that its
-record is still found by it. What no index could take is left out, and costs nothing else.
+record is still found by it. What no index could take is left out, and costs nothing else. Text
+is composed, as queries are; keywords stay as they are.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from homeport.domain.model.collection import Catalog, FieldDeclaration, FieldRol
 from homeport.domain.model.document import Document, as_keyword
 from homeport.domain.model.names import is_field
 from homeport.domain.model.record import Record
+from homeport.domain.words import composed
 
 
 def build_document(record: Record, catalog: Catalog) -> Document:
@@ -106,11 +108,11 @@ def _chosen(values: Mapping[str, list[Any]], declared: Mapping[str, FieldDeclara
 
 
 def _text(value: Any) -> str | None:
-    return None if isinstance(value, dict) else as_keyword(value)
+    return None if isinstance(value, dict) else composed(as_keyword(value))
 
 
 def _keyword(value: Any) -> str | None:
-    text = _text(value)
+    text = None if isinstance(value, dict) else as_keyword(value)
     return text if text is not None and len(text) <= limits.KEYWORD_CODE_POINTS else None
 
 

@@ -16,7 +16,6 @@ marks, and the few signs that stand inside words, reach the tree.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Final
@@ -24,6 +23,7 @@ from typing import Final
 from homeport.domain import limits
 from homeport.domain.errors import Fault, Invalid
 from homeport.domain.model.query import All, Fuzzy, Node, Not, Nothing, Phrase, Prefix, Words
+from homeport.domain.words import as_asked, cut_words, mark_or_space
 
 
 @lru_cache(1024)
@@ -41,7 +41,7 @@ def parse_query(text: str | None, parameter: str = "q") -> Node:
             "The query is too long.",
             (Fault(parameter, f"at most {limits.QUERY_BYTES} bytes of UTF-8"),),
         )
-    nodes = tuple(_first_words(dict.fromkeys(_nodes(text.translate(_PLAIN_QUOTES)))))
+    nodes = tuple(_first_words(dict.fromkeys(_nodes(as_asked(text).translate(_PLAIN_QUOTES)))))
     if not nodes:
         return Nothing()
     return nodes[0] if len(nodes) == 1 and not isinstance(nodes[0], Not) else All(nodes)
@@ -53,14 +53,9 @@ def split_words(text: str) -> list[str]:
         return [text]
     kept = _BETWEEN.sub(" ", text)
     if not kept.isascii():
-        kept = _UNUSUAL.sub(_mark_or_space, kept)
+        kept = _UNUSUAL.sub(mark_or_space, kept)
     words = (run.strip(_INSIDE) for run in kept.split())
     return [word for word in words if _is_word(word)]
-
-
-def cut_words(text: str) -> list[str]:
-    """The same, cut at the signs inside words too: as an index that cuts everywhere has them."""
-    return [word for run in split_words(text) for word in _SIGNS.split(run) if _is_word(word)]
 
 
 def _nodes(text: str) -> Iterator[Node]:
@@ -119,13 +114,8 @@ def _is_word(text: str) -> bool:
     return any(map(str.isalnum, text))
 
 
-def _mark_or_space(found: re.Match[str]) -> str:
-    return found[0] if unicodedata.category(found[0]).startswith("M") else " "
-
-
 _INSIDE: Final = "._'\u2019@"
-"""Signs that may stand inside a word: engines differ in whether they cut there."""
-_SIGNS: Final = re.compile(f"[{_INSIDE}]+")
+"""Signs that may stand inside a word: indexes cut there, and look for the parts side by side."""
 _BETWEEN: Final = re.compile(rf"[^\w{_INSIDE}\x80-\U0010ffff]+")
 """ASCII that stands between words; \\w is what isalnum() says, and the sign _."""
 _UNUSUAL: Final = re.compile(rf"[^\w{_INSIDE}\x00-\x7f]")

@@ -37,7 +37,7 @@ from homeport.domain.model.record import Key, Record
 from homeport.domain.pauses import Pause, go_on
 from homeport.domain.ports.record_store import RecordStore
 from homeport.domain.ports.search_index import SearchIndex
-from homeport.domain.query_parser import cut_words, parse_query
+from homeport.domain.query_parser import parse_query
 from homeport.domain.search_cursor import cursor_after, cursor_at, resume
 from homeport.domain.search_parameters import (
     check_limit,
@@ -47,6 +47,7 @@ from homeport.domain.search_parameters import (
     parse_highlight,
     parse_sort,
 )
+from homeport.domain.words import as_asked, as_found, cut_words, one_sigma
 
 T = TypeVar("T")
 
@@ -189,7 +190,7 @@ class Search:
         parse_query(prefix, "prefix")
         if field is not None:
             check_text_field(field, FieldRoles(self._catalog, collection))
-        words = cut_words(prefix.lower())
+        words = cut_words(as_asked(prefix))
         return self._within(
             _Reach(principal, space, collection),
             lambda scopes: self._suggest(words[-1], field, limit, scopes) if words else [],
@@ -201,7 +202,7 @@ class Search:
         page, _ = self._page(SearchQuery(Prefix(start, field), scopes, limit=limits.PAGE_ITEMS), "")
         counts: Counter[str] = Counter()
         for found in self._found(page.hits, scopes, _SUGGESTED_BYTES)[0]:
-            counts.update(self._words(found.record, start, field))
+            counts.update(self._words(found.record, as_found(start), field))
         best = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
         return [Suggestion(word, count) for word, count in best[:limit]]
 
@@ -286,7 +287,7 @@ class Search:
             if field in (None, path)
             for value in values
             for word in cut_words(value.lower())
-            if word.startswith(start)
+            if one_sigma(word).startswith(start)
         }
 
 

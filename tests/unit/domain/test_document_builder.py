@@ -85,6 +85,12 @@ def test_roles_are_inferred_from_json() -> None:
     assert dict(document.geo) == {}
 
 
+def test_text_is_composed_and_a_keyword_is_not() -> None:
+    document = build({"name": "cafe\u0301", "title": "cafe\u0301"})
+    assert document.text == {"name": ("caf\u00e9",), "title": ("caf\u00e9",)}
+    assert document.keyword == {"name": ("cafe\u0301",), "title": ("cafe\u0301",)}
+
+
 def test_objects_are_dotted_and_arrays_flattened() -> None:
     document = build(
         {"a": {"b": [1, {"c": "x"}, [2, 1]], "": 5}, "b.c": 3, "tags": ["x", "y", "x"]}

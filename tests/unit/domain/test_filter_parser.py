@@ -109,6 +109,7 @@ def test_without_a_collection_a_declared_field_may_also_be_inferred() -> None:
 
 def test_several_words_must_all_match() -> None:
     assert filters("title~quick, (fox)") == (Words("quick", "title"), Words("fox", "title"))
+    assert filters("title~cafe\u0301") == (Words("caf\u00e9", "title"),)
 
 
 def test_json_values_are_typed_too() -> None:

@@ -232,6 +232,22 @@ def test_suggestions_are_words_of_ones_own_by_frequency(backend: Backend) -> Non
     assert suggest(ANNA, "") == suggest(ANNA, "!!!") == []
 
 
+def test_suggestions_keep_marks_with_their_letters(backend: Backend) -> None:
+    backend.put("anna/notes/a", text="हिन्दी भाषा ΟΔΟΣ")
+    backend.put("anna/notes/b", text="cafe\u0301s \u0130stanbul οδος")
+    table: list[tuple[str, list[str]]] = [
+        ("भाष", ["भाषा"]),
+        ("हिन्", ["हिन्दी"]),
+        ("cafe\u0301s", ["caf\u00e9s"]),
+        ("caf\u00e9", ["caf\u00e9s"]),
+        ("\u0130st", ["i\u0307stanbul"]),
+        ("i\u0307st", ["i\u0307stanbul"]),
+        ("ist", []),
+        ("ΟΔΟΣ", ["οδος"]),
+    ]
+    check(lambda prefix: [one.text for one in backend.service.suggest(ANNA, prefix)], table)
+
+
 def test_suggestions_come_from_half_a_megabyte_of_text(backend: Backend) -> None:
     for number in range(5):
         backend.put(f"anna/books/{number}", **{"title": "fox", "x" * 200_000: None})

@@ -10,14 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
-from homeport.adapters.memory.search_documents import (
-    WORD,
-    Documents,
-    Entry,
-    Value,
-    as_found,
-    tokens,
-)
+from homeport.adapters.memory.search_documents import Documents, Entry, Value, tokens
 from homeport.domain.highlighting import Phrases, fragments
 from homeport.domain.model.query import (
     After,
@@ -45,6 +38,7 @@ from homeport.domain.model.query import (
 )
 from homeport.domain.model.record import Key
 from homeport.domain.spelling import resembles
+from homeport.domain.words import as_found, word_spans
 
 Leaf: TypeAlias = "Words | Phrase | Prefix | Fuzzy"
 
@@ -182,9 +176,9 @@ def _positive(node: Node) -> Iterable[Leaf]:
 
 
 def _spans(text: str, phrases: Phrases) -> list[tuple[int, int]]:
-    matches = list(WORD.finditer(text))
-    words = [as_found(one.group()) for one in matches]
-    return [matches[place].span() for place in phrases.places(words)]
+    spans = list(word_spans(text))
+    words = [as_found(text[start:end]) for start, end in spans]
+    return [spans[place] for place in phrases.places(words)]
 
 
 def _has_within(entry: Entry, bounds: Range) -> bool:

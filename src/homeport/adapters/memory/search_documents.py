@@ -1,35 +1,27 @@
 """The documents of an index in memory, and the words in them.
 
-Words are runs of letters and digits in lower case, with one small sigma; there is no stemming.
+Words are in lower case, with one small sigma; there is no stemming.
 """
 
 from __future__ import annotations
 
 import heapq
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from homeport.domain.model.collection import FieldRole
 from homeport.domain.model.document import Document, IndexChange, IndexEntry, Removal
 from homeport.domain.model.place import Place, distance
 from homeport.domain.model.record import Key
+from homeport.domain.words import as_found, cut_words
 
 Value: TypeAlias = "str | float | int"
-
-WORD: Final = re.compile(r"[^\W_]+")
 
 
 def tokens(text: str) -> list[str]:
     """The words of a text, in order."""
-    return [as_found(word) for word in WORD.findall(text)]
-
-
-def as_found(word: str) -> str:
-    """A word as it is looked for, with the same sigma wherever it stands."""
-    small = word.lower()
-    return small.replace("\N{GREEK SMALL LETTER FINAL SIGMA}", "\N{GREEK SMALL LETTER SIGMA}")
+    return [as_found(word) for word in cut_words(text)]
 
 
 def places(words: Sequence[str], phrase: Sequence[str]) -> list[int]:
