@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from homeport.adapters.opensearch import layout as fields
 from homeport.adapters.opensearch.query import Clause, Leaf, leaf, leaves
 from homeport.domain.highlighting import Span, fragments
 from homeport.domain.model.query import Fuzzy, Highlights, Prefix, SearchQuery
+from homeport.domain.words import word_spans
 
 
 class Highlighter:
@@ -79,7 +80,7 @@ class Highlighter:
                 inside = piece == _BEFORE
                 continue
             if inside:
-                spans += ((length + start, length + end) for start, end in _words(piece))
+                spans += ((length + start, length + end) for start, end in word_spans(piece))
             pieces.append(piece)
             length += len(piece)
         return "".join(pieces), spans
@@ -89,13 +90,8 @@ def _any_of(some: Sequence[Leaf], path: str) -> Clause:
     return {"bool": {"should": [leaf(one, path) for one in some]}}
 
 
-def _words(text: str) -> Iterator[Span]:
-    return (found.span() for found in _WORD.finditer(text))
-
-
 _TOKEN: Final = secrets.token_hex(8)
 """Marks that nobody can have foreseen, and written into a record. None of them is ever shown."""
 _BEFORE: Final = f"<{_TOKEN}>"
 _BEHIND: Final = f"</{_TOKEN}>"
 _MARKS: Final = re.compile(f"(</?{_TOKEN}>)")
-_WORD: Final = re.compile(r"[^\W_]+")

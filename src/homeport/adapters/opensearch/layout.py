@@ -29,7 +29,7 @@ from typing import Any, Final
 from homeport.domain.errors import Invalid
 from homeport.domain.model.collection import Catalog, FieldRole
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Raise it with every change to what is written: an older index has to be rebuilt then."""
 
 KEY: Final = "key"
@@ -66,9 +66,33 @@ LANGUAGES: Final = {
 """What `language` can be, and the Snowball stemmer of each, the same as the embedded index has;
 `none` leaves words as they are."""
 
+_BETWEEN: Final = (
+    (0x00, 0x1F),
+    (0x7F, 0xA0),
+    (0xAD, 0xAD),
+    (0x0600, 0x0605),
+    (0x061C, 0x061C),
+    (0x06DD, 0x06DD),
+    (0x070F, 0x070F),
+    (0x0890, 0x0891),
+    (0x08E2, 0x08E2),
+    (0x180E, 0x180E),
+    (0x2000, 0x200F),
+    (0x2028, 0x202F),
+    (0x205F, 0x206F),
+    (0x20E3, 0x20E3),
+    (0xFE00, 0xFE0F),
+    (0xFEFF, 0xFEFF),
+    (0xFFF9, 0xFFFB),
+)
+"""What stands between words besides: controls, spaces that do not break, what joins or parts
+without being seen, and what chooses how an emoji looks. None of them is in a group of its own."""
 WORDS: Final[Mapping[str, Any]] = {
     "type": "char_group",
-    "tokenize_on_chars": ["whitespace", "punctuation", "symbol", *map(chr, range(32))],
+    "tokenize_on_chars": [
+        *("whitespace", "punctuation", "symbol"),
+        *(chr(code) for first, last in _BETWEEN for code in range(first, last + 1)),
+    ],
 }
 """The tokenizer: words end where the other indexes end them."""
 
@@ -184,18 +208,28 @@ class Layout:
     def _analysis(self) -> dict[str, Any]:
         stemmer = LANGUAGES[self._language]
         lower = {"type": "lowercase"}
+        letters = ["sigma", "dotted"]
         if self._language in ("el", "tr"):
             lower["language"] = stemmer.lower()
+        if self._language == "tr":
+            letters.remove("dotted")  # its own lower case knows the letter
         filters: dict[str, Any] = {"lower": lower}
         if stemmer:
             filters["stems"] = {"type": "snowball", "language": stemmer}
         cut = {"type": "custom", "tokenizer": "words"}
         return {
+            "char_filter": {
+                name: {"type": "mapping", "mappings": [one]} for name, one in _LETTERS.items()
+            },
             "tokenizer": {"words": dict(self._tokenizer)},
             "filter": filters,
             "analyzer": {
-                "words": {**cut, "filter": ["lower", "stems"] if stemmer else ["lower"]},
-                "plain": {**cut, "filter": ["lowercase"]},
+                "words": {
+                    **cut,
+                    "char_filter": letters,
+                    "filter": ["lower", "stems"] if stemmer else ["lower"],
+                },
+                "plain": {**cut, "char_filter": list(_LETTERS), "filter": ["lowercase"]},
             },
         }
 
@@ -236,6 +270,9 @@ def _exact(role: FieldRole) -> dict[str, Any]:
     return kind
 
 
+_LETTERS: Final = {"sigma": "\u03c2 => \u03c3", "dotted": "\u0130 => i\u0307"}
+"""Lower case goes letter by letter here. So no capital becomes the small sigma that ends words,
+and the I with a dot becomes one without: everywhere else there is one sigma, and the dot stays."""
 TYPES: Final[Mapping[FieldRole, str]] = {
     FieldRole.KEYWORD: "keyword",
     FieldRole.NUMBER: "double",

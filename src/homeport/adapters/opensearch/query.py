@@ -1,8 +1,8 @@
 """From the domain's query tree to OpenSearch's query language.
 
 What a user typed is handed over as the text of `match_phrase`, which only cuts it into words, as
-a term, or as a prefix without anything but letters and digits: never to `query_string` or
-`simple_query_string`, nor into a script.
+a term, or as a prefix without anything but letters, digits and their marks: never to
+`query_string` or `simple_query_string`, nor into a script.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from homeport.domain.model.query import (
     Term,
     Words,
 )
+from homeport.domain.words import as_found, cut_words
 
 Clause: TypeAlias = dict[str, Any]
 Leaf: TypeAlias = "Words | Phrase | Prefix | Fuzzy"
@@ -163,8 +164,8 @@ def text_of(node: Words | Phrase) -> str:
 
 def start_of(node: Prefix | Fuzzy) -> str | None:
     """None where it is not one word, or the beginning of one."""
-    words = _WORD.findall(node.text)
-    return words[0].lower() if len(words) == 1 else None
+    words = cut_words(node.text)
+    return as_found(words[0]) if len(words) == 1 else None
 
 
 def after(sort: Sort, place: After) -> list[Any]:
@@ -293,7 +294,6 @@ def _text(text: str) -> str:
     return text.encode(errors="replace").decode() if _SURROGATE.search(text) else text
 
 
-_WORD: Final = re.compile(r"[^\W_]+")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _FLOATS: Final = frozenset({FieldRole.NUMBER, FieldRole.GEO})
 """What is sorted by is one: a distance too."""
