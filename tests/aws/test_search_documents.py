@@ -479,3 +479,28 @@ def test_languages_have_schemes_of_their_own() -> None:
 
 def _seconds_of(clock: ManualClock) -> Callable[[], float]:
     return lambda: clock.now() / 1_000_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["q3.report.pdf", "_a__b_.", "we don't, we can\u2019t", "1,000 12:30", "plain. Words, here:"],
+)
+def test_signs_inside_words_have_stand_ins(text: str) -> None:
+    sent = fields.readable(text)
+    assert len(sent) == len(text)
+    assert fields.as_written(sent) == text
+    assert re.search(r"\S[._',:\u2019]\S|_", sent) is None
+    assert fields.readable("plain. Words, here:") == "plain. Words, here:"
+
+
+def test_a_stand_in_of_the_users_is_a_space() -> None:
+    assert fields.readable("\uf800.\uf8ff") == " .\uf8ff"
+
+
+@pytest.mark.parametrize(("texts", "words", "starts"), [(64, 64, 64), (96, 96, 1), (193, 0, 0)])
+def test_of_many_undeclared_texts_the_values_go_first(texts: int, words: int, starts: int) -> None:
+    held = {f"f{number:03}": ("fox",) for number in range(texts)}
+    sent = _fields(_document(text=held, keyword=held))
+    counts = [sum(name.startswith(start) for name in sent) for start in ("k_", "t_", "p_")]
+    assert counts == [texts, words, starts]
+    assert len(sent["words"]) == texts

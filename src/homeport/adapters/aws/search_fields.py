@@ -177,8 +177,14 @@ def from_sortable(literal: str) -> str:
 
 
 def readable(text: str) -> str:
-    """Text without the characters that XML lacks; a space stands for each, as between words."""
-    return _NOT_TEXT.sub(" ", text)
+    """Text of the same length without the characters that XML lacks; a space stands for each, as
+    between words. A sign at which CloudSearch would not end a word, as every other index does,
+    has a stand-in; `as_written` puts it back."""
+    return _JOINED.sub(lambda found: _STAND_INS[found[0]], _NOT_TEXT.sub(" ", text))
+
+
+def as_written(text: str) -> str:
+    return _STOOD_IN.sub(lambda found: _JOINING[ord(found[0]) - _FIRST_STAND_IN], text)
 
 
 _LETTER: Final[Mapping[FieldRole, str]] = {
@@ -191,4 +197,19 @@ _ESCAPE: Final = "\uf8ff"
 _ESCAPED: Final = re.compile("\uf8ff([0-9a-f]{4})")
 # Also white space but the blank, which a parser of XML may change.
 _NOT_IN_XML: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\uf8ff\ufffe\uffff]")
-_NOT_TEXT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_JOINING: Final = (
+    "_.,:;'\"\u2018\u2019"
+    "\u00ad\u00b7\u037e\u0387\u055f\u0589\u05f4\u060c\u060d\u066c\u07f8"
+    "\u200c\u200d\u200e\u200f\u2024\u2027\u202f\u203f\u2040\u2044\u2054\u2060\u20e3"
+    "\ufe0e\ufe0f\ufe10\ufe13\ufe14\ufe33\ufe34\ufe4d\ufe4e\ufe4f\ufe50\ufe52\ufe54\ufe55"
+    "\ufeff\uff07\uff0c\uff0e\uff1a\uff1b\uff3f"
+)
+"""Signs at which words need not end by Unicode's rules (UAX #29), which CloudSearch goes by."""
+_FIRST_STAND_IN: Final = 0xF800
+"""In private use: of no script, so that words end there."""
+_STAND_INS: Final = {sign: chr(_FIRST_STAND_IN + n) for n, sign in enumerate(_JOINING)}
+_STOOD_IN: Final = re.compile(f"[\uf800-{chr(_FIRST_STAND_IN + len(_JOINING) - 1)}]")
+_JOINED: Final = re.compile(f"_|(?<=\\S)[{re.escape(_JOINING)}](?=\\S)")
+_NOT_TEXT: Final = re.compile(
+    f"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff{_STOOD_IN.pattern[1:-1]}]"
+)

@@ -12,10 +12,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from homeport.adapters.aws.search_fields import text_field
+from homeport.adapters.aws.search_fields import as_written, text_field
 from homeport.adapters.aws.search_query import leaves, start_of, text_of
 from homeport.domain.highlighting import Phrases, Span, fragments
 from homeport.domain.model.query import Prefix, SearchQuery
+from homeport.domain.words import cut_words, word_spans
 
 
 class Highlighter:
@@ -57,7 +58,8 @@ class Highlighter:
         for path, (phrases, starts) in self._wanted.items():
             name = text_field(path)
             forms = _forms(phrases, self._runs(excerpts.get(name, "")))
-            shown = self._shown(texts.get(name, ()), Phrases([*phrases, *forms]), starts)
+            written = list(map(as_written, texts.get(name, ())))
+            shown = self._shown(written, Phrases([*phrases, *forms]), starts)
             if shown:
                 found.append((path, shown))
         return tuple(found)
@@ -77,7 +79,7 @@ class Highlighter:
         run: list[str] = []
         end = 0
         for found in self._marked.finditer(excerpt):
-            if run and _WORD.search(excerpt[end : found.start()]):
+            if run and cut_words(excerpt[end : found.start()]):
                 yield run
                 run = []
             run += _words(found[1])
@@ -100,21 +102,20 @@ def _forms(phrases: Sequence[list[str]], runs: Iterator[list[str]]) -> Iterator[
 
 
 def _spans(text: str, phrases: Phrases, starts: tuple[str, ...]) -> list[Span]:
-    matches = list(_WORD.finditer(text))
-    words = [one.group().lower() for one in matches]
-    spans = {matches[place].span() for place in phrases.places(words)}
+    places = list(word_spans(text))
+    words = [text[start:end].lower() for start, end in places]
+    spans = {places[place] for place in phrases.places(words)}
     if starts:
         spans.update(
-            one.span() for one, word in zip(matches, words, strict=True) if word.startswith(starts)
+            one for one, word in zip(places, words, strict=True) if word.startswith(starts)
         )
     return sorted(spans)
 
 
 def _words(text: str) -> list[str]:
-    return [one.lower() for one in _WORD.findall(text)]
+    return [one.lower() for one in cut_words(text)]
 
 
-_WORD: Final = re.compile(r"[^\W_]+")
 _MARKED: Final = 5
 """CloudSearch marks no more."""
 _CHARACTERS: Final = 1_000_000

@@ -37,7 +37,7 @@ from homeport.domain.model.query import (
     Words,
 )
 from homeport.domain.model.record import Key
-from homeport.domain.query_parser import cut_words, split_words
+from homeport.domain.words import cut_words
 
 Leaf: TypeAlias = "Words | Phrase | Prefix"
 
@@ -137,7 +137,7 @@ def leaves(node: Node) -> Iterator[Leaf]:
 def text_of(node: Words | Phrase) -> str:
     """The words that have to stand side by side, "" where there is none."""
     text = node.text if isinstance(node, Words) else " ".join(node.words)
-    return " ".join(split_words(text))
+    return " ".join(cut_words(text))
 
 
 def start_of(node: Prefix) -> str:
