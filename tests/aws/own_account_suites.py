@@ -60,6 +60,7 @@ class TestChangeFeed(ChangeFeedContract):
 
 @pytest.mark.skipif(not (SEARCH and DOCUMENTS), reason="for a CloudSearch domain of one's own")
 class TestSearchIndex(SearchIndexContract):
+    letters = False
     stems = True
     swaps = False
     histories = 4

@@ -36,6 +36,7 @@ class TestCloudSearchConvergence(SearchConvergence):
 class TestCloudSearchIndex(SearchIndexContract):
     """On a domain that shows nothing at once, and mixes up what comes in one second."""
 
+    letters = False
     stems = True
     swaps = False
     histories = 4

@@ -42,6 +42,7 @@ class TestMemorySearchIndex(SearchIndexContract):
 
 
 class TestEmbeddedSearchIndex(SearchIndexContract):
+    marks = False
     stems = True
     geo = True
     fuzzy = True

@@ -57,6 +57,11 @@ class TestOpenSearch(_OnOpenSearch):
 
 
 class TestQuickServer(_OnOpenSearch):
+    """It heeds no `char_filter`, and has a tokenizer of its own."""
+
+    letters = False
+    marks = False
+    signs = False
     histories = 10
 
     @pytest.fixture(scope="class")

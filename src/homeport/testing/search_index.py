@@ -10,12 +10,14 @@ from homeport.testing.search_matching import MatchingContract
 from homeport.testing.search_nearness import NearnessContract
 from homeport.testing.search_rebuilds import RebuildsContract
 from homeport.testing.search_support import CATALOG
+from homeport.testing.search_words import WordsContract
 
 __all__ = ["CATALOG", "SearchIndexContract"]
 
 
 class SearchIndexContract(
     MatchingContract,
+    WordsContract,
     AnswersContract,
     DatesContract,
     FacetsContract,
@@ -28,7 +30,8 @@ class SearchIndexContract(
     Override the fixture `index` with an index made for `homeport.testing.CATALOG`. It may be
     the same for all tests, if it must. An index that goes by English stems sets `stems` to
     True, one that knows distances `geo`, one that finds words that are nearly so `fuzzy`; one
-    whose engine has no second index for a rebuild to fill, so that it is rebuilt in place, sets
-    `swaps` to False. `histories` is how many random histories of changes the test of convergence
-    runs through: a slow engine sets it lower.
+    that folds letters in its own way sets `letters` to False, one that ends words at some marks
+    `marks`, one that keeps signs inside words `signs`, and one whose engine has no second index
+    for a rebuild to fill, so that it is rebuilt in place, `swaps`. `histories` is how many random
+    histories of changes the test of convergence runs through: a slow engine sets it lower.
     """
