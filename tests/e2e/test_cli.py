@@ -163,9 +163,22 @@ class TestServe:
         (tmp_path / "data" / "index").touch()
         done = homeport("serve", "--port", "0", "--data", "data", folder=tmp_path)
         assert refused(done, Exit.FOLDER) == (
-            f"The search index does not answer. Remove {tmp_path}/data/index: it is made anew "
-            "from the records."
+            "The search index cannot be read or written (File exists). Remove "
+            f"{tmp_path}/data/index: it is made anew from the records."
         )
+
+    def test_an_index_that_cannot_be_written(self, tmp_path: Path) -> None:
+        assert start(tmp_path / "data").stop() == Exit.OK
+        index = tmp_path / "data" / "index"
+        shutil.rmtree(index)
+        index.mkdir(mode=0o500)
+        done = homeport("serve", "--port", "0", "--data", "data", folder=tmp_path, bound=True)
+        assert refused(done, Exit.FOLDER) == (
+            "The search index cannot be read or written (Permission denied). Give this user the "
+            f"right to write in its folder. It is {index}."
+        )
+        told = homeport("doctor", "--data", "data", folder=tmp_path, bound=True).stdout
+        assert f"{index} cannot be written by this user." in told
 
     @pytest.mark.parametrize("kind", ["Unavailable", "Invalid"])
     def test_an_adapter_of_ones_own_that_does_not_start(self, tmp_path: Path, kind: str) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import os
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -11,6 +14,7 @@ from typing import Final
 
 import tantivy
 
+from homeport.adapters.embedded.folder import FolderUnusable
 from homeport.adapters.embedded.priority import give_way
 from homeport.adapters.embedded.search_pages import PageReader
 from homeport.adapters.embedded.search_query import QueryTranslator
@@ -254,23 +258,58 @@ def _open(folder: Path, schema: SearchSchema) -> tantivy.Index:
 
 @contextlib.contextmanager
 def translated() -> Iterator[None]:
-    """tantivy's errors as Unavailable, the panics that it raises outside Exception included."""
+    """tantivy's errors as Unavailable, the panics that it raises outside Exception included. Where
+    nothing is wrong with the index itself, but with its disk or the rights to it, FolderUnusable.
+    Clients may see what they say: it names no files."""
     try:
         yield
     except HomeportError:
         raise
     except Exception as exc:
-        raise Unavailable("The search index does not answer.") from exc
+        raise _unavailable(exc) from exc
     except BaseException as exc:
         if _is_panic(exc):
             raise Unavailable("The search index is damaged.") from exc
         raise
 
 
+def _unavailable(exc: Exception) -> Unavailable:
+    number = exc.errno if isinstance(exc, OSError) else None
+    said = _OS_ERROR.search(str(exc))
+    if number is None and said is not None:
+        number = int(said[1] or said[2])
+    if number is not None:
+        finding = f"The search index cannot be read or written ({os.strerror(number)})."
+        cure = _CURES.get(number)
+        return Unavailable(finding) if cure is None else FolderUnusable(finding, cure)
+    if _KILLED in str(exc):
+        return Unavailable("The search index cannot be written: its disk may be full.")
+    return Unavailable("The search index does not answer.")
+
+
 def _is_panic(exc: BaseException) -> bool:
     return type(exc).__name__ == "PanicException"
 
 
+_OS_ERROR: Final = re.compile(r"\(os error (\d+)\)|Os \{ code: (\d+)")
+"""How Rust tells of what the system refuses."""
+_KILLED: Final = "index writer was killed"
+"""What tantivy says of a thread that has met such a thing, and of no more than that."""
+_MORE_ROOM: Final = "Make room on its disk."
+_MORE_FILES: Final = "Let this process have more open files."
+_MORE_RIGHTS: Final = "Give this user the right to write in its folder."
+_CURES: Final = {
+    errno.ENOSPC: _MORE_ROOM,
+    errno.EDQUOT: _MORE_ROOM,
+    errno.EFBIG: "Let this process have larger files.",
+    errno.EMFILE: _MORE_FILES,
+    errno.ENFILE: _MORE_FILES,
+    errno.EACCES: _MORE_RIGHTS,
+    errno.EPERM: _MORE_RIGHTS,
+    errno.EROFS: "Let its disk be written to.",
+    errno.EIO: "Look at its disk.",
+}
+"""Where an index that is made anew would come to no more."""
 _RETENTION: Final = limits.RETENTION_SECONDS * 1_000_000
 _PURGING: Final = 3600 * 1_000_000
 """Microseconds between two looks for what has expired."""

@@ -178,7 +178,11 @@ def index(place: Path, found: Definition) -> Iterator[Finding]:
 
     if not os.access(place, os.R_OK | os.X_OK):
         return  # it is not there, or `folder` says what is wrong with it
-    held = IndexFolder(place / "index")
+    files = place / "index"
+    if files.exists() and not os.access(files, os.R_OK | os.W_OK | os.X_OK):
+        yield fault("index", f"{files} cannot be written by this user.", _RIGHTS)
+        return
+    held = IndexFolder(files)
     current = held.current()
     made = "the next start makes it anew from the records"
     if current is None:

@@ -182,16 +182,18 @@ def _check(part: object) -> None:
 
 
 def _check_index(backend: Backend) -> None:
-    from homeport.adapters.embedded.folder import FolderInUse
+    from homeport.adapters.embedded.folder import FolderInUse, FolderUnusable
 
+    place = backend.definition.data_folder / "index"
     try:
         backend.check()
     except FolderInUse:
         raise  # nothing is wrong with it
+    except FolderUnusable as error:
+        raise Failure(Exit.FOLDER, f"{error.detail} It is {place}.") from error
     except Unavailable as error:
         if backend.definition.adapters.search_index.use != "embedded":
             raise
-        place = backend.definition.data_folder / "index"
         cure = f"Remove {place}: it is made anew from the records."
         raise Failure(Exit.FOLDER, f"{error.detail} {cure}") from error
 

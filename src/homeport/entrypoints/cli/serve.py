@@ -11,6 +11,7 @@ from homeport import __version__
 from homeport.definition import Definition, DefinitionError
 from homeport.domain.errors import Unavailable
 from homeport.domain.model.collection import Catalog, FieldRole
+from homeport.entrypoints.cli.data_folder import code_of
 from homeport.entrypoints.cli.exits import Exit, Failure, complain
 from homeport.entrypoints.cli.opening import (
     definition_of,
@@ -161,4 +162,4 @@ def _ready_index(backend: Backend) -> None:
             complain(f"{reason}.")
         rebuild_index(backend)
     except Unavailable as error:
-        raise Failure(Exit.FAILED, f"The index cannot be made: {error.detail}") from error
+        raise Failure(code_of(error), f"The index cannot be made: {error.detail}") from error
