@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import time
 
 import pytest
 
+from homeport.domain.index_records import Stage
 from homeport.entrypoints.cli import progress as progress_module
+from homeport.entrypoints.cli.index_progress import staged
 from homeport.entrypoints.cli.progress import progress
 from homeport.entrypoints.cli.report import Report, table
 
@@ -72,6 +75,41 @@ def test_progress_is_plain_lines_without_a_terminal(monkeypatch: pytest.MonkeyPa
     assert lines[0].startswith("Storing: 4 of 10 notes, ") or lines[0].startswith("Storing: 10")
     assert lines[-1].startswith("Storing: 10 of 10 notes, ")
     assert lines[-1].endswith("/s")
+
+
+def test_a_total_that_was_too_low_is_no_longer_shown() -> None:
+    out, terminal = io.StringIO(), Terminal()
+    for stream in (out, terminal):
+        with progress("Storing", 10, "notes", stream) as advance:
+            advance(8)
+            advance(4)
+    assert out.getvalue().startswith("Storing: 12 notes, ")
+    assert "12/10" not in terminal.getvalue()
+
+
+def counted(expected: int, *stages: tuple[Stage, int]) -> list[str]:
+    """The last line of each stage, without its rate."""
+    out = io.StringIO()
+    with contextlib.redirect_stderr(out), staged(expected) as moved:
+        for stage, done in stages:
+            moved(stage, done)
+    return [line.partition(", ")[0] for line in out.getvalue().splitlines()]
+
+
+def test_records_are_counted_against_records_and_entries_against_entries() -> None:
+    assert counted(3, (Stage.COMPARING, 8), (Stage.WALKING, 3)) == [
+        "Comparing records: 8 records",
+        "Comparing the index: 3 of 3 entries",
+    ]
+    assert counted(9, (Stage.COMPARING, 8), (Stage.WALKING, 9)) == [
+        "Comparing records: 8 records",
+        "Comparing the index: 9 of 9 entries",
+    ]
+    assert counted(3, (Stage.FILLING, 8), (Stage.COMPARING, 8), (Stage.WALKING, 8)) == [
+        "Rebuilding the index: 8 records",
+        "Comparing records: 8 of 8 records",
+        "Comparing the index: 8 of 8 entries",
+    ]
 
 
 def test_progress_is_a_bar_on_a_terminal() -> None:

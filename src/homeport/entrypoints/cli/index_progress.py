@@ -20,7 +20,8 @@ _TITLES: Final[Mapping[Stage, tuple[str, str]]] = {
 
 @contextmanager
 def staged(expected: int) -> Iterator[Progress]:
-    """`expected` is how many records there are, as far as that is known; 0 where it is not."""
+    """`expected` is how many documents the index has, as far as that is known; 0 where it is not.
+    How many records there are nobody knows before they were gone through."""
     lock = threading.Lock()
     stages: list[Stage] = []
     counts = dict.fromkeys(Stage, 0)
@@ -28,12 +29,14 @@ def staged(expected: int) -> Iterator[Progress]:
     with ExitStack() as shown:
 
         def total(stage: Stage) -> int | None:
-            if stage is Stage.WAITING:
-                return None
+            filled = counts[Stage.FILLING]
+            if stage is Stage.FILLING:
+                return expected or None  # the best guess before
+            if stage is Stage.COMPARING:
+                return filled or None
             if stage is Stage.WALKING:
-                # A record is compared whether or not the index has it, so this is the better guess.
-                return counts[Stage.COMPARING] or expected or None
-            return expected or None
+                return filled or expected or None
+            return None
 
         def moved(stage: Stage, done: int) -> None:
             nonlocal advance

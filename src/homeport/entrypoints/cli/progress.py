@@ -21,7 +21,8 @@ _EVERY: Final = 2.0
 def progress(
     what: str, total: int | None = None, unit: str = "records", stream: TextIO | None = None
 ) -> Iterator[Advance]:
-    """Show progress on `stream` (stderr), so that a command's output stays its own."""
+    """Show progress on `stream` (stderr), so that a command's output stays its own. A `total`
+    may be a guess: once there is more it is shown no longer."""
     out = sys.stderr if stream is None else stream
     # Rich comes with the extra `local`, which the demo does not need otherwise.
     shown = _bar if out.isatty() and find_spec("rich") else _lines
@@ -60,7 +61,18 @@ def _bar(what: str, total: int | None, unit: str, stream: TextIO) -> Iterator[Ad
         console=Console(file=stream),
     ) as bar:
         task = bar.add_task(what, total=total)
-        yield lambda done: bar.advance(task, done)
+        lock = threading.Lock()
+        count = 0
+
+        def advance(done: int) -> None:
+            nonlocal count
+            with lock:
+                count += done
+                bar.advance(task, done)
+                if total is not None and count > total:
+                    bar.tasks[0].total = None  # `update` takes this for nothing new
+
+        yield advance
 
 
 @contextmanager
@@ -70,7 +82,7 @@ def _lines(what: str, total: int | None, unit: str, stream: TextIO) -> Iterator[
     count = 0
 
     def line(ending: str) -> str:
-        of = "" if total is None else f" of {total:,}"
+        of = "" if total is None or count > total else f" of {total:,}"
         rate = count / max(time.monotonic() - began, 0.001)
         left = ""
         if total is not None and 0 < count < total:
