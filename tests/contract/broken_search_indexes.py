@@ -73,6 +73,25 @@ def _as_moment(text: str) -> str:
     return text if moment is None else format_date(moment.start)
 
 
+class LeavesOutLongWords(MemorySearchIndex):
+    """As what cuts words out of texts does by default in some engines."""
+
+    def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
+        return super().apply(list(map(_without_long_words, changes)))
+
+
+def _without_long_words(change: IndexChange) -> IndexChange:
+    if isinstance(change, Removal):
+        return change
+    text = {
+        path: tuple(
+            " ".join(word for word in one.split() if len(word.encode()) < _LONG) for one in texts
+        )
+        for path, texts in change.text.items()
+    }
+    return replace(change, text=text)
+
+
 class TakesTheLastOfABatch(MemorySearchIndex):
     def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
         return super().apply(list({one.key: one for one in changes}.values()))
@@ -202,6 +221,7 @@ INDEXES: Final[dict[str, type[MemorySearchIndex]]] = {
     "rounds versions": RoundsVersions,
     "rounds numbers": RoundsNumbers,
     "takes text for dates": TakesTextForDates,
+    "leaves out long words": LeavesOutLongWords,
     "takes the last of a batch": TakesTheLastOfABatch,
     "merges documents": MergesDocuments,
     "mixes spaces up": MixesSpacesUp,
@@ -224,3 +244,5 @@ INDEXES: Final[dict[str, type[MemorySearchIndex]]] = {
     **ANSWERS,
     **NEARNESS,
 }
+_LONG: Final = 255
+"""Bytes, as tantivy's own tokenizer and others have it by default."""

@@ -82,6 +82,26 @@ _WORDS: Final[list[tuple[Node, list[str]]]] = [
     (Not(Prefix("fo", "body")), ["fox", "other"]),
 ]
 
+_LONG: Final = "f" * 300
+_NO_SPACES: Final = "\N{CJK UNIFIED IDEOGRAPH-4E2D}" * 86
+_LONG_WORDS: Final[list[tuple[Node, list[str]]]] = [
+    (Words(_LONG), ["long"]),
+    (Words(_LONG.upper()), ["long"]),
+    (Words(_LONG, "title"), ["long"]),
+    (Words(_LONG[:-1]), []),
+    (Prefix("fff"), ["long"]),
+    (Prefix("fff", "title"), ["long"]),
+    (phrase(f"key {_LONG} end"), ["long"]),
+    (phrase(f"end {_LONG} key"), []),
+    (phrase("key end"), []),
+    (phrase(f"key {'g' * 300}"), []),
+    (phrase(f"hello {'g' * 300}"), []),
+    (Not(phrase(f"hello {'g' * 300}")), ["cjk", "hello", "long"]),
+    (Words(_NO_SPACES), ["cjk"]),
+    (Words(_NO_SPACES, "title"), ["cjk"]),
+    (Prefix(_NO_SPACES[:1]), ["cjk"]),
+]
+
 _FILTERS: Final[list[tuple[Filter, list[str]]]] = [
     (Term(FieldRole.KEYWORD, "kind", "novel"), ["a", "b"]),
     (Term(FieldRole.KEYWORD, "kind", "Novel"), []),
@@ -151,6 +171,32 @@ class MatchingContract(SearchIndexSupport):
         assert self.ids(index, phrase("quick fox"), Scope(space)) == []
         assert self.ids(index, phrase("runs away"), Scope(space)) == []
         assert self.ids(index, phrase("fox runs"), Scope(space)) == ["a"]
+
+    @final
+    @pytest.mark.parametrize(("match", "found"), _LONG_WORDS, ids=map(str, range(len(_LONG_WORDS))))
+    def test_long_words_are_words(
+        self, index: SearchIndex, space: str, match: Node, found: list[str]
+    ) -> None:
+        self.put(
+            index,
+            note(key(space, "long"), title=f"key {_LONG} end"),
+            note(key(space, "cjk"), title=_NO_SPACES),
+            note(key(space, "hello"), title="hello there"),
+        )
+        assert self.ids(index, match, Scope(space)) == found
+
+    @final
+    def test_a_text_without_an_end_of_a_word_costs_nothing_else(
+        self, index: SearchIndex, space: str
+    ) -> None:
+        self.put(
+            index,
+            note(key(space), title="q" * 400_000, body="some fox", kind="novel"),
+            note(key(space, "b"), title=f"fox {'q' * 70_000} hound"),
+        )
+        assert self.ids(index, Words("fox"), Scope(space)) == ["a", "b"]
+        assert self.ids(index, Words("hound"), Scope(space)) == ["b"]
+        assert self.ids(index, phrase("fox hound"), Scope(space)) == []
 
     @final
     @pytest.mark.parametrize("text", ["ünïcode", "ÜNÏCODE", "日本", "x86", "don't", "a.b", "снег"])

@@ -41,7 +41,7 @@ from homeport.domain.model.query import Scope
 from homeport.domain.model.record import Key
 from homeport.domain.ports.search_index import Capability
 
-FORMAT: Final = 5
+FORMAT: Final = 6
 """Raise it with every change to what is written, or to a fault in how: older indexes are then
 rebuilt."""
 
@@ -327,7 +327,8 @@ def _spot(points: Sequence[tuple[float, float]]) -> int:
 
 
 def _analyzer(stems: str) -> tantivy.TextAnalyzer:
-    filters = [tantivy.Filter.remove_long(_LONGEST_WORD), tantivy.Filter.lowercase()]
+    # Small letters may be longer than capitals: it is they whose length counts.
+    filters = [tantivy.Filter.lowercase(), tantivy.Filter.remove_long(_LONGEST_WORD)]
     if stems:
         filters.append(tantivy.Filter.stemmer(stems))
     builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
@@ -337,6 +338,8 @@ def _analyzer(stems: str) -> tantivy.TextAnalyzer:
 
 
 _COLUMNS: Final = frozenset({FieldRole.KEYWORD, FieldRole.NUMBER, FieldRole.DATE})
-_LONGEST_WORD: Final = 255
+_LONGEST_WORD: Final = 65_500
+"""Bytes. tantivy leaves out terms of more than 65,530, and loses those in JSON from a little less
+on, for the field's name is counted in."""
 _SIGN: Final = 1 << 63
 _ALL: Final = (1 << 64) - 1
