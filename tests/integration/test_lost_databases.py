@@ -135,6 +135,15 @@ def test_a_backup_is_restored_over_it(
     assert sorted(one.name for one in folder.parent.iterdir()) == ["backup", "data"]
 
 
+def test_a_backup_is_restored_beside_what_an_earlier_restore_kept_aside(folder: Path) -> None:
+    unlink(folder / "homeport.db")
+    aside = folder.with_name(".data.1.before-restore")
+    aside.mkdir()
+    backups.restore(folder.with_name("backup"), folder, force=True)
+    assert (folder / "homeport.db").is_file()
+    assert aside.is_dir()
+
+
 def test_an_index_of_somebody_elses_is_not_replaced(folder: Path) -> None:
     for one in folder.iterdir():
         if one.is_file():

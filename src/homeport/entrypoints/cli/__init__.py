@@ -7,6 +7,7 @@ app_commands.py, operator_commands.py   what can be typed; declaring.py what the
 exits.py      exit codes, and errors as a sentence with its cure
 progress.py   bars on a terminal, plain lines elsewhere; lines.py reads lines of a bounded length
 opening.py    the definition and the backend that a command works on
+data_folder.py   what a command asks of a data folder before
 serve.py, init.py, routes.py, ...   one module for each command, by its name
 checks.py, data_checks.py   what `doctor` looks at
 demo.py       the demo's story; corpus.py its notes, client.py its HTTP, report.py its words
