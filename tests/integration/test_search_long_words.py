@@ -50,16 +50,14 @@ def test_a_word_is_found_everywhere_or_costs_itself_alone(
         return sorted(hit.key.id for hit in index.search(SearchQuery(match, (Scope("s"),))).hits)
 
     itself = ["a"] if is_found else []
-    check(
-        found,
-        [
-            (Words(word), itself),
-            (Words(word, "title"), itself),
-            (Prefix(word[:3]), itself),
-            (Prefix(word[:3], "title"), itself),
-            (Phrase(("before", "after")), ["b"]),
-            (Phrase(("before", "after"), "title"), ["b"]),
-            (Words("after", "title"), ["a", "b"]),
-            (Words("fox"), ["a"]),
-        ],
-    )
+    table: list[tuple[Node, object]] = [
+        (Words(word), itself),
+        (Words(word, "title"), itself),
+        (Prefix(word[:3]), itself),
+        (Prefix(word[:3], "title"), itself),
+        (Phrase(("before", "after")), ["b"]),
+        (Phrase(("before", "after"), "title"), ["b"]),
+        (Words("after", "title"), ["a", "b"]),
+        (Words("fox"), ["a"]),
+    ]
+    check(found, table)
