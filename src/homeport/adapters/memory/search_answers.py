@@ -49,6 +49,7 @@ class Search:
     def __init__(self, documents: Documents, query: SearchQuery) -> None:
         self._documents = documents
         self._query = query
+        self._known: dict[Leaf, list[list[str]]] = {}
 
     def page(self) -> SearchPage:
         query = self._query
@@ -107,7 +108,14 @@ class Search:
         return found
 
     def _phrases(self, node: Leaf) -> list[list[str]]:
-        """What has to stand somewhere for the node to match: any one of these."""
+        """What has to stand somewhere for the node to match: any one of these. All words there are
+        are looked at for a beginning, or what is nearly so: once, and not for each hit."""
+        known = self._known.get(node)
+        if known is None:
+            known = self._known[node] = self._found_phrases(node)
+        return known
+
+    def _found_phrases(self, node: Leaf) -> list[list[str]]:
         if isinstance(node, Prefix | Fuzzy):
             asked = tokens(node.text)
             if len(asked) != 1:
