@@ -48,7 +48,16 @@ def as_asked(text: str) -> str:
 
 def _without_signs(text: str) -> str:
     """Text of the same length with a space for whatever is no ASCII, letter, digit or mark."""
-    return text if text.isascii() else _UNUSUAL.sub(mark_or_space, text)
+    if text.isascii():
+        return text
+    unusual = set(_UNUSUAL.findall(text))
+    if len(unusual) > _FEW:
+        return _UNUSUAL.sub(mark_or_space, text)
+    # In a text with a mark on every letter this takes half as long.
+    for char in unusual:
+        if not is_mark(char):
+            text = text.replace(char, " ")
+    return text
 
 
 def is_mark(char: str) -> bool:
@@ -64,5 +73,6 @@ def mark_or_space(found: re.Match[str]) -> str:
 _UNUSUAL: Final = re.compile(r"[^\w\x00-\x7f]")
 _WORD: Final = re.compile(r"[^\W_][0-9A-Za-z\x80-\U0010ffff]*")
 """In a text without signs, where beyond ASCII there are only letters, digits and marks."""
+_FEW: Final = 32
 _LOOKS: Final = frozenset([*map(chr, range(0xFE00, 0xFE10)), "\u20e3"])
 """Variation selectors and the keycap: marks by name, but on signs."""

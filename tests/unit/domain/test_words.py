@@ -35,3 +35,8 @@ def test_capitals_find_small_letters() -> None:
 def test_an_accent_may_stand_behind_its_letter() -> None:
     check(composed, [("cafe", "cafe"), ("cafe\u0301", "caf\u00e9"), ("x\u0302", "x\u0302")])
     check(as_asked, [("cafe\u0301", "caf\u00e9"), ("i\u0307st", "\u0130st")])
+
+
+def test_many_kinds_of_signs_are_between_words_too() -> None:
+    signs = [chr(code) for code in range(0x2190, 0x2200)]
+    assert cut_words("".join(f"भि{sign}" for sign in signs)) == ["भि"] * len(signs)
