@@ -17,7 +17,7 @@ from homeport.domain.spelling import resembles
 from homeport.testing import CATALOG
 from homeport.testing.search_support import key, note
 
-ROOM = 250_000
+ROOM = 200_000
 _ASKED = ["bread", "water", "flour", "sugar"]
 
 
