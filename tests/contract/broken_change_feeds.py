@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 from homeport.adapters.memory.change_feed import MemoryChangeFeed
 from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.memory.record_store import MemoryRecordStore
+from homeport.domain.errors import Unavailable
 from homeport.domain.events import RecordChanged
 from homeport.domain.ports.change_feed import ChangeFeed, Consume
 from homeport.domain.ports.deliveries import DeadLetter, Retry
@@ -171,6 +172,38 @@ class HoldsEverythingBack(MemoryChangeFeed):
         return super().deliver(consumer, consume, limit, collections)
 
 
+class CountsOutages(MemoryChangeFeed):
+    def deliver(
+        self, consumer: str, consume: Consume, limit: int = 100, collections: Wanted = None
+    ) -> int:
+        def told(events: Sequence[RecordChanged]) -> Mapping[int, str]:
+            try:
+                return consume(events)
+            except Unavailable as exc:
+                return dict.fromkeys(range(len(events)), str(exc))
+
+        return super().deliver(consumer, told, limit, collections)
+
+
+class BuriesWholeBatches(MemoryChangeFeed):
+    def deliver(
+        self, consumer: str, consume: Consume, limit: int = 100, collections: Wanted = None
+    ) -> int:
+        def told(events: Sequence[RecordChanged]) -> Mapping[int, str]:
+            try:
+                return consume(events)
+            except RuntimeError as exc:
+                return dict.fromkeys(range(len(events)), str(exc))
+
+        return super().deliver(consumer, told, limit, collections)
+
+
+class IsDueInAnOutage(MemoryChangeFeed):
+    def next_due(self, consumer: str, collections: Wanted = None) -> float | None:
+        due = super().next_due(consumer, collections)
+        return 0.0 if self._consumer(consumer).holding.left() else due
+
+
 @breaks(ChangeFeed.deliver)
 class _Retries(MemoryChangeFeed):
     """Tries again otherwise than it was told to."""
@@ -250,6 +283,9 @@ FEEDS: Final[Sequence[type[MemoryChangeFeed]]] = (
     LetsLaterOnesPass,
     ForgetsCrashes,
     HoldsEverythingBack,
+    CountsOutages,
+    BuriesWholeBatches,
+    IsDueInAnOutage,
     RetriesAtOnce,
     RetriesForEver,
     GivesUpEarly,

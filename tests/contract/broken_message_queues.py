@@ -7,6 +7,7 @@ from typing import Final
 
 from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.memory.message_queue import MemoryMessageQueue
+from homeport.domain.errors import Unavailable
 from homeport.domain.ports.deliveries import DeadLetter, Retry
 from homeport.domain.ports.message_queue import Delivery, MessageQueue, Work
 from tests.contract.mutants import breaks
@@ -36,6 +37,17 @@ class FailsTheWholeBatch(MemoryMessageQueue):
     def _settle(self, batch: Sequence[Delivery], failed: Mapping[str, str]) -> None:
         cause = next(iter(failed.values()), None)
         super()._settle(batch, {} if cause is None else {one.id: cause for one in batch})
+
+
+class CountsOutages(MemoryMessageQueue):
+    def deliver(self, work: Work, limit: int = 10) -> int:
+        def told(deliveries: Sequence[Delivery]) -> Mapping[str, str]:
+            try:
+                return work(deliveries)
+            except Unavailable as exc:
+                return {one.id: str(exc) for one in deliveries}
+
+        return super().deliver(told, limit)
 
 
 @breaks(MessageQueue.deliver)
@@ -131,6 +143,7 @@ QUEUES: Final[Sequence[type[MemoryMessageQueue]]] = (
     IgnoresDelays,
     IgnoresTheLimit,
     FailsTheWholeBatch,
+    CountsOutages,
     NeverGivesUp,
     WaitsTheSameTimeAlways,
     RetriesAtOnce,

@@ -95,6 +95,7 @@ def feed_suite(adapter: Callable[..., MemoryChangeFeed]) -> type[Contract]:
 
     class Suite(ChangeFeedContract):
         counts_crashes = True
+        holds_batches = True
 
         @pytest.fixture
         def store(self, clock: ManualClock) -> MemoryRecordStore:
@@ -109,6 +110,8 @@ def feed_suite(adapter: Callable[..., MemoryChangeFeed]) -> type[Contract]:
 
 def _queue_suite(make: Callable[[ManualClock], MemoryMessageQueue]) -> type[Contract]:
     class Suite(MessageQueueContract):
+        holds_batches = True
+
         @pytest.fixture
         def queue(self, clock: ManualClock) -> MemoryMessageQueue:
             return make(clock)

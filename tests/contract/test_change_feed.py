@@ -19,6 +19,7 @@ from homeport.testing import ChangeFeedContract
 
 class TestMemoryChangeFeed(ChangeFeedContract):
     counts_crashes = True
+    holds_batches = True
 
     @pytest.fixture
     def store(self, clock: ManualClock) -> MemoryRecordStore:
@@ -31,6 +32,7 @@ class TestMemoryChangeFeed(ChangeFeedContract):
 
 class TestEmbeddedChangeFeed(ChangeFeedContract):
     counts_crashes = True
+    holds_batches = True
 
     @pytest.fixture
     def database(self, tmp_path: Path) -> Iterator[Database]:

@@ -18,12 +18,16 @@ from homeport.testing.message_queue import Crash, Worker
 
 
 class TestMemoryMessageQueue(MessageQueueContract):
+    holds_batches = True
+
     @pytest.fixture
     def queue(self, clock: ManualClock) -> MemoryMessageQueue:
         return MemoryMessageQueue(clock, self.retry)
 
 
 class TestEmbeddedMessageQueue(MessageQueueContract):
+    holds_batches = True
+
     @pytest.fixture
     def database(self, tmp_path: Path) -> Iterator[Database]:
         database = Database(tmp_path)

@@ -48,6 +48,8 @@ class ChangeFeedSupport(Contract):
 
     counts_crashes: ClassVar[bool] = False
     """The feed counts an attempt before it hands over an event that goes alone."""
+    holds_batches: ClassVar[bool] = False
+    """The feed counts no attempt of what is in a batch whose consumer raised."""
     retry: ClassVar[Retry] = Retry(attempts=3, first_wait=2.0, longest_wait=3.0)
 
     @pytest.fixture

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, final
+from typing import ClassVar, Final, final
 
 import pytest
 
 from homeport.adapters.memory.clock import ManualClock
-from homeport.domain.errors import Invalid, TooLarge
-from homeport.domain.ports.deliveries import Retry
+from homeport.domain.errors import Invalid, TooLarge, Unavailable
+from homeport.domain.ports.deliveries import LONGEST_OUTAGE_WAIT, Retry
 from homeport.domain.ports.message_queue import Delivery, MessageQueue, Work
-from homeport.testing.contract import Contract
+from homeport.testing.contract import Contract, skip_unless
+
+_HOLDS: Final = "the queue counts an attempt for each delivery of a batch whose work raised"
 
 
 class Worker:
@@ -42,10 +44,12 @@ class MessageQueueContract(Contract):
     Override the fixture `queue` with an empty one. Hand it the fixture `clock`, and the
     suite's `retry` where it takes one; else set `retry` to what it does. A queue which knows
     that something waits, but not until when, sets `tells_when_due` to False: its `next_due`
-    is then when to look again.
+    is then when to look again. One that counts no attempt where `work` raises Unavailable, and
+    hands out alone what was in a batch that raised anything else, sets `holds_batches`.
     """
 
     retry: ClassVar[Retry] = Retry()
+    holds_batches: ClassVar[bool] = False
     tells_when_due: ClassVar[bool] = True
 
     @pytest.fixture
@@ -145,6 +149,48 @@ class MessageQueueContract(Contract):
         worker = Worker()
         self.drain(queue, worker)
         assert worker.bodies == ["now"]
+
+    @final
+    def test_an_outage_costs_no_attempt(self, queue: MessageQueue, clock: ManualClock) -> None:
+        skip_unless(self.holds_batches, _HOLDS)
+
+        def down(deliveries: Sequence[Delivery]) -> Mapping[str, str]:
+            raise Unavailable("The server is down.")
+
+        for body in ("a", "b"):
+            queue.enqueue(body)
+        for outage in range(1, 3 * self.retry.attempts):
+            assert queue.deliver(down) == 2
+            assert queue.deliver(down) == 0
+            wait = min(LONGEST_OUTAGE_WAIT, self.retry.wait(outage))
+            self.check_due_in(queue, wait)
+            clock.advance(wait)
+        assert queue.dead_letters() == []
+        worker = Worker()
+        self.drain(queue, worker)
+        assert sorted((one.body, one.attempt) for one in worker.got) == [("a", 1), ("b", 1)]
+        assert queue.next_due() is None
+
+    @final
+    def test_an_error_takes_only_the_delivery_at_fault_along(
+        self, queue: MessageQueue, clock: ManualClock
+    ) -> None:
+        skip_unless(self.holds_batches, _HOLDS)
+        worker = Worker()
+
+        def work(deliveries: Sequence[Delivery]) -> Mapping[str, str]:
+            if any(one.body == "poison" for one in deliveries):
+                raise RuntimeError("what is this?")
+            return worker(deliveries)
+
+        for body in ("a", "poison", "b"):
+            queue.enqueue(body)
+        for _ in range(self.retry.attempts):
+            self.drain(queue, work)
+            clock.advance(self.retry.longest_wait)
+        assert worker.bodies == ["a", "b"]
+        (letter,) = queue.dead_letters()
+        assert (letter.body, letter.attempts) == ("poison", self.retry.attempts)
 
     @final
     def test_next_due_is_never_negative(self, queue: MessageQueue, clock: ManualClock) -> None:

@@ -78,12 +78,12 @@ class TestTime:
         assert backend.clock.now() - begin == seconds * 1_000_000
 
     def test_what_is_never_delivered_ends_as_a_dead_letter(self, backend: TestBackend) -> None:
-        backend.faults.fail("index.apply", times=5)
+        backend.faults.fail("index.apply", RuntimeError("a bug"), times=5)
         backend.records.create(backend.guest(), "me", "notes", {})
         backend.advance(minutes=5)
         (letter,) = backend.dead_letters()
         assert letter.source == "indexing"
-        assert letter.cause == "Unavailable: The test wants it so."
+        assert letter.cause == "RuntimeError: a bug"
 
 
 class TestEvents:

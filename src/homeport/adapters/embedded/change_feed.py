@@ -17,12 +17,13 @@ from typing import Any, Final
 import apsw
 
 from homeport.adapters.embedded.database import Database
+from homeport.domain.errors import Unavailable
 from homeport.domain.events import RecordChanged
 from homeport.domain.model import versions
 from homeport.domain.model.record import Key
 from homeport.domain.ports.change_feed import Consume
 from homeport.domain.ports.clock import Clock
-from homeport.domain.ports.deliveries import NEVER_ENDED, DeadLetter, Retry
+from homeport.domain.ports.deliveries import NEVER_ENDED, DeadLetter, HoldingBack, Retry
 
 _PREPARING: Final = -1
 """The position of a consumer whose past is still being put together."""
@@ -114,6 +115,7 @@ class EmbeddedChangeFeed:
         self._database = database
         self._clock = clock
         self._retry = retry if retry is not None else Retry()
+        self._holding: dict[str, HoldingBack] = {}
         self._passed: dict[str, int] = {}
         """Up to which version each consumer has found nothing in its collections."""
 
@@ -124,6 +126,10 @@ class EmbeddedChangeFeed:
         limit: int = 100,
         collections: Collection[str] | None = None,
     ) -> int:
+        holding = self._held_back(consumer)
+        if holding.left() > 0:
+            return 0
+        limit = holding.room(limit)
         self._register(consumer)
         wanted = _names(collections)
         batch = self._next(consumer, limit, wanted)
@@ -135,22 +141,40 @@ class EmbeddedChangeFeed:
             batch = self._next(consumer, limit, wanted)
         if limit == 1:
             batch = self._count(consumer, batch)
-        self._save(consumer, batch, _failures(consume, batch.events))
+        try:
+            failures = _consumed(consume, batch.events)
+        except Unavailable:
+            holding.unavailable()
+            if limit == 1:
+                self._forget_attempt(consumer, batch)
+            return len(batch.events)
+        except Exception as exc:  # noqa: BLE001 - the whole batch failed, whatever the reason
+            if len(batch.events) > 1:
+                holding.failed(len(batch.events))
+                return len(batch.events)
+            holding.ended()
+            for event in batch.events:
+                holding.found(event.version)
+            failures = {0: f"{type(exc).__name__}: {exc}"}
+        else:
+            holding.ended(*(event.version for event in batch.events))
+        self._save(consumer, batch, failures)
         return len(batch.events)
 
     def next_due(self, consumer: str, collections: Collection[str] | None = None) -> float | None:
         now = self._clock.now()
         wanted = _names(collections)
+        held_back = self._held_back(consumer).left()
 
         def read(connection: apsw.Connection) -> float | None:
             position = self._start(connection, consumer)
             if connection.execute(_ANY_FREE, (position, wanted, consumer)).get is not None:
-                return 0.0
+                return held_back
             due = connection.execute(
                 "SELECT min(due) FROM held_events WHERE consumer = ? AND due IS NOT NULL",
                 (consumer,),
             ).get
-            return None if due is None else max(0.0, (due - now) / _MICROSECONDS)
+            return None if due is None else max(held_back, (due - now) / _MICROSECONDS)
 
         return self._database.read_all(read)
 
@@ -216,6 +240,10 @@ class EmbeddedChangeFeed:
 
         self._database.write(forget)
         self._passed.pop(consumer, None)
+        self._holding.pop(consumer, None)
+
+    def _held_back(self, consumer: str) -> HoldingBack:
+        return self._holding.setdefault(consumer, HoldingBack(self._retry, self._clock.now))
 
     def _register(self, consumer: str) -> None:
         """Make the consumer known, from the beginning of the store."""
@@ -238,11 +266,15 @@ class EmbeddedChangeFeed:
 
     def _next(self, consumer: str, limit: int, wanted: str | None) -> _Batch:
         now = self._clock.now()
+        holding = self._held_back(consumer)
 
         def read(connection: apsw.Connection) -> _Batch:
             saved = _position(connection, consumer) or versions.NEVER
             position = self._start(connection, consumer)
             due: list[Any] = connection.execute(_DUE, (consumer, now, limit)).fetchall()
+            suspect = next((row for row in due if holding.is_suspect(row[0])), None)
+            if suspect is not None:  # it goes alone, and takes nobody along
+                return _Batch((_event(suspect[:-1]),), suspect[-1:], (), saved, saved)
             room = limit - len(due)
             new = connection.execute(_NEW, (position, wanted, room)).fetchall()
             fresh = [_event(row) for row in new]
@@ -280,9 +312,16 @@ class EmbeddedChangeFeed:
         self._database.write(count)
         return replace(batch, attempts=(before,))
 
+    def _forget_attempt(self, consumer: str, batch: _Batch) -> None:
+        """Take back what was counted of an event that goes alone: it is not at fault."""
+        (event,), (before,) = batch.events, batch.attempts
+        row = (*_row(event), consumer, before, self._clock.now())
+        self._database.write(lambda connection: connection.execute(_HOLD, row))
+
     def _save(self, consumer: str, batch: _Batch, failures: Mapping[int, str]) -> None:
         """Move on: past what was done, with what failed held or buried."""
         now = self._clock.now()
+        holding = self._held_back(consumer)
 
         def save(connection: apsw.Connection) -> None:
             for event in batch.blocked:
@@ -301,6 +340,7 @@ class EmbeddedChangeFeed:
                     waiting.add(event.key)
                 else:
                     if cause is not None:
+                        holding.forget(event.version)
                         _bury(connection, consumer, event, cause, attempts, now)
                     if held:
                         connection.execute(_RELEASE, (consumer, event.version))
@@ -311,16 +351,12 @@ class EmbeddedChangeFeed:
         self._database.write(save)
 
 
-def _failures(consume: Consume, events: Sequence[RecordChanged]) -> Mapping[int, str]:
-    """What failed. A place that is none of the batch's fails it whole, as Lambda does it."""
-    try:
-        failures = consume(events)
-        if all(0 <= place < len(events) for place in failures):
-            return failures
-        cause = "the consumer failed an event that it was not given"
-    except Exception as exc:  # noqa: BLE001 - the whole batch failed, whatever the reason
-        cause = f"{type(exc).__name__}: {exc}"
-    return dict.fromkeys(range(len(events)), cause)
+def _consumed(consume: Consume, events: Sequence[RecordChanged]) -> Mapping[int, str]:
+    """What failed. Raises IndexError where that is an event that is none of the batch's."""
+    failures = consume(events)
+    if not all(0 <= place < len(events) for place in failures):
+        raise IndexError("the consumer failed an event that it was not given")
+    return failures
 
 
 def _names(collections: Collection[str] | None) -> str | None:

@@ -12,9 +12,9 @@ import apsw
 
 from homeport.adapters.embedded.database import Database
 from homeport.domain import limits
-from homeport.domain.errors import Invalid, TooLarge
+from homeport.domain.errors import Invalid, TooLarge, Unavailable
 from homeport.domain.ports.clock import Clock
-from homeport.domain.ports.deliveries import NEVER_ENDED, DeadLetter, Retry
+from homeport.domain.ports.deliveries import NEVER_ENDED, DeadLetter, HoldingBack, Retry
 from homeport.domain.ports.message_queue import Delivery, Work
 
 _SECOND: Final = 1_000_000
@@ -34,6 +34,7 @@ class EmbeddedMessageQueue:
         self._database = database
         self._clock = clock
         self._retry = retry or Retry()
+        self._holding = HoldingBack(self._retry, self._now)
         self._lock = threading.Lock()
         self._taken: set[int] = set()
 
@@ -52,12 +53,17 @@ class EmbeddedMessageQueue:
         self._database.write(insert)
 
     def deliver(self, work: Work, limit: int = 10) -> int:
-        batch = self._take(limit)
+        batch = [] if self._holding.left() > 0 else self._take(limit)
         if not batch:
             return 0
         try:
             try:
                 failed = work(batch)
+                self._holding.ended()
+            except Unavailable:
+                self._holding.unavailable()
+                self._forget_attempt(batch)
+                return len(batch)
             except Exception as exc:  # noqa: BLE001 - whatever it is, the batch is tried again
                 failed = dict.fromkeys((one.id for one in batch), f"{type(exc).__name__}: {exc}")
             self._settle(batch, failed)
@@ -70,8 +76,10 @@ class EmbeddedMessageQueue:
             rows = self._database.read(
                 "SELECT id, due FROM queue ORDER BY due, id LIMIT ?", (len(self._taken) + 1,)
             )
-            dues = [due for id, due in rows if id not in self._taken]
-        return max(0.0, (dues[0] - self._clock.now()) / _SECOND) if dues else None
+            dues: list[int] = [due for id, due in rows if id not in self._taken]
+        if not dues:
+            return None
+        return max(self._holding.left(), (dues[0] - self._clock.now()) / _SECOND)
 
     def dead_letters(self) -> list[DeadLetter]:
         rows = self._database.read(
@@ -140,6 +148,18 @@ class EmbeddedMessageQueue:
     def _release(self, batch: Sequence[Delivery]) -> None:
         with self._lock:
             self._taken.difference_update(int(one.id) for one in batch)
+
+    def _forget_attempt(self, batch: Sequence[Delivery]) -> None:
+        """Take back what was counted: nothing of it is at fault."""
+        counts = [(one.attempt - 1, int(one.id)) for one in batch]
+
+        def forget(connection: apsw.Connection) -> None:
+            connection.executemany("UPDATE queue SET attempts = ? WHERE id = ?", counts)
+
+        self._database.write(forget)
+
+    def _now(self) -> int:
+        return self._clock.now()
 
     def _settle(self, batch: Sequence[Delivery], failed: Mapping[str, str]) -> None:
         now = self._clock.now()

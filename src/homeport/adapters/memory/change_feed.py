@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from homeport.adapters.memory.record_store import MemoryRecordStore
+from homeport.domain.errors import Unavailable
 from homeport.domain.events import RecordChanged
 from homeport.domain.model import versions
 from homeport.domain.model.record import Key
 from homeport.domain.ports.change_feed import Consume
 from homeport.domain.ports.clock import Clock
-from homeport.domain.ports.deliveries import NEVER_ENDED, DeadLetter, Retry
+from homeport.domain.ports.deliveries import NEVER_ENDED, DeadLetter, HoldingBack, Retry
 
 _SECOND: Final = 1_000_000
 _AT_ONCE: Final = 0
@@ -34,6 +35,7 @@ class _Entry:
 class _Consumer:
     """What one consumer has before it: first `waiting`, then the store's list from `place` on."""
 
+    holding: HoldingBack
     place: int = 0
     waiting: list[_Entry] = field(default_factory=list)
     dead: dict[str, tuple[DeadLetter, RecordChanged]] = field(default_factory=dict)
@@ -59,13 +61,32 @@ class MemoryChangeFeed:
         collections: Collection[str] | None = None,
     ) -> int:
         state = self._consumer(consumer)
+        holding = state.holding
         with state.delivering:
+            if holding.left() > 0:
+                return 0
+            limit = holding.room(limit)
             with self._lock:
                 batch = self._next(consumer, state, limit, collections)
             if not batch:
                 return 0
             # Nothing has moved yet: if the process ends here, the batch comes again.
-            failed = _outcome(consume, [entry.event for entry in batch])
+            events = [entry.event for entry in batch]
+            try:
+                failed = _consumed(consume, events)
+            except Unavailable:
+                holding.unavailable()
+                batch[0].attempts -= limit == 1
+                return len(batch)
+            except Exception as exc:  # noqa: BLE001 - whatever it is, it is tried again
+                if len(batch) > 1:
+                    holding.failed(len(batch))
+                    return len(batch)
+                holding.ended()
+                holding.found(events[0].version)
+                failed = {0: f"{type(exc).__name__}: {exc}"}
+            else:
+                holding.ended(*(event.version for event in events))
             with self._lock:
                 self._settle(consumer, state, batch, failed, counted=limit == 1)
             return len(batch)
@@ -73,12 +94,13 @@ class MemoryChangeFeed:
     def next_due(self, consumer: str, collections: Collection[str] | None = None) -> float | None:
         state = self._consumer(consumer)
         with self._lock:
+            held_back = state.holding.left()
             if self._due(state, 1, collections):
-                return 0.0
+                return held_back
             if not state.waiting:
                 return None
             firsts = {entry.event.key: entry.due for entry in reversed(state.waiting)}
-            return (min(firsts.values()) - self._clock.now()) / _SECOND
+            return max(held_back, (min(firsts.values()) - self._clock.now()) / _SECOND)
 
     def dead_letters(self, consumer: str) -> list[DeadLetter]:
         with self._lock:
@@ -121,7 +143,8 @@ class MemoryChangeFeed:
             return self._known(name)
 
     def _known(self, name: str) -> _Consumer:
-        return self._consumers.setdefault(name, _Consumer())
+        holding = HoldingBack(self._retry, self._clock.now)
+        return self._consumers.setdefault(name, _Consumer(holding))
 
     def _next(
         self, name: str, state: _Consumer, limit: int, collections: Collection[str] | None
@@ -152,8 +175,14 @@ class MemoryChangeFeed:
             looked_at += 1
             if entry.due > now:
                 held_back.add(entry.event.key)
-            elif entry.event.key not in held_back:
+            elif entry.event.key in held_back:
+                continue
+            elif not state.holding.is_suspect(entry.event.version):
                 batch.append(entry)
+            elif all(one.event.key != entry.event.key for one in batch):
+                return [entry]  # it goes alone, and takes nobody along
+            else:
+                held_back.add(entry.event.key)
         return batch
 
     def _read_on(self, state: _Consumer, limit: int, collections: Collection[str] | None) -> bool:
@@ -200,21 +229,18 @@ class MemoryChangeFeed:
         state.waiting = [entry for entry in state.waiting if id(entry) not in done]
 
     def _bury(self, name: str, state: _Consumer, entry: _Entry, cause: str) -> None:
+        state.holding.forget(entry.event.version)
         number, died = str(next(self._numbers)), self._clock.now()
         letter = DeadLetter(number, name, entry.event.to_json(), cause, entry.attempts, died)
         state.dead[number] = (letter, entry.event)
 
 
-def _outcome(consume: Consume, events: list[RecordChanged]) -> Mapping[int, str]:
-    """What failed. A place that is none of the batch's fails it whole, as Lambda does it."""
-    try:
-        failed = consume(events)
-        if all(0 <= place < len(events) for place in failed):
-            return failed
-        cause = "the consumer failed an event that it was not given"
-    except Exception as exc:  # noqa: BLE001 - whatever it is, the batch is tried again
-        cause = f"{type(exc).__name__}: {exc}"
-    return dict.fromkeys(range(len(events)), cause)
+def _consumed(consume: Consume, events: list[RecordChanged]) -> Mapping[int, str]:
+    """What failed. Raises IndexError where that is an event that is none of the batch's."""
+    failed = consume(events)
+    if not all(0 <= place < len(events) for place in failed):
+        raise IndexError("the consumer failed an event that it was not given")
+    return failed
 
 
 def _take(state: _Consumer, ids: Sequence[str]) -> list[RecordChanged]:

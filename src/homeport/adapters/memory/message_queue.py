@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from homeport.domain import limits
-from homeport.domain.errors import Invalid, TooLarge
+from homeport.domain.errors import Invalid, TooLarge, Unavailable
 from homeport.domain.ports.clock import Clock
-from homeport.domain.ports.deliveries import NEVER_ENDED, DeadLetter, Retry
+from homeport.domain.ports.deliveries import NEVER_ENDED, DeadLetter, HoldingBack, Retry
 from homeport.domain.ports.message_queue import Delivery, Work
 
 _SECOND = 1_000_000
@@ -35,6 +35,7 @@ class MemoryMessageQueue:
     def __init__(self, clock: Clock, retry: Retry | None = None) -> None:
         self._clock = clock
         self._retry = retry or Retry()
+        self._holding = HoldingBack(self._retry, self._now)
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._waiting: dict[str, _Waiting] = {}
@@ -51,12 +52,17 @@ class MemoryMessageQueue:
             self._waiting[str(next(self._numbers))] = _Waiting(body, due)
 
     def deliver(self, work: Work, limit: int = 10) -> int:
-        batch = self._take(limit)
+        batch = [] if self._holding.left() > 0 else self._take(limit)
         if not batch:
             return 0
         try:
             try:
                 failed = work(batch)
+                self._holding.ended()
+            except Unavailable:
+                self._holding.unavailable()
+                self._forget_attempt(batch)
+                return len(batch)
             except Exception as exc:  # noqa: BLE001 - whatever it is, the batch is tried again
                 failed = dict.fromkeys((one.id for one in batch), f"{type(exc).__name__}: {exc}")
             self._settle(batch, failed)
@@ -68,7 +74,9 @@ class MemoryMessageQueue:
     def next_due(self) -> float | None:
         with self._lock:
             dues = [one.due for id, one in self._waiting.items() if id not in self._taken]
-        return max(0.0, (min(dues) - self._clock.now()) / _SECOND) if dues else None
+        if not dues:
+            return None
+        return max(self._holding.left(), (min(dues) - self._clock.now()) / _SECOND)
 
     def dead_letters(self) -> list[DeadLetter]:
         with self._lock:
@@ -98,13 +106,24 @@ class MemoryMessageQueue:
             for id in spent:
                 one = self._waiting[id]
                 self._bury(Delivery(id, one.body, one.attempts), NEVER_ENDED)
-            taken = [id for _, id in due if id not in spent][:limit]
+            free = [id for _, id in due if id not in spent][:limit]
+            # What was tried before goes alone: if its batch was failed, it may be at fault.
+            untried = list(itertools.takewhile(lambda id: self._waiting[id].attempts == 0, free))
+            taken = untried or free[:1]
             self._taken.update(taken)
             for id in taken:
                 self._waiting[id].attempts += 1
             return [
                 Delivery(id, self._waiting[id].body, self._waiting[id].attempts) for id in taken
             ]
+
+    def _forget_attempt(self, batch: Sequence[Delivery]) -> None:
+        with self._lock:
+            for one in batch:
+                self._waiting[one.id].attempts -= 1
+
+    def _now(self) -> int:
+        return self._clock.now()
 
     def _settle(self, batch: Sequence[Delivery], failed: Mapping[str, str]) -> None:
         with self._lock:

@@ -11,7 +11,8 @@ from homeport.domain.ports.deliveries import DeadLetter
 Consume: TypeAlias = Callable[[Sequence[RecordChanged]], Mapping[int, str]]
 """Takes a batch and returns what failed: the event's place in the batch -> the cause.
 
-Raising fails the whole batch, and so does a place that is none of it. Consumers are idempotent.
+Raising fails the whole batch, and so does a place that is none of it: Unavailable says that
+nothing of it is at fault. Consumers are idempotent.
 """
 
 
@@ -22,6 +23,10 @@ class ChangeFeed(Protocol):
     made; with `collections` only what happened there, the same ones each time, in whichever
     space. A failed event is tried again after a while, with later ones of its record waiting
     behind it and other records going on; after its last attempt it becomes a dead letter.
+
+    A batch whose consumer raises Unavailable waits, all of it, until that has passed: these are
+    no attempts. One whose consumer raises anything else comes again in parts, until the event at
+    fault is alone: it alone uses up attempts (for both, where a feed can: see its contract).
     """
 
     def deliver(

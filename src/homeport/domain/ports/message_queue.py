@@ -19,14 +19,17 @@ class Delivery:
 
 
 Work: TypeAlias = Callable[[Sequence[Delivery]], Mapping[str, str]]
-"""Takes a batch and returns what failed: the delivery's id -> the cause. Raising fails all."""
+"""Takes a batch and returns what failed: the delivery's id -> the cause. Raising fails all of it:
+Unavailable says that nothing of it is at fault."""
 
 
 class MessageQueue(Protocol):
     """Bodies go in and come out at least once, in no certain order.
 
     A failed one is tried again after a while; after its last attempt it becomes a dead letter.
-    An attempt that ended the process counts too.
+    An attempt that ended the process counts too. Where `work` raises Unavailable, nothing is
+    handed out for a while, and that was no attempt; where it raises anything else, what was in
+    the batch is tried alone from then on (for both, where a queue can: see its contract).
     """
 
     def enqueue(self, body: str, delay: float = 0.0) -> None:

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 
-from homeport.domain.errors import HomeportError, Unavailable
+from homeport.domain.errors import Unavailable
 from homeport.domain.events import RecordChanged
 from homeport.entrypoints.local.pacing import Pacing
 from homeport.entrypoints.local.pauses import pause
@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 Causes: TypeAlias = Mapping[int, str]
 """The events whose record the index would not take, by their places, with the cause."""
 Take: TypeAlias = Callable[[list[bytes]], Causes]
-"""Has a batch of packed events taken into the index. Raises Unavailable, and ReaderGone."""
+"""Has a batch of packed events taken into the index. Raises Unavailable, ReaderGone, and
+IndexingFailed."""
+Outcome: TypeAlias = Causes | str | tuple[str]
+"""What came of a batch: a sentence where it has to wait, and the name of an error in a tuple where
+nobody knows what is wrong with it."""
 
 PART: Final = 64
 """Events that are packed in one go."""
@@ -37,6 +41,10 @@ log: Final = logging.getLogger("homeport.gateway")
 
 class ReaderGone(Exception):
     """The reader has ended, and what it had of the batch may be in the index or not."""
+
+
+class IndexingFailed(Exception):
+    """The reader could not make anything of a batch, of which one record may be at fault."""
 
 
 class SharedIndex(Protocol):
@@ -76,15 +84,14 @@ class Indexing:
 
 class Indexer:
     """The reader's side: takes one batch after the other in a thread of its own, at the pace that
-    `pacing` tells. `answer` is called on the loop with what came of each: the causes, or a
-    sentence where all of it must come again."""
+    `pacing` tells. `answer` is called on the loop with what came of each."""
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         consume: Callable[[Sequence[RecordChanged]], Causes],
         pacing: Pacing,
-        answer: Callable[[Causes | str], None],
+        answer: Callable[[Outcome], None],
     ) -> None:
         self._loop = loop
         self._consume = consume
@@ -100,20 +107,23 @@ class Indexer:
         self._thread.shutdown(cancel_futures=True)
 
     def _work(self, packed: list[bytes]) -> None:
-        outcome: Causes | str
+        outcome: Outcome
         self._pacing.begin()
         try:
             outcome = dict(self._consume(list(_unpacked(packed))))
-        except HomeportError as error:
+        except Unavailable as error:
             outcome = error.detail or type(error).__name__
         except Exception as error:
             log.exception("a batch of the index failed")
-            outcome = type(error).__name__
+            outcome = (type(error).__name__,)
         self._loop.call_soon_threadsafe(self._answer, outcome)
 
 
 def causes_of(outcome: Any) -> Causes:
-    """What an Indexer has answered. Raises Unavailable for a batch that must come again."""
+    """What an Indexer has answered. Raises Unavailable for a batch that has to wait, and
+    IndexingFailed."""
+    if isinstance(outcome, tuple):
+        raise IndexingFailed(f"The process that indexes failed with {outcome[0]}.")
     if isinstance(outcome, str):
         raise Unavailable(f"The process that indexes could not: {outcome}")
     return cast("Causes", outcome)

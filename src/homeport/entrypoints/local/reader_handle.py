@@ -16,7 +16,7 @@ from homeport.domain.errors import Unavailable
 from homeport.entrypoints.local import greenlets
 from homeport.entrypoints.local.calls import Call
 from homeport.entrypoints.local.channel import Channel, Ends, Message
-from homeport.entrypoints.local.indexing import Causes, ReaderGone, causes_of
+from homeport.entrypoints.local.indexing import Causes, IndexingFailed, ReaderGone, causes_of
 from homeport.entrypoints.local.metrics import RequestCounts
 
 log: Final = logging.getLogger("homeport.gateway")
@@ -239,7 +239,7 @@ class Reader:
 def _pass_on(outcome: object, waiting: Future[Causes]) -> None:
     try:
         waiting.set_result(causes_of(outcome))
-    except Unavailable as error:
+    except (Unavailable, IndexingFailed) as error:
         waiting.set_exception(error)
 
 
