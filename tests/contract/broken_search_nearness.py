@@ -258,6 +258,14 @@ class _TwoEdits(Fuzzy):
         return 2
 
 
+class _HoweverLong(Fuzzy):
+    __slots__ = ()
+
+    @property
+    def edits(self) -> int:
+        return min(2, len(self.text) // 3)
+
+
 NEARNESS: Final[dict[str, type[MemorySearchIndex]]] = {
     "orders ranges by count": _counting(_by_count),
     "leaves out empty ranges": _counting(_without_zeros),
@@ -280,5 +288,6 @@ NEARNESS: Final[dict[str, type[MemorySearchIndex]]] = {
     "ignores the field of what is nearly so": _fuzzy(lambda node: Fuzzy(node.text)),
     "forgives one letter only": _fuzzy(lambda node: _OneEdit(node.text, node.field)),
     "forgives two letters always": _fuzzy(lambda node: _TwoEdits(node.text, node.field)),
+    "forgives in words however long": _fuzzy(lambda node: _HoweverLong(node.text, node.field)),
     "ignores what it cannot": IgnoresWhatItCannot,
 }

@@ -209,6 +209,17 @@ class NearnessContract(SearchIndexSupport):
         assert ids_of(self.hits(index, Fuzzy("bread"), Scope(space)))[0] == "b"
 
     @final
+    def test_words_of_more_than_40_letters_resemble_none(
+        self, index: SearchIndex, space: str
+    ) -> None:
+        self._needs_fuzzy()
+        long, longer = "ab" * 20, "ab" * 20 + "a"
+        self.put(index, note(key(space), title=long), note(key(space, "b"), title=longer))
+        assert self.ids(index, Fuzzy(long), Scope(space)) == ["a", "b"]
+        assert self.ids(index, Fuzzy(longer), Scope(space)) == ["b"]
+        assert self.ids(index, Fuzzy(longer[1:] + "a"), Scope(space)) == []
+
+    @final
     def test_what_resembles_a_word_is_marked(self, index: SearchIndex, space: str) -> None:
         self._needs_fuzzy()
         self.put(index, note(key(space), title="fresh <bread>"))
