@@ -42,7 +42,6 @@ class TestMemorySearchIndex(SearchIndexContract):
 
 
 class TestEmbeddedSearchIndex(SearchIndexContract):
-    marks = False
     stems = True
     geo = True
     fuzzy = True

@@ -11,7 +11,7 @@ from typing import Final
 import tantivy
 
 from homeport.adapters.embedded.search_query import Leaf, QueryTranslator
-from homeport.adapters.embedded.search_schema import SearchSchema, one_sigma
+from homeport.adapters.embedded.search_schema import SearchSchema, as_indexed
 from homeport.domain.highlighting import SHOWN, Phrases, Span, fragments
 from homeport.domain.model.query import (
     All,
@@ -68,7 +68,7 @@ class Highlighter:
         it as fragments show."""
         self._room.take(_TEXT)
         spans: set[Span] = set()
-        text = one_sigma(text)
+        text = as_indexed(text)
         if wanted.phrases is not None:
             words = self._cut(self._schema.words, text)
             places = wanted.phrases.places(

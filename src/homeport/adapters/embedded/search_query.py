@@ -17,12 +17,12 @@ from homeport.adapters.embedded.search_schema import (
     LIVE,
     SearchSchema,
     all_values,
+    as_indexed,
     boosted,
     field_name,
     first_value,
     in_json,
     key_text,
-    one_sigma,
     ordered_term,
     scope_term,
     sortable,
@@ -143,9 +143,9 @@ class QueryTranslator:
     def tokens(self, node: Leaf) -> list[str]:
         """What has to stand side by side in a text, as the index has cut it."""
         if isinstance(node, Prefix | Fuzzy):
-            return self._schema.plain_words.analyze(one_sigma(node.text))
+            return self._schema.plain_words.analyze(as_indexed(node.text))
         text = node.text if isinstance(node, Words) else " ".join(node.words)
-        return self._schema.words.analyze(one_sigma(text))
+        return self._schema.words.analyze(as_indexed(text))
 
     def _clauses(self, node: Node) -> Iterator[Clause]:
         """The clauses that a node adds to a boolean query."""

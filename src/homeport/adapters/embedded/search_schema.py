@@ -19,13 +19,14 @@ ranges) has fields of its own where the catalog declares it:
 
 Fields of the user's stand here under digests of their paths, so whatever a path is made of, it
 is a plain name to tantivy. Text in JSON fields has a blank before it, see `in_json`; words have one
-small sigma, see `one_sigma`.
+small sigma, and keep their marks, see `as_indexed`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 import struct
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -40,6 +41,7 @@ from homeport.domain.model.document import Document, Removal
 from homeport.domain.model.query import Scope
 from homeport.domain.model.record import Key
 from homeport.domain.ports.search_index import Capability
+from homeport.domain.words import is_mark, one_sigma
 
 FORMAT: Final = 6
 """Raise it with every change to what is written, or to a fault in how: older indexes are then
@@ -115,7 +117,7 @@ class SearchSchema:
         texts: list[str] = []
         texts_at = {}
         for path, written in document.text.items():
-            several = [one_sigma(text) for text in written]
+            several = [as_indexed(text) for text in written]
             texts += several
             texts_at[field_name(path)] = [in_json(text) for text in several]
         fields: dict[str, Any] = {
@@ -145,7 +147,7 @@ class SearchSchema:
         self._add_places(fields, document.geo)
         for path in self.boosts:
             if path in document.text:
-                fields[boosted(path)] = [one_sigma(text) for text in document.text[path]]
+                fields[boosted(path)] = [as_indexed(text) for text in document.text[path]]
         return tantivy.Document.from_dict(fields, self.fields)
 
     def marker(self, removal: Removal, expires: int) -> tantivy.Document:
@@ -268,10 +270,26 @@ def from_json(text: str) -> str:
     return text[1:]
 
 
-def one_sigma(text: str) -> str:
-    """Text of the same length without the small sigma that ends words: tantivy never makes one of a
-    capital, so words in capitals would not be found by small letters."""
-    return text.replace("\N{GREEK SMALL LETTER FINAL SIGMA}", "\N{GREEK SMALL LETTER SIGMA}")
+def as_indexed(text: str) -> str:
+    """Text of the same length as tantivy is to see it. The small sigma that ends words is another
+    one, since tantivy never makes one of a capital. Marks at which it would cut a word in two, such
+    as viramas, tone marks and accents of no composed letter, have letters as stand-ins."""
+    if text.isascii():
+        return text
+    text = one_sigma(text)
+    for char in set(_UNUSUAL.findall(text)):
+        if (stand_in := _stand_in(char)) != char:
+            text = text.replace(char, stand_in)
+    return text
+
+
+@lru_cache(maxsize=4096)
+def _stand_in(char: str) -> str:
+    """For a mark that tantivy takes for no part of a word, a letter of a script that hardly
+    anybody writes, so that the length and the number of edits stay; else the character."""
+    if not is_mark(char) or len(_PLAIN.analyze(f"a{char}a")) == 1:
+        return char
+    return chr(_TANGUT + ord(char) % _TANGUT_LETTERS)
 
 
 def all_values(role: FieldRole, path: str) -> str:
@@ -343,3 +361,7 @@ _LONGEST_WORD: Final = 65_500
 on, for the field's name is counted in."""
 _SIGN: Final = 1 << 63
 _ALL: Final = (1 << 64) - 1
+_PLAIN: Final = _analyzer("")
+_UNUSUAL: Final = re.compile(r"[^\w\x00-\x7f]")
+_TANGUT: Final = 0x17000
+_TANGUT_LETTERS: Final = 6136
