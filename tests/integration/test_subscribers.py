@@ -183,6 +183,30 @@ def test_one_that_hangs_holds_up_neither_the_index_nor_a_stop(app: App, tmp_path
     assert [id for id, _ in app.seen] == ["x", "x", "y"]
 
 
+def test_one_that_raises_is_told_in_the_servers_log(
+    app: App, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: RecordChanged) -> None:
+        raise ValueError("a secret")
+
+    app.act = fail
+    chosen = definition(tmp_path / "data")
+    backend = build(chosen, offload=greenlets.offload)
+    settings = replace(settings_of(chosen), port=0)
+
+    def make(on_listening: Callable[[str], None]) -> Gateway:
+        return gateway_for(
+            backend, settings=settings, on_listening=on_listening, stream=io.StringIO()
+        )
+
+    with serving(make):
+        put(backend, "x")
+        assert eventually(lambda: "subscriber:app: " in caplog.text)
+    backend.close()
+    assert "/notes/x failed and will be tried again: ValueError (" in caplog.text
+    assert "a secret" not in caplog.text
+
+
 def dead(backend: Backend, app: App, *ids: str) -> None:
     def fail(_: RecordChanged) -> None:
         raise ValueError("on purpose")

@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 from homeport.domain.events import RecordChanged
 from homeport.domain.model import names
 from homeport.domain.model.record import Record
-from homeport.domain.ports.change_feed import ChangeFeed
+from homeport.domain.ports.change_feed import ChangeFeed, Consume
 from homeport.domain.ports.record_store import RecordStore
 
 Call: TypeAlias = Callable[[RecordChanged, Record | None], object]
@@ -54,13 +54,14 @@ class Subscriber:
         self._store = store
         self._feed = feed
 
-    def deliver(self) -> int:
-        """Call the function for the next event. Returns how many were due: 0 or 1.
+    def deliver(self, consume: Consume | None = None) -> int:
+        """Call the function for the next event, with what is around `consume` if given. Returns
+        how many were due: 0 or 1.
 
         One at a time: what was done is saved before the next call, so that a crash repeats one
         call only, and an event that fails holds back those of its own record alone.
         """
-        return self._feed.deliver(self.consumer, self.consume, 1, self.collections)
+        return self._feed.deliver(self.consumer, consume or self.consume, 1, self.collections)
 
     def next_due(self) -> float | None:
         """Seconds until an event is due (0: now); None while there is none."""

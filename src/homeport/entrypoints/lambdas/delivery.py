@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from homeport.domain.errors import Unavailable
+from homeport.entrypoints.failures import FailureLog
 from homeport.entrypoints.lambdas.functions import QUEUE, records_of
 from homeport.entrypoints.lambdas.runtime import at_first_event
 
@@ -22,6 +23,7 @@ FUNCTION: Final = "delivery"
 def build(backend: Backend) -> Callable[[Any, object], dict[str, Any]]:
     """Takes events of the message queue; answers which messages are to come again."""
     queue: Any = backend.queue
+    failures = FailureLog()
 
     def handler(event: Any, context: object = None) -> dict[str, Any]:
         records_of(event, QUEUE)
@@ -31,7 +33,9 @@ def build(backend: Backend) -> Callable[[Any, object], dict[str, Any]]:
                 f'SQS calls the function {FUNCTION}, and the message queue is "{used}": set '
                 'adapters.message_queue = "sqs".'
             )
-        answer: dict[str, Any] = queue.answer(event, backend.messages.work)
+        answer: dict[str, Any] = queue.answer(
+            event, failures.worker(FUNCTION, backend.messages.work)
+        )
         return answer
 
     return handler

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from homeport.domain.errors import Invalid
+from homeport.entrypoints.failures import FailureLog
 from homeport.entrypoints.lambdas.functions import QUEUE, records_of
 from homeport.entrypoints.lambdas.runtime import at_first_event
 
@@ -51,9 +52,11 @@ def build(backend: Backend) -> Callable[[Any, object], dict[str, Any]]:
             failed.update((some[place][0], cause) for place, cause in causes.items())
         return failed
 
+    told = FailureLog().worker(FUNCTION, work)
+
     def handler(event: Any, context: object = None) -> dict[str, Any]:
         records_of(event, QUEUE)
-        return backend.subscriber_queue.answer(event, work)
+        return backend.subscriber_queue.answer(event, told)
 
     return handler
 

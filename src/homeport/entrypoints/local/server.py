@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 from homeport.domain.model import names
 from homeport.entrypoints import garbage
+from homeport.entrypoints.failures import FailureLog
 from homeport.entrypoints.local import greenlets, local_routes
 from homeport.entrypoints.local.access_log import AccessLog
 from homeport.entrypoints.local.exchange import Exchanges, Handler
@@ -233,22 +234,34 @@ class Gateway:
         def work(deliveries: Sequence[Delivery]) -> Mapping[str, str]:
             return backend.messages.work(deliveries)
 
+        failures = FailureLog()
+        index = failures.consumer("indexing", indexing.consume)
+        watching = failures.consumer("messaging", watch)
+        working = failures.worker("queue", work)
+
         pumps = [
             pump(
                 "indexing",
-                lambda: feed.deliver("indexing", indexing.consume, INDEXING_BATCH),
+                lambda: feed.deliver("indexing", index, INDEXING_BATCH),
                 lambda: feed.next_due("indexing"),
             ),
             pump(
                 "messaging",
-                lambda: feed.deliver("messaging", watch, MESSAGING_BATCH, MESSAGING_COLLECTIONS),
+                lambda: feed.deliver("messaging", watching, MESSAGING_BATCH, MESSAGING_COLLECTIONS),
                 lambda: feed.next_due("messaging", MESSAGING_COLLECTIONS),
             ),
-            pump("queue", lambda: queue.deliver(work, QUEUE_BATCH), queue.next_due),
+            pump("queue", lambda: queue.deliver(working, QUEUE_BATCH), queue.next_due),
         ]
         # An app's code may hang: a stop does not wait long for it, as its event comes again.
         pumps += [
-            Pump(one.consumer, one.deliver, one.next_due, self._served, poll, patience=APP_SECONDS)
+            Pump(
+                one.consumer,
+                partial(one.deliver, failures.consumer(one.consumer, one.consume)),
+                one.next_due,
+                self._served,
+                poll,
+                patience=APP_SECONDS,
+            )
             for one in backend.subscribers
         ]
         # DynamoDB drops expired tombstones by itself, and the memory store keeps them.

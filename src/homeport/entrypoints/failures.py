@@ -1,0 +1,141 @@
+"""Tells the log what fails in the background: changes that a consumer fails, and queued work.
+
+What is failed comes again, and again: the first failure of each is a line, and the last one, after
+which it is a dead letter. There are no contents in it: of an error that is not Homeport's own, the
+text is left out, as that may quote a record.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from homeport.domain.errors import HomeportError, Unavailable
+from homeport.domain.events import RecordChanged
+from homeport.domain.ports.change_feed import Consume
+from homeport.domain.ports.deliveries import Retry
+from homeport.domain.ports.message_queue import Delivery, Work
+
+log: Final = logging.getLogger("homeport.failures")
+
+LINES: Final = 20
+"""Lines in a minute at most, of all that fails together."""
+_MINUTE: Final = 60.0
+_REMEMBERED: Final = 10_000
+_LONGEST: Final = 300
+_ERROR: Final = re.compile(r"([A-Za-z_][\w.]*): .*?(\([^()]*:\d+\))?", re.DOTALL)
+"""The cause that an adapter or a subscriber makes of an exception."""
+
+
+class FailureLog:
+    """Wraps consumers and workers. `retry` is how often the feed and the queue try. Safe to use
+    from the threads of several pumps."""
+
+    def __init__(
+        self, retry: Retry | None = None, timer: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._attempts: Final = (retry or Retry()).attempts
+        self._timer: Final = timer
+        self._failed: OrderedDict[tuple[str, object], int] = OrderedDict()
+        self._begun = timer()
+        self._lines = 0
+        self._untold = 0
+
+    def consumer(self, name: str, consume: Consume) -> Consume:
+        """`consume`, whose failures are told."""
+
+        def told(events: Sequence[RecordChanged]) -> Mapping[int, str]:
+            try:
+                failed = consume(events)
+            except Unavailable as error:
+                self._waits(name, len(events), error)
+                raise
+            except Exception as error:
+                self._raised(name, len(events), error)
+                if len(events) == 1:
+                    self._attempt(name, events[0].version, "/".join(events[0].key), _place(error))
+                raise
+            for place, event in enumerate(events):
+                if place in failed:
+                    cause = _cause(failed[place])
+                    self._attempt(name, event.version, "/".join(event.key), cause)
+                elif self._failed:
+                    self._failed.pop((name, event.version), None)
+            return failed
+
+        return told
+
+    def worker(self, name: str, work: Work) -> Work:
+        """`work`, whose failures are told."""
+
+        def told(deliveries: Sequence[Delivery]) -> Mapping[str, str]:
+            try:
+                failed = work(deliveries)
+            except Unavailable as error:
+                self._waits(name, len(deliveries), error)
+                raise
+            except Exception as error:
+                self._raised(name, len(deliveries), error)
+                raise
+            for one in deliveries:
+                if one.id in failed:
+                    self._tell(name, one.id, _cause(failed[one.id]), one.attempt)
+            return failed
+
+        return told
+
+    def _attempt(self, name: str, delivery: object, told: str, cause: str) -> None:
+        """Count what the feed does not tell; after a start it begins anew."""
+        attempt = self._failed.pop((name, delivery), 0) + 1
+        if attempt < self._attempts:
+            self._failed[name, delivery] = attempt
+            while len(self._failed) > _REMEMBERED:
+                self._failed.popitem(last=False)
+        self._tell(name, told, cause, attempt)
+
+    def _tell(self, name: str, told: str, cause: str, attempt: int) -> None:
+        if attempt >= self._attempts:
+            text = "%s: %s failed %d times and is a dead letter: %s"
+            self._line(text, name, told, attempt, cause)
+        elif attempt == 1:
+            self._line("%s: %s failed and will be tried again: %s", name, told, cause)
+
+    def _waits(self, name: str, count: int, error: Unavailable) -> None:
+        if name != "indexing":  # that tells it by itself
+            self._line("%s: %d wait until it answers: %s", name, count, error.detail)
+
+    def _raised(self, name: str, count: int, error: Exception) -> None:
+        if count > 1:
+            self._line("%s: a batch of %d failed: %s", name, count, _place(error))
+
+    def _line(self, text: str, *values: object) -> None:
+        now = self._timer()
+        if now - self._begun >= _MINUTE:
+            if self._untold:
+                log.warning("%d more failures were not told.", self._untold)
+            self._begun, self._lines, self._untold = now, 0, 0
+        if self._lines < LINES:
+            self._lines += 1
+            log.warning(text, *values)
+        else:
+            self._untold += 1
+
+
+def _cause(cause: str) -> str:
+    """A cause without the text of an error that may quote a record."""
+    found = _ERROR.fullmatch(cause)
+    if found is None:
+        return cause[:_LONGEST]
+    return " ".join(filter(None, found.groups()))
+
+
+def _place(error: Exception) -> str:
+    if isinstance(error, HomeportError):
+        return error.detail[:_LONGEST]
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__} ({frames[-1].filename}:{frames[-1].lineno})"
