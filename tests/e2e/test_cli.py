@@ -183,10 +183,14 @@ class TestServe:
     @pytest.mark.parametrize("kind", ["Unavailable", "Invalid"])
     def test_an_adapter_of_ones_own_that_does_not_start(self, tmp_path: Path, kind: str) -> None:
         (tmp_path / "own.py").write_text(
-            "from homeport.domain import errors\n\n\nclass Store:\n    def __init__(self):\n"
-            f"        raise errors.{kind}('The database far away is not ready.')\n"
+            "from homeport.adapters.memory.change_feed import MemoryChangeFeed\n"
+            "from homeport.adapters.memory.record_store import MemoryRecordStore\n"
+            "from homeport.domain import errors\n\n\n"
+            "class Store(MemoryRecordStore):\n    def __init__(self):\n"
+            f"        raise errors.{kind}('The database far away is not ready.')\n\n\n"
+            "class Feed(MemoryChangeFeed):\n    def __init__(self):\n        pass\n"
         )
-        adapters = "[adapters]\nrecord_store = 'own:Store'\nchange_feed = 'own:Store'\n"
+        adapters = "[adapters]\nrecord_store = 'own:Store'\nchange_feed = 'own:Feed'\n"
         (tmp_path / "homeport.toml").write_text(adapters)
         done = homeport("serve", "--port", "0", folder=tmp_path)
         assert refused(done, Exit.FAILED) == "The database far away is not ready."
