@@ -34,6 +34,7 @@ from homeport.domain.ports.deliveries import DeadLetter
 from homeport.domain.subscribers import Subscriber
 from homeport.testing import observations
 from homeport.testing.backend_faults import BackendFaults
+from homeport.testing.failing import Failure, Failures
 from homeport.testing.observations import Event, EventFilter, Pushed, PushFilter
 
 _ROUNDS = 10_000
@@ -57,8 +58,8 @@ class TestBackend(Backend):
 
     People: `guest`, `user`, `admin`, `device`, `add_member`. Time: `settle` lets everything
     happen that is due, `advance` moves the clock. What happened: `events`, `pushed`,
-    `dead_letters`, and the assertions `assert_event`, `assert_no_event`, `assert_pushed` and
-    `assert_not_pushed`. What goes wrong: `faults`. Everything else is the backend itself.
+    `failures`, `dead_letters`, and the assertions `assert_event`, `assert_no_event`,
+    `assert_pushed` and `assert_not_pushed`. What goes wrong: `faults`. Everything else is the backend itself.
     """
 
     __test__ = False
@@ -74,6 +75,7 @@ class TestBackend(Backend):
         self._tokens = itertools.count(1)
         self._first_event = 0
         self._first_push = 0
+        self._failures = Failures()
 
     @cached_property
     def clock(self) -> ManualClock:
@@ -127,10 +129,11 @@ class TestBackend(Backend):
         """Index what was written and deliver what was sent, as far as it is due."""
         for _ in range(_ROUNDS):
             busy = sum(
-                self.feed.deliver(name, self.faults.consumer(name, consume), collections=only)
+                self.feed.deliver(name, self._consumer(name, consume), collections=only)
                 for name, consume, only in self._consumers()
             )
-            busy += self.queue.deliver(self.faults.worker(self.messages.work))
+            work = self.faults.worker(self.messages.work)
+            busy += self.queue.deliver(self._failures.worker(work))
             busy += sum(map(self._deliver_to, self.subscribers))
             if not busy:
                 return
@@ -206,6 +209,11 @@ class TestBackend(Backend):
         __tracebackhide__ = True
         self._check_pushed(principal, 0, wanted)
 
+    def failures(self) -> list[Failure]:
+        """What failed when it was last tried: it will be tried again, or is a dead letter by now.
+        After `settle` there is none where everything went well."""
+        return self._failures.all()
+
     def dead_letters(self) -> list[DeadLetter]:
         """What could not be delivered after all its attempts, with the causes."""
         consumers = [name for name, _, _ in self._consumers()]
@@ -228,8 +236,11 @@ class TestBackend(Backend):
             ("messaging", self.messages.watch, (names.SENT,)),
         ]
 
+    def _consumer(self, name: str, consume: Consume) -> Consume:
+        return self._failures.consumer(name, self.faults.consumer(name, consume))
+
     def _deliver_to(self, one: Subscriber) -> int:
-        consume = self.faults.consumer(one.consumer, one.consume)
+        consume = self._consumer(one.consumer, one.consume)
         # One event at a time, as a backend does; they are in an order only where several come.
         most = limits.PAGE_ITEMS if self.faults.reorders else 1
         return self.feed.deliver(one.consumer, consume, most, one.collections)

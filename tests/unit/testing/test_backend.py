@@ -10,6 +10,7 @@ from homeport.domain.model.identity import Kind
 from homeport.domain.model.membership import Role
 from homeport.domain.search import SearchRequest
 from homeport.testing import TestBackend, in_memory
+from homeport.testing.failing import Failure
 
 NEWS = Definition.of({"collections": {"news": {"write": "admin"}}})
 
@@ -76,6 +77,29 @@ class TestTime:
         begin = backend.clock.now()
         backend.advance(**span)
         assert backend.clock.now() - begin == seconds * 1_000_000
+
+    def test_what_fails_is_told_before_it_is_a_dead_letter(self, backend: TestBackend) -> None:
+        backend.faults.fail("index.apply", RuntimeError("a bug"), times=1)
+        record = backend.records.create(backend.guest(), "me", "notes", {})
+        backend.settle()
+        (failure,) = backend.failures()
+        assert failure == Failure("indexing", "/".join(record.key), "RuntimeError: a bug")
+        assert backend.dead_letters() == []
+        backend.advance(minutes=5)
+        assert backend.failures() == []
+
+    def test_a_job_that_fails_is_told_too(self, backend: TestBackend) -> None:
+        ann, ben = backend.user(), backend.user()
+        backend.device(ben)
+        backend.faults.fail("push.send", RuntimeError("a bug"), times=100)
+        backend.messages.send(ann, [ben.id], "Hello", "Ben")
+        backend.settle()
+        (failure,) = backend.failures()
+        assert failure.source == "queue:messages"
+        assert "a bug" in failure.cause
+        backend.advance(minutes=5)
+        assert [one.cause for one in backend.failures()] == [failure.cause]
+        assert [one.cause for one in backend.dead_letters()] == [failure.cause]
 
     def test_what_is_never_delivered_ends_as_a_dead_letter(self, backend: TestBackend) -> None:
         backend.faults.fail("index.apply", RuntimeError("a bug"), times=5)
