@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from typing import Any
 import pytest
 
 from homeport.adapters.embedded import search_folder
+from homeport.adapters.embedded.change_feed import EmbeddedChangeFeed
 from homeport.adapters.embedded.search_beside import EmbeddedIndexBeside
+from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.system import SystemClock
 from homeport.container import Backend, build
 from homeport.definition import load
@@ -19,7 +22,7 @@ from homeport.domain.errors import Unavailable
 from homeport.domain.index_records import Stage
 from homeport.domain.model.collection import Catalog
 from homeport.domain.model.data import Data
-from homeport.domain.model.document import Document
+from homeport.domain.model.document import Document, Rejection
 from homeport.domain.model.query import Scope, SearchQuery, Words
 from homeport.domain.model.record import Key
 from homeport.domain.model.writes import Delete, Put
@@ -87,6 +90,28 @@ class TestBesideAServer:
         follow(server)
         status = printed("status")
         assert (status["documents"], status["lag_seconds"]) == (4, 0.0)
+
+    def test_a_long_outage_of_the_index_is_seen_and_ends_by_itself(
+        self, server: Backend, printed: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def down(changes: object) -> list[Rejection]:
+            raise Unavailable("The index does not answer.")
+
+        clock = ManualClock(time.time_ns() // 1000)
+        feed = EmbeddedChangeFeed(server.database, clock)
+        put(server, *(f"n{number}" for number in range(30)))
+        with monkeypatch.context() as patched:
+            patched.setattr(server.index, "apply", down)
+            for _ in range(3600):
+                feed.deliver("indexing", server.indexing.consume, 2000)
+                clock.advance(1)
+        assert feed.lag("indexing") >= 3599
+        status = printed("status")
+        assert (status["documents"], status["dead_letters"]) == (3, 0)
+        assert status["lag_seconds"] > 0
+        clock.advance(30)
+        assert feed.deliver("indexing", server.indexing.consume, 2000) == 30
+        assert (feed.lag("indexing"), server.index.status().documents) == (0, 33)
 
     def test_verify_compares_while_writes_go_on(
         self, server: Backend, printed: Callable[..., Any], monkeypatch: pytest.MonkeyPatch

@@ -59,7 +59,8 @@ class TestBackend(Backend):
     People: `guest`, `user`, `admin`, `device`, `add_member`. Time: `settle` lets everything
     happen that is due, `advance` moves the clock. What happened: `events`, `pushed`,
     `failures`, `dead_letters`, and the assertions `assert_event`, `assert_no_event`,
-    `assert_pushed` and `assert_not_pushed`. What goes wrong: `faults`. Everything else is the backend itself.
+    `assert_pushed` and `assert_not_pushed`. What goes wrong: `faults`. Everything else is the
+    backend itself.
     """
 
     __test__ = False
