@@ -105,6 +105,11 @@ def test_text_without_words_takes_room_too(index: EmbeddedSearchIndex) -> None:
     assert 5 < sum(marked(index, Word("b"))) < 50
 
 
+def test_marks_that_tantivy_is_not_to_see_take_more(index: EmbeddedSearchIndex) -> None:
+    fill(index, *["b x" + "\N{COMBINING ENCLOSING CIRCLE}" * 130_000] * 9)
+    assert 1 < sum(marked(index, Word("b"))) < 4
+
+
 def test_a_phrase_that_repeats_itself_is_looked_for_in_so_many_steps(
     index: EmbeddedSearchIndex,
 ) -> None:

@@ -68,7 +68,7 @@ class Highlighter:
         it as fragments show."""
         self._room.take(_TEXT)
         spans: set[Span] = set()
-        text = as_indexed(text)
+        text = self._as_indexed(text[: 2 * self._room.left])
         if wanted.phrases is not None:
             words = self._cut(self._schema.words, text)
             places = wanted.phrases.places(
@@ -84,6 +84,13 @@ class Highlighter:
             spans.update(islice(found, SHOWN))
         self._room.take(_MARKED * len(spans))
         return sorted(spans)
+
+    def _as_indexed(self, text: str) -> str:
+        if text.isascii():
+            return text
+        seen = as_indexed(text)
+        self._room.take(len(text) // (_REWRITTEN if seen != text else _LOOKED_AT))
+        return seen
 
     def _cut(self, analyzer: tantivy.TextAnalyzer, text: str) -> list[tantivy.Token]:
         """The words of a text, or of so much of it as there is room for: each takes two
@@ -170,6 +177,9 @@ _TEXT: Final = 24
 """A text, however short."""
 _CHARACTERS: Final = 64
 """So many characters that are read."""
+_LOOKED_AT: Final = 16
+_REWRITTEN: Final = 2
+"""So many characters of a text that is no ASCII, or one whose marks have stand-ins."""
 _JUDGED: Final = 8
 """A word that is compared with another of about its length."""
 _MARKED: Final = 4

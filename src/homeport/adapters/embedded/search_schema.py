@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import struct
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -277,17 +276,20 @@ def as_indexed(text: str) -> str:
     if text.isascii():
         return text
     text = one_sigma(text)
-    for char in set(_UNUSUAL.findall(text)):
-        if (stand_in := _stand_in(char)) != char:
-            text = text.replace(char, stand_in)
+    marks = filter(is_mark, set(text))
+    stand_ins = {ord(mark): one for mark in marks if (one := _stand_in(mark)) != mark}
+    if len(stand_ins) > _FEW:
+        return text.translate(stand_ins)
+    for mark, one in stand_ins.items():  # takes half as long
+        text = text.replace(chr(mark), one)
     return text
 
 
 @lru_cache(maxsize=4096)
 def _stand_in(char: str) -> str:
     """For a mark that tantivy takes for no part of a word, a letter of a script that hardly
-    anybody writes, so that the length and the number of edits stay; else the character."""
-    if not is_mark(char) or len(_PLAIN.analyze(f"a{char}a")) == 1:
+    anybody writes, so that the length and the number of edits stay; else the mark."""
+    if len(_PLAIN.analyze(f"a{char}a")) == 1:
         return char
     return chr(_TANGUT + ord(char) % _TANGUT_LETTERS)
 
@@ -362,6 +364,6 @@ on, for the field's name is counted in."""
 _SIGN: Final = 1 << 63
 _ALL: Final = (1 << 64) - 1
 _PLAIN: Final = _analyzer("")
-_UNUSUAL: Final = re.compile(r"[^\w\x00-\x7f]")
+_FEW: Final = 32
 _TANGUT: Final = 0x17000
 _TANGUT_LETTERS: Final = 6136
