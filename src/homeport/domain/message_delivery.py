@@ -41,6 +41,10 @@ _ATTEMPTS = 5
 """How often a change is tried that others keep getting in the way of."""
 
 
+class _ItsOwn(Unavailable):
+    """A job's own trouble, which says nothing of the others."""
+
+
 class MessageDelivery:
     """Makes a message's copies and pushes, and takes the copies back.
 
@@ -68,8 +72,9 @@ class MessageDelivery:
         self._pause = pause
 
     def work(self, deliveries: Sequence[Delivery]) -> Mapping[str, str]:
-        """The queue's worker: does each job on its own, and may do it again without harm."""
+        """See `Messages.work`."""
         failed: dict[str, str] = {}
+        outages: list[Unavailable] = []
         for delivery in deliveries:
             try:
                 job = json.loads(delivery.body)
@@ -80,8 +85,12 @@ class MessageDelivery:
                     self._accept(key)
             except HomeportError as exc:
                 failed[delivery.id] = exc.detail
+                if isinstance(exc, Unavailable) and not isinstance(exc, _ItsOwn):
+                    outages.append(exc)
             except Exception as exc:  # noqa: BLE001 - one job's trouble must not fail the others
                 failed[delivery.id] = f"{type(exc).__name__}: {exc}"
+        if outages and len(outages) == len(deliveries):
+            raise outages[0]  # that says nothing of any of them
         return failed
 
     def _accept(self, key: Key) -> None:
@@ -104,7 +113,7 @@ class MessageDelivery:
                 return
             except WriteRefused:
                 continue
-        raise Unavailable("The message kept being changed.")
+        raise _ItsOwn("The message kept being changed.")
 
     def _share_out(self, record: Record, *, new: bool) -> None:
         assert record.data is not None
@@ -134,7 +143,7 @@ class MessageDelivery:
             if there is not None and _says_the_same(record.data, there.data):
                 self._leave(key, recipients, trouble, new=new)
                 return
-        raise Unavailable("The message kept being changed.")
+        raise _ItsOwn("The message kept being changed.")
 
     def _leave(
         self, key: Key, recipients: list[str], trouble: Mapping[str, Unavailable], *, new: bool
@@ -195,7 +204,7 @@ class MessageDelivery:
                 return True
             except WriteRefused:
                 continue
-        raise Unavailable("An inbox record kept being changed.")
+        raise _ItsOwn("An inbox record kept being changed.")
 
     def _push_to(
         self, recipient: str, notice: Notice, time_to_live: int, endpoints: set[str]
@@ -210,7 +219,7 @@ class MessageDelivery:
                     payload = render(device.target.platform, notice, limit)
                     # A push that comes twice, after a retry, replaces itself on the device.
                     push = Push(payload, notice.record, time_to_live)
-                    outcome = self._push.send(device.endpoint, push)
+                    outcome = self._send(device.endpoint, push)
             if outcome is PushOutcome.STALE:
                 self._devices.forget(recipient, device)
             if outcome is PushOutcome.THROTTLED:
@@ -218,7 +227,14 @@ class MessageDelivery:
             else:
                 endpoints.add(device.endpoint)
         if throttled:
-            raise Unavailable("The push service asks to slow down.")
+            raise _ItsOwn("The push service asks to slow down.")
+
+    def _send(self, endpoint: str, push: Push) -> PushOutcome:
+        try:
+            return self._push.send(endpoint, push)
+        except Unavailable as exc:
+            # Inboxes do not wait for what brings pushes.
+            raise _ItsOwn(exc.detail) from exc
 
     def _withdraw(self, key: Key, recipients: Sequence[str]) -> None:
         """Delete the recipients' copies that are still there."""

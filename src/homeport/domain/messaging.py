@@ -156,7 +156,8 @@ class Messages:
         raise Unavailable("This message is being changed elsewhere.")
 
     def watch(self, events: Sequence[RecordChanged]) -> Mapping[int, str]:
-        """The change feed's consumer: whatever is on its way gets one more job, in a minute."""
+        """The change feed's consumer: whatever is on its way gets one more job, in a minute. Fails
+        no single event: raises Unavailable where the store or the queue does not answer."""
         sent = {
             one.key
             for one in events
@@ -169,18 +170,13 @@ class Messages:
         for start in range(0, len(keys), 100):
             found = self._store.get_many(keys[start : start + 100])
             waiting |= {one.key: one for one in found if one is not None and on_its_way(one)}
-        failed: dict[int, str] = {}
-        for place, event in enumerate(events):
-            record = waiting.pop(event.key, None)
-            if record is not None:
-                try:
-                    self._queue.enqueue(_job(record), WATCH_DELAY)
-                except Unavailable as exc:
-                    failed[place] = exc.detail
-        return failed
+        for record in waiting.values():
+            self._queue.enqueue(_job(record), WATCH_DELAY)
+        return {}
 
     def work(self, deliveries: Sequence[Delivery]) -> Mapping[str, str]:
-        """The queue's worker: does each job on its own, and may do it again without harm."""
+        """The queue's worker: does each job on its own, and may do it again without harm. Raises
+        Unavailable where what all of them need does not answer."""
         return self._delivery.work(deliveries)
 
     def _enqueue(self, record: Record) -> None:

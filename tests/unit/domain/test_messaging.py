@@ -92,7 +92,8 @@ class TestSending:
     def test_a_queue_that_is_down_loses_nothing(self, world: World) -> None:
         world.queue.down = True
         sent = world.send(world.bob, text="Hi")
-        assert list(world.watch()) == [0]
+        with pytest.raises(Unavailable):
+            world.watch()
         assert world.queue.next_due() is None
         world.queue.down = False
         assert world.watch() == {}
@@ -300,6 +301,30 @@ class TestDelivery:
             world.clock.advance(60)
         (letter,) = world.queue.dead_letters()
         assert json.loads(letter.body)["to"] == [world.bob.id]
+
+    def test_what_no_job_can_do_without_is_no_attempt_at_any(self, world: World) -> None:
+        def away(_: Sequence[Write]) -> None:
+            raise Unavailable("The store does not answer.")
+
+        world.send(world.bob, text="Hi")
+        for _ in range(10):
+            world.store.before_write = [away]
+            world.run()
+            world.clock.advance(60)
+        world.store.before_write = []
+        world.run()
+        assert len(world.inbox(world.bob)) == 1
+        assert world.queue.dead_letters() == []
+
+    def test_inboxes_do_not_wait_for_pushes(self, world: World) -> None:
+        world.devices.put(world.bob, "phone", PHONE)
+        world.push.answer_next(*[Unavailable("The network is away.")] * 5)
+        world.send(world.bob, text="Hi")
+        for _ in range(10):
+            world.run()
+            world.clock.advance(60)
+        assert len(world.inbox(world.bob)) == 1
+        assert len(world.queue.dead_letters()) == 1
 
     def test_a_message_to_many_is_several_jobs(self, world: World) -> None:
         others = [world.somebody() for _ in range(GROUP)]
