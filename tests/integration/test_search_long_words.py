@@ -1,4 +1,4 @@
-"""Words near the longest term that tantivy can hold."""
+"""Words near the longest that are indexed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from homeport.testing import CATALOG
 from homeport.testing.search_support import key, note
 from tests.unit.domain.tables import check
 
-LONGEST = 65_499
+LONGEST = 2047
 _GROWING = "\N{LATIN CAPITAL LETTER A WITH STROKE}"
 """Two bytes, whose small letter takes three."""
 
@@ -30,14 +30,12 @@ def index(tmp_path: Path) -> Iterator[EmbeddedSearchIndex]:
     [
         ("q" * LONGEST, True),
         ("q" * (LONGEST + 1), False),
-        ("q" * 65_525, False),
         ("q" * 65_531, False),
-        ("q" * 65_536, False),
         ("q" * 400_000, False),
         (_GROWING * (LONGEST // 3), True),
-        (_GROWING * (65_525 // 3), False),
+        (_GROWING * (LONGEST // 3 + 1), False),
     ],
-    ids=[*"01234567"],
+    ids=[*"012345"],
 )
 def test_a_word_is_found_everywhere_or_costs_itself_alone(
     index: EmbeddedSearchIndex, word: str, is_found: bool

@@ -27,7 +27,7 @@ from homeport.domain.model.names import is_field
 from homeport.domain.model.query import AnyOf, Filter, Fuzzy, Near, Range, Term, Words
 from homeport.domain.place_parser import is_circle, parse_circle
 from homeport.domain.query_parser import split_words
-from homeport.domain.words import as_asked, cut_words
+from homeport.domain.words import composed, cut_words
 
 Bound: TypeAlias = "str | int | float | None"
 
@@ -122,7 +122,7 @@ def _words(
     if FieldRole.TEXT not in possible:
         raise _fault(parameter, f"{field} is not a text field")
     filters: list[Filter] = []
-    for piece in as_asked(text).split():
+    for piece in composed(text).split():
         fuzzy = cut_words(piece)[-1:] if piece.endswith("~") else []
         # Whatever stands before the last word of a piece, as in e-mial~, is meant as it is.
         words = cut_words(piece)[:-1] if fuzzy else split_words(piece)

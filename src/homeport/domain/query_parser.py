@@ -23,7 +23,7 @@ from typing import Final
 from homeport.domain import limits
 from homeport.domain.errors import Fault, Invalid
 from homeport.domain.model.query import All, Fuzzy, Node, Not, Nothing, Phrase, Prefix, Words
-from homeport.domain.words import as_asked, cut_words, mark_or_space
+from homeport.domain.words import composed, cut_words, mark_or_space
 
 
 @lru_cache(1024)
@@ -41,7 +41,7 @@ def parse_query(text: str | None, parameter: str = "q") -> Node:
             "The query is too long.",
             (Fault(parameter, f"at most {limits.QUERY_BYTES} bytes of UTF-8"),),
         )
-    nodes = tuple(_first_words(dict.fromkeys(_nodes(as_asked(text).translate(_PLAIN_QUOTES)))))
+    nodes = tuple(_first_words(dict.fromkeys(_nodes(composed(text).translate(_PLAIN_QUOTES)))))
     if not nodes:
         return Nothing()
     return nodes[0] if len(nodes) == 1 and not isinstance(nodes[0], Not) else All(nodes)

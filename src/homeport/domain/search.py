@@ -47,7 +47,7 @@ from homeport.domain.search_parameters import (
     parse_highlight,
     parse_sort,
 )
-from homeport.domain.words import as_asked, as_found, cut_words, one_sigma
+from homeport.domain.words import as_found, composed, cut_words, one_sigma
 
 T = TypeVar("T")
 
@@ -190,7 +190,7 @@ class Search:
         parse_query(prefix, "prefix")
         if field is not None:
             check_text_field(field, FieldRoles(self._catalog, collection))
-        words = cut_words(as_asked(prefix))
+        words = cut_words(composed(prefix))
         return self._within(
             _Reach(principal, space, collection),
             lambda scopes: self._suggest(words[-1], field, limit, scopes) if words else [],

@@ -17,12 +17,12 @@ Span: TypeAlias = tuple[int, int]
 
 def word_spans(text: str) -> Iterator[Span]:
     """Where the words of a text are, in order."""
-    return (found.span() for found in _WORD.finditer(_without_signs(text)))
+    return (found.span() for found in _WORD.finditer(without_signs(text)))
 
 
 def cut_words(text: str) -> list[str]:
     """The words of a text, as written, in order."""
-    return _WORD.findall(_without_signs(text))
+    return _WORD.findall(without_signs(text))
 
 
 def as_found(word: str) -> str:
@@ -35,18 +35,28 @@ def one_sigma(text: str) -> str:
 
 
 def composed(text: str) -> str:
-    """Text with each letter and its accents as one character, where there is one (NFC): what
-    is written in the one way is found by the other."""
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
+    """A text or a query with each letter and its accents as one character, where there is one
+    (NFC): what is written in the one way is found by the other. The i with a dot above, which is
+    what the capital one has for lower case, is that capital: some indexes would cut it in two."""
+    if is_latin(text):
+        return text
+    if _MANY_MARKS.search(text) is None:
+        text = unicodedata.normalize("NFC", text)
+    else:
+        # What sorts a letter's marks takes the square of their number.
+        text = "".join(unicodedata.normalize("NFC", one) for one in _THIRTY.split(text))
+    return text.replace("i\u0307", "\u0130")
 
 
-def as_asked(text: str) -> str:
-    """A query, composed as texts are. The i with a dot above, which is what the capital one has
-    for lower case, is that capital: some indexes would cut it in two."""
-    return composed(text).replace("i\u0307", "\u0130")
+def is_latin(text: str) -> bool:
+    """Whether it has none but the first 256 characters, of which none is a mark: a quick look."""
+    try:
+        return text.isascii() or bool(text.encode("latin-1"))
+    except UnicodeEncodeError:
+        return False
 
 
-def _without_signs(text: str) -> str:
+def without_signs(text: str) -> str:
     """Text of the same length with a space for whatever is no ASCII, letter, digit or mark."""
     if text.isascii():
         return text
@@ -71,6 +81,8 @@ def mark_or_space(found: re.Match[str]) -> str:
 
 
 _UNUSUAL: Final = re.compile(r"[^\w\x00-\x7f]")
+_MANY_MARKS: Final = re.compile(r"[^\w\x00-\x7f]{31}")
+_THIRTY: Final = re.compile(r"([^\w\x00-\x7f]{30})")
 _WORD: Final = re.compile(r"[^\W_][0-9A-Za-z\x80-\U0010ffff]*")
 """In a text without signs, where beyond ASCII there are only letters, digits and marks."""
 _FEW: Final = 32

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import struct
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -40,7 +41,7 @@ from homeport.domain.model.document import Document, Removal
 from homeport.domain.model.query import Scope
 from homeport.domain.model.record import Key
 from homeport.domain.ports.search_index import Capability
-from homeport.domain.words import is_mark, one_sigma
+from homeport.domain.words import is_latin, is_mark, one_sigma, without_signs
 
 FORMAT: Final = 6
 """Raise it with every change to what is written, or to a fault in how: older indexes are then
@@ -146,7 +147,7 @@ class SearchSchema:
         self._add_places(fields, document.geo)
         for path in self.boosts:
             if path in document.text:
-                fields[boosted(path)] = [as_indexed(text) for text in document.text[path]]
+                fields[boosted(path)] = list(map(from_json, texts_at[field_name(path)]))
         return tantivy.Document.from_dict(fields, self.fields)
 
     def marker(self, removal: Removal, expires: int) -> tantivy.Document:
@@ -272,12 +273,15 @@ def from_json(text: str) -> str:
 def as_indexed(text: str) -> str:
     """Text of the same length as tantivy is to see it. The small sigma that ends words is another
     one, since tantivy never makes one of a capital. Marks at which it would cut a word in two, such
-    as viramas, tone marks and accents of no composed letter, have letters as stand-ins."""
-    if text.isascii():
+    as viramas, tone marks and accents of no composed letter, have letters as stand-ins; marks on
+    nothing, and signs that it takes for letters, are blanks."""
+    if is_latin(text):
         return text
     text = one_sigma(text)
-    marks = filter(is_mark, set(text))
-    stand_ins = {ord(mark): one for mark in marks if (one := _stand_in(mark)) != mark}
+    unusual = [char for char in set(text) if char > _LATIN and not char.isalnum()]
+    if any(map(is_mark, unusual)):
+        text = _ON_NOTHING.sub(lambda found: " " * len(found[0]), without_signs(text))
+    stand_ins = {ord(char): one for char in unusual if (one := _stand_in(char)) != char}
     if len(stand_ins) > _FEW:
         return text.translate(stand_ins)
     for mark, one in stand_ins.items():  # takes half as long
@@ -288,9 +292,13 @@ def as_indexed(text: str) -> str:
 @lru_cache(maxsize=4096)
 def _stand_in(char: str) -> str:
     """For a mark that tantivy takes for no part of a word, a letter of a script that hardly
-    anybody writes, so that the length and the number of edits stay; else the mark."""
-    if len(_PLAIN.analyze(f"a{char}a")) == 1:
+    anybody writes, so that the length and the number of edits stay; for a sign that it takes for
+    one, a blank."""
+    is_part = len(_PLAIN.analyze(f"a{char}a")) == 1
+    if is_part == is_mark(char):
         return char
+    if is_part:
+        return " "
     return chr(_TANGUT + ord(char) % _TANGUT_LETTERS)
 
 
@@ -358,12 +366,15 @@ def _analyzer(stems: str) -> tantivy.TextAnalyzer:
 
 
 _COLUMNS: Final = frozenset({FieldRole.KEYWORD, FieldRole.NUMBER, FieldRole.DATE})
-_LONGEST_WORD: Final = 65_500
-"""Bytes. tantivy leaves out terms of more than 65,530, and loses those in JSON from a little less
-on, for the field's name is counted in."""
+_LONGEST_WORD: Final = 2048
+"""Bytes: twice a query's. Longer ones are left out, since what looks for a word's stem takes the
+square of its length, a tenth of a second for 65,000."""
 _SIGN: Final = 1 << 63
 _ALL: Final = (1 << 64) - 1
 _PLAIN: Final = _analyzer("")
 _FEW: Final = 32
+_LATIN: Final = "\u02ff"
+_ON_NOTHING: Final = re.compile(r"(?<![^\W_])(?<![^\w\x00-\x7f])[^\w\x00-\x7f]+")
+"""Marks, in a text without signs, behind neither a letter nor another mark."""
 _TANGUT: Final = 0x17000
 _TANGUT_LETTERS: Final = 6136
