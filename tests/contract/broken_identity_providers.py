@@ -90,9 +90,19 @@ class RefreshesAgainForAMinute(MemoryIdentityProvider):
 class TakesAnswersBack(MemoryIdentityProvider):
     """Of two that ask at once only one can go on."""
 
-    def _forget_oldest(self, family: str) -> None:
+    def _supersede_oldest(self, family: str, now: int) -> None:
         for one in self._outstanding(family)[:-1]:
-            del self._refresh[one]
+            one.replaced = now
+
+
+@breaks(IdentityProvider.refresh)
+class ForgetsWhatIsPushedOut(MemoryIdentityProvider):
+    """A thief who asks often enough is not found out by the client's own token."""
+
+    def _supersede_oldest(self, family: str, now: int) -> None:
+        found = [digest for digest, one in self._families[family].items() if one.replaced is None]
+        for digest in found[: -rules.SUCCESSORS]:
+            self._forget(digest)
 
 
 @breaks(IdentityProvider.refresh)
@@ -104,7 +114,7 @@ class ForgetsWhoAsksLate(MemoryIdentityProvider):
         for digest, one in list(self._refresh.items()):
             first_used = self._first_used.setdefault(digest, one.replaced or now)
             if one.replaced is not None and first_used < oldest:
-                del self._refresh[digest]
+                self._forget(digest)
 
     def __init__(self, clock: Clock, ids: IdFactory) -> None:
         super().__init__(clock, ids)
@@ -121,7 +131,7 @@ class BranchesForEver(MemoryIdentityProvider):
 
 @breaks(IdentityProvider.refresh)
 class PilesAnswersUp(MemoryIdentityProvider):
-    def _forget_oldest(self, family: str) -> None:
+    def _supersede_oldest(self, family: str, now: int) -> None:
         return
 
 
@@ -336,6 +346,7 @@ PROVIDERS: Final[Sequence[type[MemoryIdentityProvider]]] = (
     RefreshesOnlyOnce,
     RefreshesAgainForAMinute,
     TakesAnswersBack,
+    ForgetsWhatIsPushedOut,
     ForgetsWhoAsksLate,
     BranchesForEver,
     PilesAnswersUp,

@@ -19,7 +19,7 @@ SUCCESSORS: Final = 8
 """How many of the refresh tokens that one token brought are good at once: the newest."""
 REUSE_SECONDS: Final = 60
 """How long a refresh token is refused and no more, once another that the same token brought was
-used: clients may have two at once. Later it ends the whole family."""
+used or took its place: clients may have two at once. Later it ends the whole family."""
 
 EXPIRED: Final = "The access token has expired."
 """The detail by which an expired access token is told from a bad one."""

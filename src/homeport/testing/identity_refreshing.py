@@ -103,13 +103,15 @@ class RefreshingContract(IdentitySupport):
     def test_only_the_newest_answers_are_good(
         self, provider: IdentityProvider, clock: ManualClock
     ) -> None:
+        """Those before are refused for a minute, and the family goes on."""
         guest = provider.guest()
         answers = [
             provider.refresh(guest.refresh_token).refresh_token for _ in range(_SUCCESSORS + 2)
         ]
-        clock.advance(DAY)
-        for token in answers[:2]:
-            assert self.refused_refresh(provider, token)
+        for seconds in (0, MINUTE):
+            clock.advance(seconds)
+            for token in answers[:2]:
+                assert self.refused_refresh(provider, token)
         assert provider.refresh(answers[2]).identity == guest.identity
 
     @final
@@ -162,6 +164,48 @@ class RefreshingContract(IdentitySupport):
         answers = [provider.refresh(user.refresh_token).refresh_token for _ in range(4)]
         newest = provider.refresh(answers[used]).refresh_token
         assert self.refused_refresh(provider, user.refresh_token)
+        assert self.refused_refresh(provider, newest)
+
+    @final
+    @pytest.mark.parametrize("goes_on", [False, True])
+    def test_a_token_that_a_thief_has_pushed_out_ends_the_family_after_a_minute(
+        self,
+        provider: IdentityProvider,
+        clock: ManualClock,
+        user: Session,
+        login: str,
+        goes_on: bool,
+    ) -> None:
+        """Who holds a copy of the used token asks until the client's own is not among the
+        newest answers, and may go on with one of theirs."""
+        elsewhere = provider.sign_in(login, PASSWORD)
+        copied = user.refresh_token
+        clients = provider.refresh(copied).refresh_token
+        clock.advance(DAY)
+        thiefs = [provider.refresh(copied).refresh_token for _ in range(_SUCCESSORS)][-1]
+        for seconds in (0, MINUTE):
+            clock.advance(seconds)
+            assert self.refused_refresh(provider, clients)
+            if goes_on:
+                thiefs = provider.refresh(thiefs).refresh_token
+        clock.advance(1)
+        assert self.refused_refresh(provider, clients)
+        for token in (thiefs, copied):
+            assert self.refused_refresh(provider, token)
+        assert provider.refresh(elsewhere.refresh_token).identity == user.identity
+
+    @final
+    def test_a_token_that_was_pushed_out_is_told_for_30_days(
+        self, provider: IdentityProvider, clock: ManualClock
+    ) -> None:
+        copied = provider.guest().refresh_token
+        clients = provider.refresh(copied).refresh_token
+        clock.advance(40 * DAY)
+        newest = [provider.refresh(copied).refresh_token for _ in range(_SUCCESSORS)][-1]
+        for _ in range(2):
+            clock.advance(15 * DAY)
+            newest = provider.refresh(newest).refresh_token
+        assert self.refused_refresh(provider, clients)
         assert self.refused_refresh(provider, newest)
 
     @final

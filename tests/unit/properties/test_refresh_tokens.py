@@ -21,6 +21,8 @@ class Token:
     brought: list[Token] = field(default_factory=list)
     used: int | None = None
     """When it was first used."""
+    pushed_out: int | None = None
+    """When it ceased to be one of the newest that the same token brought."""
 
 
 class Family:
@@ -40,16 +42,19 @@ class Family:
             return good
         siblings = token.parent.brought if token.parent else [token]
         ends = [one.used for one in siblings if one.used is not None]
+        if token.pushed_out is not None:
+            ends.append(token.pushed_out)
         if not ends:
-            return token in siblings[-rules.SUCCESSORS :]
-        if token in siblings[-rules.SUCCESSORS :]:
-            self.ended = min(ends) + rules.REUSE_SECONDS * 1_000_000 < now
+            return True
+        self.ended = min(ends) + rules.REUSE_SECONDS * 1_000_000 < now
         return False
 
     def use(self, token: Token, now: int, brought: str) -> None:
         token.used = now if token.used is None else token.used
         newer = Token(brought, token)
         token.brought.append(newer)
+        for one in token.brought[: -rules.SUCCESSORS]:
+            one.pushed_out = now if one.pushed_out is None else one.pushed_out
         self.tokens.append(newer)
 
 

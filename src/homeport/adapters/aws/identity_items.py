@@ -5,7 +5,7 @@
 | an identity | `#identity#NN` | its id | who it is, the hash of its password |
 | a login | `#login#DIGEST` | `#` | the id of its account |
 | a session | `#session#IDENTITY` | its id | the refresh token used last, and what it brought |
-| a used refresh token | `#session#IDENTITY` | `session#DIGEST` | when it was used up |
+| a used or superseded token | `#session#IDENTITY` | `session#DIGEST` | when it was so |
 | a key of access tokens | `#signing-keys` | its number | the key |
 
 No space begins with `#`, so nothing of a user's stands among these; without `v` and `lk` no scan
@@ -36,7 +36,8 @@ SHOWN: Final = ("sk", "kind", "created", "login", "groups", "disabled", "ended")
 _SESSION: Final = "#session#"
 _REMEMBERED: Final = rules.REFRESH_SECONDS * SECOND
 _SECOND_ONE: Final = "second"
-"""Marks a token that was never used: another was, that the same token brought."""
+"""Marks a token that was never used: another that the same token brought was, or took its
+place."""
 _is_token = re.compile(r"[A-Za-z0-9_.-]{1,128}\.[\w-]{1,128}\.[\w-]{1,128}\Z", re.ASCII).match
 
 
@@ -191,6 +192,13 @@ class StoredSession:
         others = (*self.others, self.newest)[1 - rules.SUCCESSORS :]
         return replace(self, newest=newer, others=others, refreshed_at=now, used_at=now)
 
+    def pushed_out(self, now: int) -> list[Write]:
+        """The part of a transaction that keeps, to tell theft by, what one more answer leaves
+        no room for: who holds a used token could else push its client's next one out, and
+        nobody could tell."""
+        oldest = (*self.others, self.newest)[: 1 - rules.SUCCESSORS]
+        return [{"Put": {"Item": self._kept_unused(one, now)}} for one in oldest]
+
     @property
     def key(self) -> Item:
         return session_key(self.identity, self.id)
@@ -224,7 +232,7 @@ class StoredSession:
         used one brought is used: that one, and the rest of what it brought. Without those for
         which there is no use in that."""
         kept = [
-            self._kept(one, now) | {_SECOND_ONE: {"BOOL": True}}
+            self._kept_unused(one, now)
             for one in (self.newest, *self.others)
             if one != first and not one.expired(now)
         ]
@@ -232,6 +240,9 @@ class StoredSession:
         if used is not None and not used.expired(now) and self.used_at >= now - _REMEMBERED:
             kept.append(self._kept(used, self.used_at))
         return [{"Put": {"Item": one}} for one in kept]
+
+    def _kept_unused(self, one: Issued, now: int) -> Item:
+        return self._kept(one, now) | {_SECOND_ONE: {"BOOL": True}}
 
     def _kept(self, one: Issued, used_at: int) -> Item:
         # A guest's, which does not expire, could otherwise be kept for ever.

@@ -189,7 +189,8 @@ class DynamoDBIdentityProvider:
         if session.used is not None and token.digest == session.used.digest:
             if session.used.expired(now):
                 raise rules.bad_refresh_token()
-            return [session.answered_again(issued, now).follows(session)]
+            after = session.answered_again(issued, now)
+            return [after.follows(session), *session.pushed_out(now)]
         used_up = self._table.get(items.used_key(token.identity, token.session, token.digest))
         if used_up is not None and session.tells_theft(used_up, now):
             self._table.delete(session.key)

@@ -47,7 +47,8 @@ class EmbeddedIdentityProvider:
     """Passwords are kept as argon2id hashes, refresh tokens as SHA-256, access tokens not at all.
 
     A refresh token is `replaced` at each use, and so are with it all that the same token
-    brought: those of a family that are not are what its last used token brought.
+    brought, and the oldest of these once there are too many: those of a family that are not are
+    the newest that its last used token brought.
     """
 
     def __init__(
@@ -220,13 +221,13 @@ def _tidy(connection: apsw.Connection, family: str, now: int, *, again: bool) ->
     rows = connection.execute(_FAMILY, (family, forgotten_before)).fetchall()
     forgotten = [digest for digest, usable in rows if not usable]
     brought = [digest for digest, usable in rows if usable]
-    if again:
-        forgotten += brought[: 1 - rules.SUCCESSORS]
-    else:
-        connection.executemany(
-            "UPDATE refresh_tokens SET replaced = ? WHERE hash = ?",
-            [(now, digest) for digest in brought],
-        )
+    # Those for which there is no room are kept as well: who holds a used token could else push
+    # its client's next one out, and nobody could tell.
+    superseded = brought[: 1 - rules.SUCCESSORS] if again else brought
+    connection.executemany(
+        "UPDATE refresh_tokens SET replaced = ? WHERE hash = ?",
+        [(now, digest) for digest in superseded],
+    )
     connection.executemany(
         "DELETE FROM refresh_tokens WHERE hash = ?", [(digest,) for digest in forgotten]
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import threading
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -26,7 +27,7 @@ class _Refresh:
     family: str
     expires: int | None
     replaced: int | None = None
-    """When it was last used, or another was that the same token brought."""
+    """When it was last used, or when another that the same token brought was or took its place."""
     successor: bytes | None = None
     """The digest of the last token that this one brought."""
 
@@ -46,6 +47,7 @@ class MemoryIdentityProvider:
         self._passwords: dict[str, bytes] = {}
         self._access: dict[bytes, tuple[VerifiedToken, int]] = {}
         self._refresh: dict[bytes, _Refresh] = {}
+        self._families: defaultdict[str, dict[bytes, _Refresh]] = defaultdict(dict)
         self._salt = ids.secret().encode()[:16]
 
     def guest(self) -> Session:
@@ -97,7 +99,7 @@ class MemoryIdentityProvider:
             self._forget_replaced(kept.family, now)
             session = self._session(identity, kept.family)
             kept.successor = _digest(session.refresh_token)
-            self._forget_oldest(kept.family)
+            self._supersede_oldest(kept.family, now)
             return session
 
     def verify(self, access_token: str) -> VerifiedToken:
@@ -152,7 +154,8 @@ class MemoryIdentityProvider:
             expires * _SECOND,
         )
         until = None if identity.kind is Kind.GUEST else now + rules.REFRESH_SECONDS * _SECOND
-        self._refresh[_digest(refresh)] = _Refresh(identity.id, family, until)
+        kept = _Refresh(identity.id, family, until)
+        self._refresh[_digest(refresh)] = self._families[family][_digest(refresh)] = kept
         return Session(identity, access, rules.ACCESS_SECONDS, refresh)
 
     def _forget_expired(self, now: int) -> None:
@@ -166,7 +169,7 @@ class MemoryIdentityProvider:
     def _supersede(self, family: str, now: int) -> None:
         """One of the tokens that may be used is: with it go all that the same token brought."""
         for one in self._outstanding(family):
-            self._refresh[one].replaced = now
+            one.replaced = now
 
     def _is_superseded(self, kept: _Refresh) -> bool:
         """Whether a replaced token was so by another than its own use, or what it brought is."""
@@ -178,25 +181,32 @@ class MemoryIdentityProvider:
         second = kept.successor is None
         return not second or (kept.replaced or 0) + rules.REUSE_SECONDS * _SECOND < now
 
-    def _forget_oldest(self, family: str) -> None:
+    def _supersede_oldest(self, family: str, now: int) -> None:
+        """Kept, not deleted: who holds a used token could else push its client's next one out,
+        and nobody could tell."""
         for one in self._outstanding(family)[: -rules.SUCCESSORS]:
-            del self._refresh[one]
+            one.replaced = now
 
-    def _outstanding(self, family: str) -> Sequence[bytes]:
-        """What the token that was used last has brought, the oldest first."""
-        found = self._refresh.items()
-        return [digest for digest, one in found if one.family == family and one.replaced is None]
+    def _outstanding(self, family: str) -> Sequence[_Refresh]:
+        """The good ones of what the token that was used last has brought, the oldest first."""
+        return [one for one in self._families[family].values() if one.replaced is None]
 
     def _forget_replaced(self, family: str, now: int) -> None:
         """As real providers do: used tokens are kept to tell theft by, but not for ever."""
         oldest = now - rules.REFRESH_SECONDS * _SECOND
-        for digest, one in list(self._refresh.items()):
-            if one.family == family and one.replaced is not None and one.replaced < oldest:
-                del self._refresh[digest]
+        for digest, one in list(self._families[family].items()):
+            if one.replaced is not None and one.replaced < oldest:
+                self._forget(digest)
+
+    def _forget(self, digest: bytes) -> None:
+        family = self._refresh.pop(digest).family
+        del self._families[family][digest]
+        if not self._families[family]:
+            del self._families[family]
 
     def _revoke(self, family: str) -> None:
-        for digest in [one for one, kept in self._refresh.items() if kept.family == family]:
-            del self._refresh[digest]
+        for digest in list(self._families[family]):
+            self._forget(digest)
 
     def _set_disabled(self, identity: str, *, disabled: bool) -> None:
         known = self._identities.get(identity)
@@ -206,7 +216,7 @@ class MemoryIdentityProvider:
 
     def _end_sessions(self, identity: str) -> None:
         for digest in [one for one, kept in self._refresh.items() if kept.identity == identity]:
-            del self._refresh[digest]
+            self._forget(digest)
 
     def _password_digest(self, password: str) -> bytes:
         return hashlib.blake2b(password.encode(), salt=self._salt).digest()

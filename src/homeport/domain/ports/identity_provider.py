@@ -43,10 +43,11 @@ class IdentityProvider(Protocol):
 
         Who never got the answer asks again, at any time: a token stays good until one that it
         brought is used. Of those that it brought the newest 8 are good, until one of them is
-        used. From then on the token, and the rest of what it brought, end all that came of one
-        sign-in when they come back, since somebody has a copy; but for a minute the rest is
-        refused and no more, since clients may ask twice at once. Tokens are remembered for 30
-        days from their last use.
+        used. From then on the token ends all that came of one sign-in when it comes back, since
+        somebody has a copy. So does one that it brought and that is good no longer, since
+        another was used or 8 newer came; but for a minute that is refused and no more, since
+        clients may ask twice at once. Tokens are remembered for 30 days from their last use,
+        those that were never used from when they ceased to be good.
         """
         ...
 
