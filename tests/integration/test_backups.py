@@ -314,6 +314,30 @@ def test_force_replaces_nothing_but_a_data_folder(
     )
 
 
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        ["lock", "index/thesis.tex"],
+        ["lock", "homeport.db.notes"],
+        ["lock", "homeport.db/notes"],
+        ["homeport.db-shm"],
+        ["lock"],
+        ["homeport.db", "homeport.db.notes"],
+    ],
+)
+def test_force_replaces_nothing_that_only_has_names_of_ours(
+    tmp_path: Path, theirs: list[str]
+) -> None:
+    backups.back_up(made(tmp_path / "data"), tmp_path / "backup", 0)
+    target = tmp_path / "theirs"
+    for name in theirs:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        (target / name).write_text("mine")
+    with pytest.raises(Conflict, match=r"theirs stays as it is: .* is not of a data folder\."):
+        backups.restore(tmp_path / "backup", target, force=True)
+    assert [(target / name).read_text() for name in theirs] == ["mine"] * len(theirs)
+
+
 def test_a_folder_in_use_is_not_replaced(tmp_path: Path) -> None:
     data = made(tmp_path / "data", "old")
     backups.back_up(data, tmp_path / "backup", 0)

@@ -236,6 +236,27 @@ class TestAnotherDefinition:
         assert not left.exists()
 
 
+class TestWithoutData:
+    @pytest.mark.parametrize("command", ["status", "verify", "verify --repair"])
+    def test_where_there_is_no_database_looking_makes_none(
+        self, app: Path, capsys: pytest.CaptureFixture[str], command: str
+    ) -> None:
+        empty = app / "empty"
+        empty.mkdir()
+        assert run(["index", *command.split(), "--data", str(empty)]) == Exit.FOLDER
+        assert f"There is no database in {empty}." in capsys.readouterr().err
+        assert list(empty.iterdir()) == []
+
+    @pytest.mark.parametrize("command", ["status", "verify", "rebuild"])
+    def test_a_folder_that_cannot_be(
+        self, app: Path, capsys: pytest.CaptureFixture[str], command: str
+    ) -> None:
+        assert run(["index", command, "--data", str(app / ("d" * 256))]) == Exit.FOLDER
+        assert "Choose a data folder with a shorter name." in capsys.readouterr().err
+        assert run(["index", command, "--data", str(app / "none")]) == Exit.FOLDER
+        assert not (app / "none").exists()
+
+
 class TestRebuild:
     def test_one_that_was_interrupted_is_gone_on_with(
         self, app: Path, printed: Callable[..., Any], capsys: pytest.CaptureFixture[str]

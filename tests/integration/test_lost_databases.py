@@ -16,7 +16,7 @@ from homeport.adapters.embedded.database import Database
 from homeport.adapters.embedded.folder import FolderUnusable
 from homeport.adapters.embedded.reading import ReadingDatabase
 from homeport.adapters.embedded.snapshot import Snapshot
-from homeport.container import build
+from homeport.container import Backend, build
 from homeport.definition import Definition
 from homeport.domain.errors import Conflict, Unavailable
 from homeport.domain.model.data import Data
@@ -163,6 +163,64 @@ def test_what_a_first_start_has_left_that_was_killed_keeps_no_start_away(tmp_pat
     (tmp_path / "homeport.db-wal").write_bytes(bytes(32))
     with closing(build(Definition(data_folder=tmp_path))) as backend:
         assert backend.store.scan(0, 1, 1) == []
+
+
+KEPT_IN_MEMORY = dict.fromkeys(
+    ("record_store", "change_feed", "message_queue", "push_gateway", "identity_provider"), "memory"
+)
+
+
+def with_an_index_alone(folder: Path, **adapters: str) -> Backend:
+    """The backend of a folder with an index of records that are kept elsewhere."""
+    chosen = {**KEPT_IN_MEMORY, "search_index": "embedded", **adapters}
+    return build(Definition.of({"data_folder": str(folder), "adapters": chosen}))
+
+
+def index_one(backend: Backend) -> None:
+    backend.store.write([Put(Key("me", "notes", "one"), "me", Data.of({"title": "one"}))])
+    backend.indexing.rebuild()
+
+
+def test_an_index_of_records_that_are_elsewhere_is_left_of_no_database(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "data"
+    with closing(with_an_index_alone(folder)) as backend:
+        index_one(backend)
+    (tmp_path / "homeport.toml").write_text(
+        "\n".join(f'adapters.{port} = "memory"' for port in KEPT_IN_MEMORY if port[0] != "i")
+        + '\nadapters.search_index = "embedded"\nadapters.identity_provider = "embedded"\n'
+    )
+    at = ["--definition", str(tmp_path), "--data", str(folder)]
+    for left in (None, b""):
+        if left is not None:
+            (folder / "homeport.db").write_bytes(left)
+        run(["doctor", *at, "--json"])
+        found = {one["name"]: one for one in json.loads(capsys.readouterr().out)["checks"]}
+        assert "database" not in found or found["database"]["status"] == "ok"
+        assert run(["identity", "list", *at]) == Exit.FOLDER
+        assert run(["backup", str(tmp_path / "backup"), *at]) == Exit.FOLDER
+        assert capsys.readouterr().err.count(f"There is no database in {folder}.") == 2
+    (folder / "homeport.db").unlink()
+    with closing(with_an_index_alone(folder, identity_provider="embedded")) as backend:
+        backend.identities.guest()
+    assert run(["identity", "list", *at]) == Exit.OK
+
+
+def test_a_database_may_be_opened_after_such_an_index_was_filled(tmp_path: Path) -> None:
+    with closing(with_an_index_alone(tmp_path, message_queue="embedded")) as backend:
+        index_one(backend)
+        backend.queue.enqueue("{}")
+
+
+def test_the_log_of_such_a_database_is_missed(tmp_path: Path) -> None:
+    with closing(with_an_index_alone(tmp_path, identity_provider="embedded")) as backend:
+        backend.identities.guest()
+        unlink(tmp_path / "homeport.db")
+        shutil.copytree(tmp_path, tmp_path / "left")
+    left = with_an_index_alone(tmp_path / "left", identity_provider="embedded")
+    with closing(left), pytest.raises(FolderUnusable, match="a write-ahead log of"):
+        left.identities.guest()
 
 
 def test_a_reader_makes_no_file(tmp_path: Path) -> None:

@@ -123,11 +123,16 @@ class Place(Enum):
     """The owner's own helper: it reads, and takes changes into the index by its leave."""
 
 
-def embedded_database(place: Place, folder: Path, max_waiting: int) -> Any:
+def embedded_database(place: Place, definition: Definition) -> Any:
+    folder = definition.data_folder
     if place is Place.READER:
         return load_object(f"{EMBEDDED}.reading:ReadingDatabase")(folder)
-    beside = place is Place.BESIDE
-    return load_object(f"{EMBEDDED}.database:Database")(folder, max_waiting, beside=beside)
+    return load_object(f"{EMBEDDED}.database:Database")(
+        folder,
+        definition.server.max_waiting_writes,
+        beside=place is Place.BESIDE,
+        holds_records=definition.adapters.record_store.use == "embedded",
+    )
 
 
 def embedded_index(place: Place, clock: Clock, pause: Callable[[], None], *parts: Any) -> Any:

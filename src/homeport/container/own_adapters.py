@@ -1,6 +1,7 @@
 """Adapters that are not ours: whether one can be what the definition says that it is.
 
-A wrong one is told by its key before a request comes upon it. What it lacks is read off the port.
+A wrong one is told by its key before a request comes upon it. What it lacks is read off the port,
+once it is made: a constructor may set methods and properties that the class does not have.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from importlib import import_module
+from types import FunctionType
 from typing import Any, Final
 
 from homeport.definition import Adapter, DefinitionError, Problem, dotted
 
+_METHODS: Final = (FunctionType, staticmethod, classmethod)
 _GATHERING: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
@@ -38,8 +41,7 @@ def checked(port: str, key: str, adapter: Adapter, parts: Collection[str]) -> Ca
     if isinstance(kind, type):
         if inspect.isabstract(kind) or getattr(kind, "_is_protocol", False):
             _refuse(key, adapter, ["is abstract: name a class that does what it says"])
-        if not hasattr(kind, "__getattr__"):  # one that passes calls on has them once it is made
-            _refuse(key, adapter, _faults(port, kind))
+        _refuse(key, adapter, list(_misfitting(port, kind)))
     return kind  # type: ignore[no-any-return]  # it is callable
 
 
@@ -89,12 +91,8 @@ def _parameters(kind: Callable[..., Any]) -> Mapping[str, inspect.Parameter] | N
 
 
 def _faults(port: str, part: Any) -> list[str]:
-    """What an adapter, or its class, has not of its port."""
-    name = "".join(word.title() for word in port.split("_"))
-    asked = vars(getattr(import_module(f"homeport.domain.ports.{port}"), name))
-    public = {one: value for one, value in asked.items() if not one.startswith("_")}
-    methods = {one: value for one, value in public.items() if inspect.isfunction(value)}
-    properties = [one for one, value in public.items() if isinstance(value, property)]
+    """What an adapter that was made has not of its port."""
+    methods, properties = _asked(port)
     lacking = [one for one in (*methods, *properties) if not _has(part, one)]
     if lacking:
         what = f"is no {port.replace('_', ' ')}: it has no {', '.join(lacking)}"
@@ -106,9 +104,27 @@ def _faults(port: str, part: Any) -> list[str]:
     ]
 
 
+def _misfitting(port: str, kind: type) -> Iterator[str]:
+    """Why methods that a class has would not do. What it lacks its constructor may set yet."""
+    for method, declared in _asked(port)[0].items():
+        if isinstance(inspect.getattr_static(kind, method, None), _METHODS):
+            fault = _misfit(kind, method, declared)
+            if fault is not None:
+                yield fault
+
+
+def _asked(port: str) -> tuple[Mapping[str, Callable[..., Any]], list[str]]:
+    """The port's methods by name, and the names of its properties."""
+    name = "".join(word.title() for word in port.split("_"))
+    asked = vars(getattr(import_module(f"homeport.domain.ports.{port}"), name))
+    public = {one: value for one, value in asked.items() if not one.startswith("_")}
+    methods = {one: value for one, value in public.items() if inspect.isfunction(value)}
+    return methods, [one for one, value in public.items() if isinstance(value, property)]
+
+
 def _has(part: Any, name: str) -> bool:
-    kind = part if isinstance(part, type) else type(part)
-    return hasattr(kind, name) or hasattr(part, name)  # the class first: no property is computed
+    # The class first: no property is computed.
+    return hasattr(type(part), name) or hasattr(part, name)
 
 
 def _misfit(part: Any, name: str, declared: Callable[..., Any]) -> str | None:

@@ -69,14 +69,7 @@ class Container(containers.DeclarativeContainer):
     catalog = once(lambda one: one.catalog(), definition)
     language = providers.Callable(lambda one: one.search.language, definition)
     folder = providers.Callable(lambda one: one.data_folder, definition)
-    database = once(
-        opened,
-        closing,
-        embedded_database,
-        place,
-        folder,
-        max_waiting=providers.Callable(lambda one: one.server.max_waiting_writes, definition),
-    )
+    database = once(opened, closing, embedded_database, place, definition)
     aws = providers.Callable(lambda one: one.aws, definition)
     on_aws_call = providers.Object(ignore)
     clients = once(late(f"{AWS}.clients:Clients"), aws.provided.region, on_call=on_aws_call)

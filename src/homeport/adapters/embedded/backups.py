@@ -27,6 +27,7 @@ from homeport import __version__
 from homeport.adapters.embedded import engine
 from homeport.adapters.embedded.folder import (
     DATABASE,
+    LOCK,
     DataFolder,
     FolderUnusable,
     NewerSchema,
@@ -46,6 +47,15 @@ _OCCUPIED: Final = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
 _FIXED: Final = (errno.EBUSY, errno.EXDEV)
 """What a rename says of a mount point, and of a folder in a lower layer of a container's image."""
 _CHUNK: Final = 1024 * 1024
+_OURS: Final = (
+    LOCK,
+    "index",
+    DATABASE,
+    f"{DATABASE}-wal",
+    f"{DATABASE}-shm",
+    f"{DATABASE}-journal",
+)
+"""All that a data folder holds."""
 _NAMED: Final = 5
 """Of what keeps a restore away: the first few tell enough."""
 _FOLDER_MODE: Final = 0o700
@@ -164,7 +174,9 @@ def restore(
     if not there:
         with draft(target) as folder:
             return _restore_into(backup, folder, progress)
-    strange = [name for name in there if not _is_ours(target / name, alone=len(there) == 1)]
+    with _trouble():
+        ours = _OURS if _is_data_folder(target) else ()
+    strange = [name for name in there if name not in ours]
     if strange:
         more = ", ..." if len(strange) > _NAMED else ""
         raise Conflict(
@@ -278,12 +290,11 @@ def _is_empty(path: Path) -> bool:
     return path.is_dir() and not any(path.iterdir())
 
 
-def _is_ours(path: Path, *, alone: bool) -> bool:
-    """Whether a data folder has such a thing. Others too may have an `index`: one that is `alone`
-    has to look like ours."""
-    if path.name == "index" and alone:
-        return (path / "CURRENT").is_file()
-    return path.name in ("index", "lock") or path.name.startswith(DATABASE)
+def _is_data_folder(path: Path) -> bool:
+    """Whether data of ours are in it. Others too may have a `lock` or an `index`, with what they
+    made themselves."""
+    proofs = (DATABASE, f"{DATABASE}-wal", "index/CURRENT")
+    return any((path / proof).is_file() for proof in proofs)
 
 
 def _copy(source: Path, copy: Path, progress: Progress) -> tuple[int, dict[str, int]]:

@@ -41,19 +41,27 @@ class Database:
     raises Unavailable.
     """
 
-    def __init__(self, folder: Path, max_waiting: int = 1_000, *, beside: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        max_waiting: int = 1_000,
+        *,
+        beside: bool = False,
+        holds_records: bool = True,
+    ) -> None:
         """Open or make the data folder, lock it for this process, and bring the database in it
         to the newest schema.
 
         With `beside` another process has it: nothing is made, locked or migrated, and writes
-        take their turn with those of that process. Raises FolderInUse, FolderUnusable, or
+        take their turn with those of that process. Unless it `holds_records`, one that is gone
+        is not missed beside an index. Raises FolderInUse, FolderUnusable, or
         NewerSchema for data that a newer program has written. Once attached, more than
         `max_waiting` waiting writes are refused with Overloaded.
         """
         self.listeners: list[Callable[[], None]] = []
         self.commits = CommitCounts()
         if beside:
-            database_in(folder)
+            database_in(folder, holds_records=holds_records)
         self._folder = DataFolder(folder, beside=beside)
         self._beside = beside
         self._max_waiting = max_waiting
@@ -68,7 +76,7 @@ class Database:
         self._snapshot_open = False
         try:
             if not beside:
-                find_database(folder)
+                find_database(folder, holds_records=holds_records)
                 self._folder.make_database()
             self._writer = self._open_writer()
         except engine.TROUBLE as exc:

@@ -16,7 +16,6 @@ import apsw
 from homeport.adapters.embedded import engine
 from homeport.adapters.embedded.folder import DATABASE, LOCK
 from homeport.adapters.embedded.migrations import MIGRATIONS
-from homeport.adapters.embedded.presence import database_in
 from homeport.adapters.embedded.signing_key import KEY_SETTING
 from homeport.domain.errors import Unavailable
 
@@ -73,13 +72,13 @@ def holder(folder: Path) -> str | None:
     return None
 
 
-def examine_database(folder: Path, *, served: bool) -> DatabaseState:
-    """Look at the database of a folder; `served` says that a process has it open.
+def examine_database(path: Path, *, served: bool) -> DatabaseState:
+    """Look at the database that `find_database` has found; `served` says that a process has it
+    open.
 
     Raises Unavailable, saying why, where it cannot be read at all.
     """
-    path = database_in(folder)
-    log = folder / f"{DATABASE}-wal"
+    log = path.with_name(f"{DATABASE}-wal")
     log_bytes = log.stat().st_size if log.is_file() else 0
     try:
         with _opened(path, served=served, logged=log_bytes > 0) as connection:

@@ -21,11 +21,12 @@ _LOG_HEADER: Final = 32
 """Bytes of a write-ahead log that holds nothing, from SQLite's file format."""
 
 
-def find_database(folder: Path) -> Path | None:
+def find_database(folder: Path, *, holds_records: bool = True) -> Path | None:
     """The database of a data folder; None where there never was one.
 
     Raises FolderUnusable where it cannot be looked at, or not be opened under this name, and
-    where it is gone or empty while there is something left that says what it held.
+    where it is gone or empty while there is something left that says what it held. Unless it
+    `holds_records`, the index beside it is made from others, and says nothing of it.
     """
     path = folder / DATABASE
     found = status_of(path)
@@ -37,7 +38,8 @@ def find_database(folder: Path) -> Path | None:
             "Choose a data folder with a shorter one.",
         )
     if found is None or found.st_size == 0:
-        _check_nothing_left(folder, "gone" if found is None else "empty")
+        how = "gone" if found is None else "empty"
+        _check_nothing_left(folder, how, indexed=holds_records)
     if found is None or not stat.S_ISREG(found.st_mode):
         return None
     if not os.access(path, os.R_OK):
@@ -45,24 +47,29 @@ def find_database(folder: Path) -> Path | None:
     return path
 
 
-def database_in(folder: Path) -> Path:
+def database_in(folder: Path, *, holds_records: bool = True) -> Path:
     """The database of a data folder. Raises FolderUnusable, also where there is none."""
-    path = find_database(folder)
+    path = find_database(folder, holds_records=holds_records)
     if path is None:
-        raise FolderUnusable(f"There is no database {folder / DATABASE}.")
+        raise no_database(folder)
     return path
 
 
-def _check_nothing_left(folder: Path, how: str) -> None:
+def no_database(folder: Path) -> FolderUnusable:
+    """What to raise where there is none."""
+    return FolderUnusable(f"There is no database {folder / DATABASE}.")
+
+
+def _check_nothing_left(folder: Path, how: str, *, indexed: bool) -> None:
     """Refuse what would begin anew beside the rest of what was lost. Where a first start was
     killed there may be a log or an index too, but nothing in them."""
     left = {}
     log = status_of(folder / f"{DATABASE}-wal")
     if log is not None and log.st_size > _LOG_HEADER:
         left[f"{DATABASE}-wal"] = f"a write-ahead log of {log.st_size:,} bytes"
-    indexed = _indexed(folder / "index")
-    if indexed:
-        left["index"] = f"an index of {indexed:,} documents and removals"
+    held = _indexed(folder / "index") if indexed else 0
+    if held:
+        left["index"] = f"an index of {held:,} documents and removals"
     if left:
         names = " and ".join(str(folder / name) for name in left)
         raise FolderUnusable(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,9 +12,25 @@ import apsw
 from homeport.adapters.embedded import engine
 from homeport.adapters.embedded.folder import FolderUnusable, NewerSchema
 from homeport.adapters.embedded.migrations import MIGRATIONS
-from homeport.adapters.embedded.presence import database_in
+from homeport.adapters.embedded.presence import database_in, no_database
 
 T = TypeVar("T")
+
+
+def is_made(database: Path) -> bool:
+    """Whether the file holds any table: where a first start or command was killed it may not.
+    Raises FolderUnusable."""
+    if database.stat().st_size == 0:
+        return False
+    try:
+        with contextlib.closing(engine.open_reader(database)) as connection:
+            return _any_table(connection)
+    except engine.TROUBLE as exc:
+        raise FolderUnusable(str(engine.translated(exc))) from exc
+
+
+def _any_table(connection: apsw.Connection) -> bool:
+    return bool(connection.execute("SELECT EXISTS (SELECT 1 FROM sqlite_schema)").get)
 
 
 class Snapshot:
@@ -31,11 +48,14 @@ class Snapshot:
             self._connection = engine.open_reader(path)
             self._connection.execute("BEGIN")
             schema = int(self._connection.execute("PRAGMA user_version").get)
+            made = schema > 0 or _any_table(self._connection)
         except engine.TROUBLE as exc:
             raise FolderUnusable(str(engine.translated(exc))) from exc
         if schema == len(MIGRATIONS):
             return
         self.close()
+        if not made:
+            raise no_database(folder)
         if schema > len(MIGRATIONS):
             raise NewerSchema(
                 f"The data is of schema {schema}; this program knows schemas up to "

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from homeport.domain.errors import Conflict, HomeportError
-from homeport.entrypoints.cli.data_folder import code_of, require_folder
+from homeport.entrypoints.cli.data_folder import code_of, require_database, require_folder
 from homeport.entrypoints.cli.exits import Exit, Failure, fail
 from homeport.entrypoints.cli.opening import definition_of
 from homeport.entrypoints.cli.progress import progress
@@ -30,6 +30,7 @@ def run(arguments: Namespace) -> int:
         fail(Exit.USAGE, f"The records are in DynamoDB, in no data folder. {cure}")
     source, target = definition.data_folder, arguments.folder.absolute()
     require_folder(source)
+    require_database(definition)
     with translated("Choose another name."), progress("Copying", unit="bytes") as advance:
         manifest = back_up(source, target, SystemClock().now(), advance)
     tell("The backup", target, manifest, as_json=arguments.json)

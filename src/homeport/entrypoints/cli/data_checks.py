@@ -109,15 +109,17 @@ def _nearest(place: Path) -> Path:
 
 def database(place: Path, found: Definition | None, *, served: bool) -> Iterator[Finding]:
     """Whether the database is whole, and what waits in it. Without a definition nobody knows
-    which subscribers are gone."""
+    which subscribers are gone, and it is taken to hold the records."""
     from homeport.adapters.embedded.examination import KNOWN_SCHEMA, examine_database
     from homeport.adapters.embedded.folder import FolderUnusable
     from homeport.adapters.embedded.presence import find_database
 
+    holds_records = found is None or found.adapters.record_store.use == "embedded"
     try:
-        if find_database(place) is None:
+        path = find_database(place, holds_records=holds_records)
+        if path is None:
             return
-        state = examine_database(place, served=served)
+        state = examine_database(path, served=served)
     except FolderUnusable as error:
         yield fault("database", error.finding, error.cure)
         return

@@ -29,16 +29,15 @@ def require_folder(place: Path) -> None:
         fail(Exit.FOLDER, f"There is no data folder {place}.")
 
 
-def require_database(place: Path) -> None:
+def require_database(definition: Definition) -> None:
     """Refuse to work on a data folder without a database."""
-    from homeport.adapters.embedded.presence import find_database
-
     try:
-        if find_database(place) is None:
-            cure = "Name the data folder with --data."
-            fail(Exit.FOLDER, f"There is no database in {place}. {cure}")
+        there = _has_database(definition)
     except HomeportError as error:
         raise Failure(code_of(error), error.detail) from error
+    if not there:
+        cure = "Name the data folder with --data."
+        fail(Exit.FOLDER, f"There is no database in {definition.data_folder}. {cure}")
 
 
 def require_migrated(definition: Definition) -> None:
@@ -47,13 +46,24 @@ def require_migrated(definition: Definition) -> None:
     if not any(getattr(definition.adapters, port).use == "embedded" for port in Adapters.names()):
         return
     from homeport.adapters.embedded.examination import holder
-    from homeport.adapters.embedded.presence import find_database
     from homeport.adapters.embedded.snapshot import Snapshot
 
     place = definition.data_folder
     try:
-        found = find_database(place)
-        if found is not None and found.stat().st_size > 0 and holder(place) is None:
+        if _has_database(definition) and holder(place) is None:
             Snapshot(place).close()
     except HomeportError as error:
         raise Failure(code_of(error), error.detail) from error
+
+
+def _has_database(definition: Definition) -> bool:
+    """Whether there is a database with anything in it, as far as that can be seen beside another
+    process. Raises FolderUnusable."""
+    from homeport.adapters.embedded.examination import holder
+    from homeport.adapters.embedded.presence import find_database
+    from homeport.adapters.embedded.snapshot import is_made
+
+    place = definition.data_folder
+    holds_records = definition.adapters.record_store.use == "embedded"
+    found = find_database(place, holds_records=holds_records)
+    return found is not None and (holder(place) is not None or is_made(found))

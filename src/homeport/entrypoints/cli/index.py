@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from homeport.domain.errors import HomeportError
 from homeport.domain.model.record import Key
+from homeport.entrypoints.cli.data_folder import require_database, require_folder
 from homeport.entrypoints.cli.exits import Exit, Failure, fail
 from homeport.entrypoints.cli.index_progress import staged
 from homeport.entrypoints.cli.opening import definition_of, opened, rebuild_index, refused
@@ -28,8 +29,10 @@ def run(arguments: Namespace) -> int:
     definition = definition_of(arguments)
     if definition.adapters.record_store.use == "memory":
         fail(Exit.USAGE, "The records are kept in memory: there is nothing to index here.")
-    if not (definition.adapters.distant or definition.data_folder.exists()):
-        fail(Exit.FOLDER, f"There is no data folder {definition.data_folder}.")
+    if not definition.adapters.distant:
+        require_folder(definition.data_folder)
+    if definition.adapters.record_store.use == "embedded" and arguments.action != "rebuild":
+        require_database(definition)  # to open the backend would make one
     written = definition.search.shadow if arguments.shadow else definition.adapters.search_index
     if written is None:
         fail(Exit.USAGE, 'There is one index alone. Name another: [search] shadow = "..."')

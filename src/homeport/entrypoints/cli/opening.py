@@ -113,7 +113,7 @@ def opened_anyway(definition: Definition, *ports: str) -> Iterator[Backend]:
         sentence = "This is kept in memory, where only the server's own process reaches it."
         raise Failure(Exit.USAGE, sentence)
     if "embedded" in used:
-        require_database(definition.data_folder)
+        require_database(definition)
     require_migrated(definition)
     look_at_own_adapters(definition)
     build = _builder(definition)
