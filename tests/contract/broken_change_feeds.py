@@ -7,13 +7,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, TypeAlias
 
-from homeport.adapters.memory.change_feed import MemoryChangeFeed
+from homeport.adapters.memory.change_feed import MemoryChangeFeed, _Consumer
 from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.memory.record_store import MemoryRecordStore
 from homeport.domain.errors import Unavailable
 from homeport.domain.events import RecordChanged
 from homeport.domain.ports.change_feed import ChangeFeed, Consume
-from homeport.domain.ports.deliveries import DeadLetter, Retry
+from homeport.domain.ports.deliveries import DeadLetter, HoldingBack, Retry
 from tests.contract.mutants import breaks
 
 Wanted: TypeAlias = Collection[str] | None
@@ -185,6 +185,21 @@ class CountsOutages(MemoryChangeFeed):
         return super().deliver(consumer, told, limit, collections)
 
 
+class _Patient(HoldingBack):
+    def unavailable(self, *deliveries: int) -> bool:
+        self._hold(1.0)
+        return False
+
+
+@breaks(ChangeFeed.deliver)
+class WaitsForOneForEver(MemoryChangeFeed):
+    """Takes what one change finds for an outage, always."""
+
+    def _known(self, name: str) -> _Consumer:
+        patient = _Consumer(_Patient(self._retry, self._clock.now))
+        return self._consumers.setdefault(name, patient)
+
+
 class BuriesWholeBatches(MemoryChangeFeed):
     def deliver(
         self, consumer: str, consume: Consume, limit: int = 100, collections: Wanted = None
@@ -284,6 +299,7 @@ FEEDS: Final[Sequence[type[MemoryChangeFeed]]] = (
     ForgetsCrashes,
     HoldsEverythingBack,
     CountsOutages,
+    WaitsForOneForEver,
     BuriesWholeBatches,
     IsDueInAnOutage,
     RetriesAtOnce,

@@ -110,7 +110,8 @@ class TestBesideAServer:
         assert (status["documents"], status["dead_letters"]) == (3, 0)
         assert status["lag_seconds"] > 0
         clock.advance(30)
-        assert feed.deliver("indexing", server.indexing.consume, 2000) == 30
+        while feed.deliver("indexing", server.indexing.consume, 2000):
+            pass
         assert (feed.lag("indexing"), server.index.status().documents) == (0, 33)
 
     def test_verify_compares_while_writes_go_on(

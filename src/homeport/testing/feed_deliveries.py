@@ -237,6 +237,7 @@ class DeliveriesContract(ChangeFeedSupport):
 
         self.settle()
         assert feed.deliver(INDEXING, explode) == 3
+        self.drain(feed, explode)
         consumer = Consumer()
         self.drain(feed, consumer)
         assert consumer.events == []

@@ -12,7 +12,7 @@ from homeport.domain.events import RecordChanged
 from homeport.domain.model.data import Data
 from homeport.domain.model.record import Key, Record
 from homeport.domain.model.writes import Put
-from homeport.domain.ports.change_feed import ChangeFeed
+from homeport.domain.ports.change_feed import ChangeFeed, Consume
 from homeport.domain.ports.deliveries import DeadLetter, Retry
 from homeport.domain.ports.record_store import RecordStore
 from homeport.testing.contract import Contract
@@ -61,7 +61,7 @@ class ChangeFeedSupport(Contract):
         raise self.missing("feed")
 
     def drain(
-        self, feed: ChangeFeed, consumer: Consumer, name: str = INDEXING, limit: int = 100
+        self, feed: ChangeFeed, consumer: Consume, name: str = INDEXING, limit: int = 100
     ) -> None:
         """Deliver until nothing is due."""
         self.settle()

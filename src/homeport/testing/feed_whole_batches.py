@@ -46,14 +46,14 @@ class WholeBatchesContract(ChangeFeedSupport):
         records = [put(store, key) for key in keys]
         self.settle()
         for _ in range(3 * self.retry.attempts):
-            assert feed.deliver(INDEXING, _down, limit) > 0
-            assert feed.deliver(INDEXING, _down, limit) == 0
+            self.drain(feed, _down, limit=limit)
             due = feed.next_due(INDEXING)
             assert due is not None
             assert 0 < due <= LONGEST_OUTAGE_WAIT
             clock.advance(due)
         assert feed.dead_letters(INDEXING) == []
         consumer = Consumer()
+        clock.advance(LONGEST_OUTAGE_WAIT)
         self.drain(feed, consumer, limit=limit)
         for key in keys:
             assert consumer.of(key) == [one.version for one in records if one.key == key]
@@ -69,7 +69,7 @@ class WholeBatchesContract(ChangeFeedSupport):
         failing = Consumer(lambda event: "broken")
         for attempt in range(1, self.retry.attempts + 1):
             for limit in (1, 100):
-                assert feed.deliver(INDEXING, _down, limit) == 1
+                assert feed.deliver(INDEXING, _down, limit) == 0
                 clock.advance(LONGEST_OUTAGE_WAIT)
             self.drain(feed, failing)
             assert len(failing.events) == attempt
@@ -84,7 +84,7 @@ class WholeBatchesContract(ChangeFeedSupport):
         skip_unless(self.holds_batches, _HOLDS)
         records = [put(store, Key(space, "notes", "before"))]
         self.settle()
-        assert feed.deliver(INDEXING, _down) == 1
+        assert feed.deliver(INDEXING, _down) == 0
         records.append(put(store, Key(space, "notes", "during")))
         waiting, other = Consumer(), Consumer()
         self.drain(feed, waiting)
@@ -104,7 +104,7 @@ class WholeBatchesContract(ChangeFeedSupport):
             put(store, Key(space, "notes", f"r{n}"))
             self.settle()
             for outage in (1, 2, 3):
-                assert feed.deliver(INDEXING, _down) == 1
+                assert feed.deliver(INDEXING, _down) == 0
                 assert feed.next_due(INDEXING) == pytest.approx(self.retry.wait(outage))
                 clock.advance(self.retry.wait(outage))
             self.drain(feed, Consumer())
@@ -164,3 +164,50 @@ class WholeBatchesContract(ChangeFeedSupport):
         while feed.deliver(INDEXING, explode):
             pass
         assert versions_in(consumer.events) == versions_of(fine)
+
+    @final
+    @pytest.mark.parametrize("limit", [1, 100])
+    def test_one_that_always_finds_an_outage_holds_up_no_others_and_dies(
+        self, store: RecordStore, feed: ChangeFeed, space: str, clock: ManualClock, limit: int
+    ) -> None:
+        skip_unless(self.holds_batches, _HOLDS)
+        records = [put(store, Key(space, "notes", f"r{n}")) for n in range(9)]
+        poisoned = records[0]
+        consumer = Consumer()
+
+        def consume(events: Sequence[RecordChanged]) -> Mapping[int, str]:
+            if any(event.key == poisoned.key for event in events):
+                raise Unavailable("This one never works.")
+            return consumer(events)
+
+        self.settle()
+        begun = clock.now()
+        for _ in range(MANY):
+            self.drain(feed, consume, limit=limit)
+            if feed.dead_letters(INDEXING):
+                break
+            if clock.now() - begun > 120_000_000:
+                assert versions_in(consumer.events) == versions_of(records[1:])
+            clock.advance(feed.next_due(INDEXING) or 0)
+        assert 180_000_000 < clock.now() - begun < 3_600_000_000
+        (letter,) = feed.dead_letters(INDEXING)
+        assert (letter.cause, letter.attempts) == ("This one never works.", self.retry.attempts)
+        assert feed.next_due(INDEXING) is None
+
+    @final
+    @pytest.mark.parametrize("limit", [1, 100])
+    def test_an_outage_of_hours_ends_by_itself(
+        self, store: RecordStore, feed: ChangeFeed, space: str, clock: ManualClock, limit: int
+    ) -> None:
+        skip_unless(self.holds_batches, _HOLDS)
+        records = []
+        for n in range(200):
+            records.append(put(store, Key(space, "notes", f"r{n % 20}")))
+            self.settle()
+            self.drain(feed, _down, limit=limit)
+            clock.advance(60)
+        consumer = Consumer()
+        self.drain(feed, consumer, limit=limit)
+        assert feed.dead_letters(INDEXING) == []
+        assert set(versions_in(consumer.events)) == set(versions_of(records))
+        assert feed.next_due(INDEXING) is None

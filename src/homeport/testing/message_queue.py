@@ -160,15 +160,42 @@ class MessageQueueContract(Contract):
         for body in ("a", "b"):
             queue.enqueue(body)
         for outage in range(1, 3 * self.retry.attempts):
-            assert queue.deliver(down) == 2
-            assert queue.deliver(down) == 0
+            self.drain(queue, down)
             wait = min(LONGEST_OUTAGE_WAIT, self.retry.wait(outage))
             self.check_due_in(queue, wait)
             clock.advance(wait)
+        clock.advance(LONGEST_OUTAGE_WAIT)
         assert queue.dead_letters() == []
         worker = Worker()
         self.drain(queue, worker)
         assert sorted((one.body, one.attempt) for one in worker.got) == [("a", 1), ("b", 1)]
+        assert queue.next_due() is None
+
+    @final
+    def test_one_that_always_finds_an_outage_holds_up_no_others_and_dies(
+        self, queue: MessageQueue, clock: ManualClock
+    ) -> None:
+        skip_unless(self.holds_batches, _HOLDS)
+        worker = Worker()
+
+        def work(deliveries: Sequence[Delivery]) -> Mapping[str, str]:
+            if any(one.body == "poison" for one in deliveries):
+                raise Unavailable("This one never works.")
+            return worker(deliveries)
+
+        for body in ("poison", "a", "b", "c"):
+            queue.enqueue(body)
+        begun = clock.now()
+        for _ in range(1000):
+            self.drain(queue, work)
+            if queue.dead_letters():
+                break
+            if clock.now() - begun > 120_000_000:
+                assert worker.bodies == ["a", "b", "c"]
+            clock.advance(queue.next_due() or 0)
+        assert 180_000_000 < clock.now() - begun < 3_600_000_000
+        (letter,) = queue.dead_letters()
+        assert (letter.cause, letter.attempts) == ("This one never works.", self.retry.attempts)
         assert queue.next_due() is None
 
     @final

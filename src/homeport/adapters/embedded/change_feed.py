@@ -23,7 +23,13 @@ from homeport.domain.model import versions
 from homeport.domain.model.record import Key
 from homeport.domain.ports.change_feed import Consume
 from homeport.domain.ports.clock import Clock
-from homeport.domain.ports.deliveries import NEVER_ENDED, DeadLetter, HoldingBack, Retry
+from homeport.domain.ports.deliveries import (
+    LONGEST_OUTAGE_WAIT,
+    NEVER_ENDED,
+    DeadLetter,
+    HoldingBack,
+    Retry,
+)
 
 _PREPARING: Final = -1
 """The position of a consumer whose past is still being put together."""
@@ -143,18 +149,17 @@ class EmbeddedChangeFeed:
             batch = self._count(consumer, batch)
         try:
             failures = _consumed(consume, batch.events)
-        except Unavailable:
-            holding.unavailable()
-            if limit == 1:
-                self._forget_attempt(consumer, batch)
-            return len(batch.events)
+        except Unavailable as exc:
+            if not holding.unavailable(*(event.version for event in batch.events)):
+                if limit == 1 or holding.is_suspect(batch.events[0].version):
+                    self._put_aside(consumer, batch)
+                return 0 if holding.left() > 0 else len(batch.events)
+            failures = {0: exc.detail}
         except Exception as exc:  # noqa: BLE001 - the whole batch failed, whatever the reason
             if len(batch.events) > 1:
                 holding.failed(len(batch.events))
                 return len(batch.events)
-            holding.ended()
-            for event in batch.events:
-                holding.found(event.version)
+            holding.found(batch.events[0].version)
             failures = {0: f"{type(exc).__name__}: {exc}"}
         else:
             holding.ended(*(event.version for event in batch.events))
@@ -272,12 +277,15 @@ class EmbeddedChangeFeed:
             saved = _position(connection, consumer) or versions.NEVER
             position = self._start(connection, consumer)
             due: list[Any] = connection.execute(_DUE, (consumer, now, limit)).fetchall()
-            suspect = next((row for row in due if holding.is_suspect(row[0])), None)
-            if suspect is not None:  # it goes alone, and takes nobody along
-                return _Batch((_event(suspect[:-1]),), suspect[-1:], (), saved, saved)
+            suspects = [row for row in due if holding.is_suspect(row[0])]
+            if suspects and not holding.prefers_others():
+                return _alone(suspects[0], saved)
+            due = [row for row in due if row not in suspects]
             room = limit - len(due)
             new = connection.execute(_NEW, (position, wanted, room)).fetchall()
             fresh = [_event(row) for row in new]
+            if suspects and not due and not fresh:
+                return _alone(suspects[0], saved)
             if len(fresh) < room:
                 position = max(position, connection.execute(_LAST).get or versions.NEVER)
             elif fresh:
@@ -312,11 +320,21 @@ class EmbeddedChangeFeed:
         self._database.write(count)
         return replace(batch, attempts=(before,))
 
-    def _forget_attempt(self, consumer: str, batch: _Batch) -> None:
-        """Take back what was counted of an event that goes alone: it is not at fault."""
-        (event,), (before,) = batch.events, batch.attempts
-        row = (*_row(event), consumer, before, self._clock.now())
-        self._database.write(lambda connection: connection.execute(_HOLD, row))
+    def _put_aside(self, consumer: str, batch: _Batch) -> None:
+        """Take back what was counted of an event that went alone, and let others go first."""
+        (event,) = batch.events
+        (before,) = batch.attempts or (0,)
+        due = self._clock.now()
+        if self._held_back(consumer).is_suspect(event.version):
+            due += round(LONGEST_OUTAGE_WAIT * _MICROSECONDS)
+
+        def hold(connection: apsw.Connection) -> None:
+            connection.execute(_HOLD, (*_row(event), consumer, before, due))
+            for later in batch.blocked:
+                connection.execute(_HOLD, (*_row(later), consumer, 0, None))
+            connection.execute(_MOVE_ON, (batch.position, consumer))
+
+        self._database.write(hold)
 
     def _save(self, consumer: str, batch: _Batch, failures: Mapping[int, str]) -> None:
         """Move on: past what was done, with what failed held or buried."""
@@ -335,7 +353,8 @@ class EmbeddedChangeFeed:
                     # An earlier change of this record has just failed, and comes first again.
                     connection.execute(_HOLD, (*_row(event), consumer, 0, None))
                 elif cause is not None and attempts < self._retry.attempts:
-                    due = now + round(self._retry.wait(attempts) * _MICROSECONDS)
+                    wait = holding.wait(event.version, attempts)
+                    due = now + round(wait * _MICROSECONDS)
                     connection.execute(_HOLD, (*_row(event), consumer, attempts, due))
                     waiting.add(event.key)
                 else:
@@ -349,6 +368,11 @@ class EmbeddedChangeFeed:
             connection.execute(_TRIM, (_TRIMMED,))
 
         self._database.write(save)
+
+
+def _alone(row: Sequence[Any], saved: int) -> _Batch:
+    """Of one event that is held: it takes nobody along."""
+    return _Batch((_event(row[:-1]),), (row[-1],), (), saved, saved)
 
 
 def _consumed(consume: Consume, events: Sequence[RecordChanged]) -> Mapping[int, str]:

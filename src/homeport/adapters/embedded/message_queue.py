@@ -14,7 +14,13 @@ from homeport.adapters.embedded.database import Database
 from homeport.domain import limits
 from homeport.domain.errors import Invalid, TooLarge, Unavailable
 from homeport.domain.ports.clock import Clock
-from homeport.domain.ports.deliveries import NEVER_ENDED, DeadLetter, HoldingBack, Retry
+from homeport.domain.ports.deliveries import (
+    LONGEST_OUTAGE_WAIT,
+    NEVER_ENDED,
+    DeadLetter,
+    HoldingBack,
+    Retry,
+)
 from homeport.domain.ports.message_queue import Delivery, Work
 
 _SECOND: Final = 1_000_000
@@ -53,17 +59,19 @@ class EmbeddedMessageQueue:
         self._database.write(insert)
 
     def deliver(self, work: Work, limit: int = 10) -> int:
-        batch = [] if self._holding.left() > 0 else self._take(limit)
+        batch = [] if self._holding.left() > 0 else self._take(self._holding.room(limit))
         if not batch:
             return 0
+        ids = [int(one.id) for one in batch]
         try:
             try:
                 failed = work(batch)
-                self._holding.ended()
-            except Unavailable:
-                self._holding.unavailable()
-                self._forget_attempt(batch)
-                return len(batch)
+                self._holding.ended(*ids)
+            except Unavailable as exc:
+                if not self._holding.unavailable(*ids):
+                    self._put_aside(batch)
+                    return 0 if self._holding.left() > 0 else len(batch)
+                failed = {batch[0].id: exc.detail}
             except Exception as exc:  # noqa: BLE001 - whatever it is, the batch is tried again
                 failed = dict.fromkeys((one.id for one in batch), f"{type(exc).__name__}: {exc}")
             self._settle(batch, failed)
@@ -140,7 +148,11 @@ class EmbeddedMessageQueue:
                 (self._clock.now(), limit + len(self._taken)),
             )
             free = [row for row in rows if row[0] not in self._taken][:limit]
-            untried = list(itertools.takewhile(lambda row: row[2] == 0, free))
+            untried = list(
+                itertools.takewhile(
+                    lambda row: row[2] == 0 and not self._holding.is_suspect(row[0]), free
+                )
+            )
             free = untried or free[:1]
             self._taken.update(id for id, _, _ in free)
         return [Delivery(str(id), body, attempts + 1) for id, body, attempts in free]
@@ -149,14 +161,20 @@ class EmbeddedMessageQueue:
         with self._lock:
             self._taken.difference_update(int(one.id) for one in batch)
 
-    def _forget_attempt(self, batch: Sequence[Delivery]) -> None:
-        """Take back what was counted: nothing of it is at fault."""
-        counts = [(one.attempt - 1, int(one.id)) for one in batch]
+    def _put_aside(self, batch: Sequence[Delivery]) -> None:
+        """Take back what was counted, and let others go before a suspect."""
+        later = self._clock.now() + round(LONGEST_OUTAGE_WAIT * _SECOND)
+        rows = [
+            (one.attempt - 1, later if self._holding.is_suspect(int(one.id)) else 0, int(one.id))
+            for one in batch
+        ]
 
-        def forget(connection: apsw.Connection) -> None:
-            connection.executemany("UPDATE queue SET attempts = ? WHERE id = ?", counts)
+        def put_aside(connection: apsw.Connection) -> None:
+            connection.executemany(
+                "UPDATE queue SET attempts = ?, due = max(due, ?) WHERE id = ?", rows
+            )
 
-        self._database.write(forget)
+        self._database.write(put_aside)
 
     def _now(self) -> int:
         return self._clock.now()
@@ -174,11 +192,15 @@ class EmbeddedMessageQueue:
             connection.executemany(
                 "UPDATE queue SET due = ? WHERE id = ?",
                 [
-                    (now + round(self._retry.wait(one.attempt) * _SECOND), int(one.id))
+                    (
+                        now + round(self._holding.wait(int(one.id), one.attempt) * _SECOND),
+                        int(one.id),
+                    )
                     for one in again
                 ],
             )
             for one in dead:
+                self._holding.forget(int(one.id))
                 _bury(connection, one, failed[one.id], one.attempt, now)
 
         self._database.write(settle)

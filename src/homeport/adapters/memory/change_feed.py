@@ -15,7 +15,13 @@ from homeport.domain.model import versions
 from homeport.domain.model.record import Key
 from homeport.domain.ports.change_feed import Consume
 from homeport.domain.ports.clock import Clock
-from homeport.domain.ports.deliveries import NEVER_ENDED, DeadLetter, HoldingBack, Retry
+from homeport.domain.ports.deliveries import (
+    LONGEST_OUTAGE_WAIT,
+    NEVER_ENDED,
+    DeadLetter,
+    HoldingBack,
+    Retry,
+)
 
 _SECOND: Final = 1_000_000
 _AT_ONCE: Final = 0
@@ -74,15 +80,15 @@ class MemoryChangeFeed:
             events = [entry.event for entry in batch]
             try:
                 failed = _consumed(consume, events)
-            except Unavailable:
-                holding.unavailable()
-                batch[0].attempts -= limit == 1
-                return len(batch)
+            except Unavailable as exc:
+                if not holding.unavailable(*(event.version for event in events)):
+                    self._put_aside(state, batch, counted=limit == 1)
+                    return 0 if holding.left() > 0 else len(batch)
+                failed = {0: exc.detail}
             except Exception as exc:  # noqa: BLE001 - whatever it is, it is tried again
                 if len(batch) > 1:
                     holding.failed(len(batch))
                     return len(batch)
-                holding.ended()
                 holding.found(events[0].version)
                 failed = {0: f"{type(exc).__name__}: {exc}"}
             else:
@@ -166,6 +172,7 @@ class MemoryChangeFeed:
         """The next batch: of each record only what no earlier event of it holds back."""
         now = self._clock.now()
         batch: list[_Entry] = []
+        last: list[_Entry] = []
         held_back: set[Key] = set()
         looked_at = 0
         while len(batch) < limit:
@@ -179,11 +186,14 @@ class MemoryChangeFeed:
                 continue
             elif not state.holding.is_suspect(entry.event.version):
                 batch.append(entry)
+            elif state.holding.prefers_others():
+                last.append(entry)
+                held_back.add(entry.event.key)
             elif all(one.event.key != entry.event.key for one in batch):
                 return [entry]  # it goes alone, and takes nobody along
             else:
                 held_back.add(entry.event.key)
-        return batch
+        return batch or sorted(last, key=lambda entry: entry.due)[:1]
 
     def _read_on(self, state: _Consumer, limit: int, collections: Collection[str] | None) -> bool:
         """Take the next events from the store; False where there are none."""
@@ -198,6 +208,13 @@ class MemoryChangeFeed:
             if wanted:
                 return True
         return False
+
+    def _put_aside(self, state: _Consumer, batch: Sequence[_Entry], *, counted: bool) -> None:
+        """Take back what was counted of an event that went alone, and let others go first."""
+        first = batch[0]
+        first.attempts -= counted
+        if state.holding.is_suspect(first.event.version):
+            first.due = self._clock.now() + round(LONGEST_OUTAGE_WAIT * _SECOND)
 
     def _settle(
         self,
@@ -221,7 +238,8 @@ class MemoryChangeFeed:
                 continue
             entry.attempts += not counted
             if entry.attempts < self._retry.attempts:
-                entry.due = now + round(self._retry.wait(entry.attempts) * _SECOND)
+                wait = state.holding.wait(entry.event.version, entry.attempts)
+                entry.due = now + round(wait * _SECOND)
                 failing.add(entry.event.key)
                 continue
             done.add(id(entry))

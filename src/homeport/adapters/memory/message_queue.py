@@ -10,7 +10,13 @@ from dataclasses import dataclass
 from homeport.domain import limits
 from homeport.domain.errors import Invalid, TooLarge, Unavailable
 from homeport.domain.ports.clock import Clock
-from homeport.domain.ports.deliveries import NEVER_ENDED, DeadLetter, HoldingBack, Retry
+from homeport.domain.ports.deliveries import (
+    LONGEST_OUTAGE_WAIT,
+    NEVER_ENDED,
+    DeadLetter,
+    HoldingBack,
+    Retry,
+)
 from homeport.domain.ports.message_queue import Delivery, Work
 
 _SECOND = 1_000_000
@@ -52,17 +58,19 @@ class MemoryMessageQueue:
             self._waiting[str(next(self._numbers))] = _Waiting(body, due)
 
     def deliver(self, work: Work, limit: int = 10) -> int:
-        batch = [] if self._holding.left() > 0 else self._take(limit)
+        batch = [] if self._holding.left() > 0 else self._take(self._holding.room(limit))
         if not batch:
             return 0
+        ids = [int(one.id) for one in batch]
         try:
             try:
                 failed = work(batch)
-                self._holding.ended()
-            except Unavailable:
-                self._holding.unavailable()
-                self._forget_attempt(batch)
-                return len(batch)
+                self._holding.ended(*ids)
+            except Unavailable as exc:
+                if not self._holding.unavailable(*ids):
+                    self._put_aside(batch)
+                    return 0 if self._holding.left() > 0 else len(batch)
+                failed = {batch[0].id: exc.detail}
             except Exception as exc:  # noqa: BLE001 - whatever it is, the batch is tried again
                 failed = dict.fromkeys((one.id for one in batch), f"{type(exc).__name__}: {exc}")
             self._settle(batch, failed)
@@ -108,7 +116,7 @@ class MemoryMessageQueue:
                 self._bury(Delivery(id, one.body, one.attempts), NEVER_ENDED)
             free = [id for _, id in due if id not in spent][:limit]
             # What was tried before goes alone: if its batch was failed, it may be at fault.
-            untried = list(itertools.takewhile(lambda id: self._waiting[id].attempts == 0, free))
+            untried = list(itertools.takewhile(self._is_untried, free))
             taken = untried or free[:1]
             self._taken.update(taken)
             for id in taken:
@@ -117,10 +125,17 @@ class MemoryMessageQueue:
                 Delivery(id, self._waiting[id].body, self._waiting[id].attempts) for id in taken
             ]
 
-    def _forget_attempt(self, batch: Sequence[Delivery]) -> None:
+    def _is_untried(self, id: str) -> bool:
+        return self._waiting[id].attempts == 0 and not self._holding.is_suspect(int(id))
+
+    def _put_aside(self, batch: Sequence[Delivery]) -> None:
+        """Take back what was counted, and let others go before a suspect."""
         with self._lock:
             for one in batch:
-                self._waiting[one.id].attempts -= 1
+                waiting = self._waiting[one.id]
+                waiting.attempts -= 1
+                if self._holding.is_suspect(int(one.id)):
+                    waiting.due = self._clock.now() + round(LONGEST_OUTAGE_WAIT * _SECOND)
 
     def _now(self) -> int:
         return self._clock.now()
@@ -134,12 +149,14 @@ class MemoryMessageQueue:
                     del self._waiting[one.id]
                 elif one.attempt < self._retry.attempts:
                     waiting = self._waiting[one.id]
-                    waiting.due = now + round(self._retry.wait(one.attempt) * _SECOND)
+                    wait = self._holding.wait(int(one.id), one.attempt)
+                    waiting.due = now + round(wait * _SECOND)
                 else:
                     self._bury(one, cause)
 
     def _bury(self, one: Delivery, cause: str) -> None:
         del self._waiting[one.id]
+        self._holding.forget(int(one.id))
         died = self._clock.now()
         self._dead[one.id] = DeadLetter(one.id, _SOURCE, one.body, cause, one.attempt, died)
 

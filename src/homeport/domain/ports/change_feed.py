@@ -25,8 +25,9 @@ class ChangeFeed(Protocol):
     behind it and other records going on; after its last attempt it becomes a dead letter.
 
     A batch whose consumer raises Unavailable waits, all of it, until that has passed: these are
-    no attempts. One whose consumer raises anything else comes again in parts, until the event at
-    fault is alone: it alone uses up attempts (for both, where a feed can: see its contract).
+    no attempts. One whose consumer raises anything else, or Unavailable again and again, comes in
+    parts, until the event at fault is alone. It alone uses up attempts: after Unavailable only
+    where others went well meanwhile (all this where a feed can: see its contract).
     """
 
     def deliver(
@@ -36,7 +37,8 @@ class ChangeFeed(Protocol):
         limit: int = 100,
         collections: Collection[str] | None = None,
     ) -> int:
-        """Hand up to `limit` due events to `consume`. Returns how many: 0 means none is due.
+        """Hand up to `limit` due events to `consume`. Returns how many: 0 means none is due,
+        or that they wait for an outage to pass.
 
         The feed moves on only after `consume` returned: a crash in between repeats the batch.
         With a `limit` of 1 that is one attempt of the event, so that what ends the process each

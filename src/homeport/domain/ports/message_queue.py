@@ -29,7 +29,8 @@ class MessageQueue(Protocol):
     A failed one is tried again after a while; after its last attempt it becomes a dead letter.
     An attempt that ended the process counts too. Where `work` raises Unavailable, nothing is
     handed out for a while, and that was no attempt; where it raises anything else, what was in
-    the batch is tried alone from then on (for both, where a queue can: see its contract).
+    the batch is tried alone from then on. What finds Unavailable alone, again and again, while
+    others go well, uses up attempts (all this where a queue can: see its contract).
     """
 
     def enqueue(self, body: str, delay: float = 0.0) -> None:
@@ -37,7 +38,8 @@ class MessageQueue(Protocol):
         ...
 
     def deliver(self, work: Work, limit: int = 10) -> int:
-        """Hand up to `limit` due bodies to `work`. Returns how many: 0 means none is due.
+        """Hand up to `limit` due bodies to `work`. Returns how many: 0 means none is due,
+        or that they wait for an outage to pass.
 
         What `work` did not fail is forgotten only after it returned.
         """
