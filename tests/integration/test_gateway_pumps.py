@@ -92,6 +92,18 @@ def test_what_is_due_later_is_not_lag(work: Work, pumps: Pumps) -> None:
     assert pumps.wait_until_idle(PATIENCE)
 
 
+def test_what_waits_for_an_outage_to_end_is_lag(work: Work) -> None:
+    work.later = 3600.0
+    down = {"test"}
+    pumps = Pumps([Pump("test", work.deliver, work.next_due, lambda: 0, is_down=down.__contains__)])
+    pumps.start()
+    assert work.looked.acquire(timeout=PATIENCE)
+    assert not pumps.wait_until_idle(0.05)
+    down.clear()
+    assert pumps.wait_until_idle(PATIENCE)
+    assert pumps.stop(PATIENCE)
+
+
 def test_stores_that_wake_nobody_are_looked_at_again(work: Work) -> None:
     pumps = Pumps([Pump("test", work.deliver, work.next_due, lambda: 0, poll=0.01)])
     pumps.start()

@@ -28,7 +28,7 @@ LINES: Final = 20
 _MINUTE: Final = 60.0
 _REMEMBERED: Final = 10_000
 _LONGEST: Final = 300
-_ERROR: Final = re.compile(r"([A-Za-z_][\w.]*): .*?(\([^()]*:\d+\))?", re.DOTALL)
+_ERROR: Final = re.compile(r"([A-Za-z_][\w.]*): .*?(\([^()\n]+\.py:\d+\))?", re.DOTALL)
 """The cause that an adapter or a subscriber makes of an exception."""
 
 
@@ -45,6 +45,11 @@ class FailureLog:
         self._begun = timer()
         self._lines = 0
         self._untold = 0
+        self._down: set[str] = set()
+
+    def is_down(self, name: str) -> bool:
+        """Whether what this one needs did not answer when it was last handed something."""
+        return name in self._down
 
     def consumer(self, name: str, consume: Consume) -> Consume:
         """`consume`, whose failures are told."""
@@ -57,9 +62,11 @@ class FailureLog:
                 raise
             except Exception as error:
                 self._raised(name, len(events), error)
+                self._down.discard(name)
                 if len(events) == 1:
                     self._attempt(name, events[0].version, "/".join(events[0].key), _place(error))
                 raise
+            self._down.discard(name)
             for place, event in enumerate(events):
                 if place in failed:
                     cause = _cause(failed[place])
@@ -81,7 +88,9 @@ class FailureLog:
                 raise
             except Exception as error:
                 self._raised(name, len(deliveries), error)
+                self._down.discard(name)
                 raise
+            self._down.discard(name)
             for one in deliveries:
                 if one.id in failed:
                     self._tell(name, one.id, _cause(failed[one.id]), one.attempt)
@@ -106,6 +115,7 @@ class FailureLog:
             self._line("%s: %s failed and will be tried again: %s", name, told, cause)
 
     def _waits(self, name: str, count: int, error: Unavailable) -> None:
+        self._down.add(name)
         if name != "indexing":  # that tells it by itself
             self._line("%s: %d wait until it answers: %s", name, count, error.detail)
 

@@ -85,6 +85,10 @@ def test_an_outage_is_told(failures: FailureLog, caplog: pytest.LogCaptureFixtur
     with pytest.raises(Unavailable):
         failures.consumer("messaging", down)(EVENTS)
     assert caplog.messages == ["messaging: 3 wait until it answers: The store does not answer."]
+    assert failures.is_down("messaging")
+    assert not failures.is_down("queue")
+    failures.consumer("messaging", lambda _: {})(EVENTS)
+    assert not failures.is_down("messaging")
 
 
 def test_jobs_are_told_by_their_numbers(

@@ -67,7 +67,7 @@ class Indexing:
         try:
             return self._consume(events)
         except Unavailable as error:
-            # They come again, some times.
+            # They wait until that has passed, which may take long.
             log.warning("%d changes could not be indexed: %s", len(events), error)
             raise
 

@@ -110,7 +110,7 @@ class Metrics:
         for name, kind, text, value in (
             ("delivered_total", "counter", "Changes and messages handed on.", "delivered"),
             ("failures_total", "counter", "Batches that failed as a whole.", "failures"),
-            ("idle", "gauge", "1 while nothing is due.", "idle"),
+            ("idle", "gauge", "1 while nothing is due, nor held up by an outage.", "idle"),
         ):
             yield from _family(
                 f"homeport_pump_{name}",

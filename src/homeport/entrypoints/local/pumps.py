@@ -27,7 +27,8 @@ SHORTEST_WAIT: Final = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """How a pump is doing. `idle`: nothing was due when last looked, and nothing came since."""
+    """How a pump is doing. `idle`: nothing was due when last looked, and nothing came since, nor
+    does anything wait for an outage to end."""
 
     pump: str
     idle: bool
@@ -42,7 +43,8 @@ class Pump:
     loop, in seconds. `poll` is the longest sleep in seconds, for stores that
     cannot wake anybody; with `by_commits` false only time wakes it. An exception out of
     `deliver` is logged, and tried again with backoff. Where `patience` is set, a stop waits no
-    longer than so many seconds for it.
+    longer than so many seconds for it. `is_down` tells of its name whether what it delivers to
+    has an outage.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Pump:
         by_commits: bool = True,
         patience: float | None = None,
         computed: Callable[[], float] = lambda: 0.0,
+        is_down: Callable[[str], bool] = lambda name: False,
     ) -> None:
         self.name: Final = name
         self.patience: Final = patience
@@ -63,6 +66,7 @@ class Pump:
         self._deliver = deliver
         self._next_due = next_due
         self._poll = poll
+        self._is_down = is_down
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._working = False
@@ -91,7 +95,8 @@ class Pump:
 
     def lag(self) -> Lag:
         due = self._next_due()
-        idle = not (self._working or self._woken.is_set()) and (due is None or due > 0)
+        waits = self._working or self._woken.is_set() or self._is_down(self.name)
+        idle = not waits and (due is None or due > 0)
         return Lag(self.name, idle, self._delivered, self._failures)
 
     def _run(self) -> None:

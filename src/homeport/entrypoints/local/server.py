@@ -221,11 +221,20 @@ class Gateway:
         feed, queue = backend.feed, backend.queue
         poll = None if self._is_woken() else POLL
         indexing = Indexing(backend, self._indexer)
+        failures = FailureLog()
 
         def pump(
             name: str, deliver: Callable[[], int], next_due: Callable[[], float | None]
         ) -> Pump:
-            return Pump(name, deliver, next_due, self._served, poll, computed=self._computed)
+            return Pump(
+                name,
+                deliver,
+                next_due,
+                self._served,
+                poll,
+                computed=self._computed,
+                is_down=failures.is_down,
+            )
 
         # The services are asked for when there is work: until then nobody waits for them to load.
         def watch(events: Sequence[RecordChanged]) -> Mapping[int, str]:
@@ -234,7 +243,6 @@ class Gateway:
         def work(deliveries: Sequence[Delivery]) -> Mapping[str, str]:
             return backend.messages.work(deliveries)
 
-        failures = FailureLog()
         index = failures.consumer("indexing", indexing.consume)
         watching = failures.consumer("messaging", watch)
         working = failures.worker("queue", work)
@@ -261,6 +269,7 @@ class Gateway:
                 self._served,
                 poll,
                 patience=APP_SECONDS,
+                is_down=failures.is_down,
             )
             for one in backend.subscribers
         ]
