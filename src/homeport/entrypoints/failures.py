@@ -7,8 +7,6 @@ text is left out, as that may quote a record.
 
 from __future__ import annotations
 
-import logging
-import re
 import time
 import traceback
 from collections import OrderedDict
@@ -18,18 +16,11 @@ from typing import Final
 from homeport.domain.errors import HomeportError, Unavailable
 from homeport.domain.events import RecordChanged
 from homeport.domain.ports.change_feed import Consume
-from homeport.domain.ports.deliveries import Retry
+from homeport.domain.ports.deliveries import DIED, FewLines, Retry, without_contents
 from homeport.domain.ports.message_queue import Delivery, Work
 
-log: Final = logging.getLogger("homeport.failures")
-
-LINES: Final = 20
-"""Lines in a minute at most, of all that fails together."""
-_MINUTE: Final = 60.0
 _REMEMBERED: Final = 10_000
 _LONGEST: Final = 300
-_ERROR: Final = re.compile(r"([A-Za-z_][\w.]*): .*?(\([^()\n]+\.py:\d+\))?", re.DOTALL)
-"""The cause that an adapter or a subscriber makes of an exception."""
 
 
 class FailureLog:
@@ -40,19 +31,16 @@ class FailureLog:
         self, retry: Retry | None = None, timer: Callable[[], float] = time.monotonic
     ) -> None:
         self._attempts: Final = (retry or Retry()).attempts
-        self._timer: Final = timer
+        self._line: Final = FewLines(timer).tell
         self._failed: OrderedDict[tuple[str, object], int] = OrderedDict()
-        self._begun = timer()
-        self._lines = 0
-        self._untold = 0
         self._down: set[str] = set()
 
     def is_down(self, name: str) -> bool:
         """Whether what this one needs did not answer when it was last handed something."""
         return name in self._down
 
-    def consumer(self, name: str, consume: Consume) -> Consume:
-        """`consume`, whose failures are told."""
+    def consumer(self, name: str, consume: Consume, *, last: bool = True) -> Consume:
+        """`consume`, whose failures are told; without `last`, the feed tells of dead letters."""
 
         def told(events: Sequence[RecordChanged]) -> Mapping[int, str]:
             try:
@@ -64,21 +52,23 @@ class FailureLog:
                 self._raised(name, len(events), error)
                 self._down.discard(name)
                 if len(events) == 1:
-                    self._attempt(name, events[0].version, "/".join(events[0].key), _place(error))
+                    self._attempt(
+                        name, events[0].version, "/".join(events[0].key), _place(error), last
+                    )
                 raise
             self._down.discard(name)
             for place, event in enumerate(events):
                 if place in failed:
-                    cause = _cause(failed[place])
-                    self._attempt(name, event.version, "/".join(event.key), cause)
+                    cause = without_contents(failed[place])
+                    self._attempt(name, event.version, "/".join(event.key), cause, last)
                 elif self._failed:
                     self._failed.pop((name, event.version), None)
             return failed
 
         return told
 
-    def worker(self, name: str, work: Work) -> Work:
-        """`work`, whose failures are told."""
+    def worker(self, name: str, work: Work, *, last: bool = True) -> Work:
+        """`work`, whose failures are told; without `last`, the queue tells of dead letters."""
 
         def told(deliveries: Sequence[Delivery]) -> Mapping[str, str]:
             try:
@@ -88,29 +78,32 @@ class FailureLog:
                 raise
             except Exception as error:
                 self._raised(name, len(deliveries), error)
+                if len(deliveries) == 1:
+                    (one,) = deliveries
+                    self._tell(name, one.id, _place(error), one.attempt, last)
                 self._down.discard(name)
                 raise
             self._down.discard(name)
             for one in deliveries:
                 if one.id in failed:
-                    self._tell(name, one.id, _cause(failed[one.id]), one.attempt)
+                    self._tell(name, one.id, without_contents(failed[one.id]), one.attempt, last)
             return failed
 
         return told
 
-    def _attempt(self, name: str, delivery: object, told: str, cause: str) -> None:
+    def _attempt(self, name: str, delivery: object, told: str, cause: str, last: bool) -> None:
         """Count what the feed does not tell; after a start it begins anew."""
         attempt = self._failed.pop((name, delivery), 0) + 1
         if attempt < self._attempts:
             self._failed[name, delivery] = attempt
             while len(self._failed) > _REMEMBERED:
                 self._failed.popitem(last=False)
-        self._tell(name, told, cause, attempt)
+        self._tell(name, told, cause, attempt, last)
 
-    def _tell(self, name: str, told: str, cause: str, attempt: int) -> None:
+    def _tell(self, name: str, told: str, cause: str, attempt: int, last: bool) -> None:
         if attempt >= self._attempts:
-            text = "%s: %s failed %d times and is a dead letter: %s"
-            self._line(text, name, told, attempt, cause)
+            if last:
+                self._line(DIED, name, told, attempt, cause)
         elif attempt == 1:
             self._line("%s: %s failed and will be tried again: %s", name, told, cause)
 
@@ -122,26 +115,6 @@ class FailureLog:
     def _raised(self, name: str, count: int, error: Exception) -> None:
         if count > 1:
             self._line("%s: a batch of %d failed: %s", name, count, _place(error))
-
-    def _line(self, text: str, *values: object) -> None:
-        now = self._timer()
-        if now - self._begun >= _MINUTE:
-            if self._untold:
-                log.warning("%d more failures were not told.", self._untold)
-            self._begun, self._lines, self._untold = now, 0, 0
-        if self._lines < LINES:
-            self._lines += 1
-            log.warning(text, *values)
-        else:
-            self._untold += 1
-
-
-def _cause(cause: str) -> str:
-    """A cause without the text of an error that may quote a record."""
-    found = _ERROR.fullmatch(cause)
-    if found is None:
-        return cause[:_LONGEST]
-    return " ".join(filter(None, found.groups()))
 
 
 def _place(error: Exception) -> str:

@@ -101,3 +101,13 @@ def test_dropped_ones_are_forgotten(world: World) -> None:
     assert world.letters.drop([old, first]) == 2
     assert sources(world) == ["a", "b", QUEUE]
     assert world.letters.letters(QUEUE) == [second]
+
+
+def test_the_log_tells_of_them_without_contents(caplog: pytest.LogCaptureFixture) -> None:
+    clock = ManualClock()
+    queue = MemoryMessageQueue(clock, ONCE)
+    queue.enqueue("a secret")
+    queue.deliver(lambda jobs: {one.id: "ValueError: a secret (app.py:3)" for one in jobs})
+    assert caplog.messages == [
+        "queue: 1 failed 1 times and is a dead letter: ValueError (app.py:3)"
+    ]

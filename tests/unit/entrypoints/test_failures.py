@@ -9,9 +9,9 @@ import pytest
 from homeport.domain.errors import Unavailable
 from homeport.domain.events import RecordChanged
 from homeport.domain.model.record import Key
-from homeport.domain.ports.deliveries import Retry
+from homeport.domain.ports.deliveries import LINES, Retry, without_contents
 from homeport.domain.ports.message_queue import Delivery
-from homeport.entrypoints.failures import LINES, FailureLog
+from homeport.entrypoints.failures import FailureLog
 
 EVENTS = [
     RecordChanged(Key("s", "notes", str(number)), number, None, "a", deleted=False)
@@ -115,3 +115,36 @@ def test_a_flood_is_counted(
         "5 more failures were not told.",
         "queue: last failed and will be tried again: No.",
     ]
+
+
+def test_a_single_job_that_raises(failures: FailureLog, caplog: pytest.LogCaptureFixture) -> None:
+    def work(_: object) -> Mapping[str, str]:
+        raise TypeError("a secret")
+
+    for attempt in (1, 2, 3):
+        with pytest.raises(TypeError):
+            failures.worker("queue", work)([Delivery("7", "a body", attempt)])
+    first, last = caplog.messages
+    assert first.startswith("queue: 7 failed and will be tried again: TypeError (")
+    assert last.startswith("queue: 7 failed 3 times and is a dead letter: TypeError (")
+
+
+def test_who_tells_of_its_dead_letters_is_left_to_it(
+    failures: FailureLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = failures.consumer("indexing", lambda _: {0: "No."}, last=False)
+    for _ in range(3):
+        told(EVENTS)
+    assert caplog.messages == ["indexing: s/notes/1 failed and will be tried again: No."]
+
+
+@pytest.mark.parametrize(
+    ("cause", "told"),
+    [
+        ("ValueError: bad (ann@example.com, tel:4711)", "ValueError"),
+        ("ValueError: bad (tel:4711) (/app/notes.py:7)", "ValueError (/app/notes.py:7)"),
+        ("The index refuses it.", "The index refuses it."),
+    ],
+)
+def test_contents_are_left_out(cause: str, told: str) -> None:
+    assert without_contents(cause) == told

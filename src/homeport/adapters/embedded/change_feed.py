@@ -340,6 +340,7 @@ class EmbeddedChangeFeed:
         """Move on: past what was done, with what failed held or buried."""
         now = self._clock.now()
         holding = self._held_back(consumer)
+        dead: list[tuple[RecordChanged, str, int]] = []
 
         def save(connection: apsw.Connection) -> None:
             for event in batch.blocked:
@@ -359,7 +360,7 @@ class EmbeddedChangeFeed:
                     waiting.add(event.key)
                 else:
                     if cause is not None:
-                        holding.forget(event.version)
+                        dead.append((event, cause, attempts))
                         _bury(connection, consumer, event, cause, attempts, now)
                     if held:
                         connection.execute(_RELEASE, (consumer, event.version))
@@ -368,6 +369,8 @@ class EmbeddedChangeFeed:
             connection.execute(_TRIM, (_TRIMMED,))
 
         self._database.write(save)
+        for event, cause, attempts in dead:
+            holding.died(event.version, consumer, "/".join(event.key), cause, attempts)
 
 
 def _alone(row: Sequence[Any], saved: int) -> _Batch:

@@ -125,6 +125,8 @@ class EmbeddedMessageQueue:
                 self._release(reserved)
                 raise
             self._release(spent)
+            for one in spent:
+                self._holding.died(int(one.id), "queue", one.id, NEVER_ENDED, one.attempt - 1)
             if batch:
                 return batch
         return []
@@ -200,10 +202,11 @@ class EmbeddedMessageQueue:
                 ],
             )
             for one in dead:
-                self._holding.forget(int(one.id))
                 _bury(connection, one, failed[one.id], one.attempt, now)
 
         self._database.write(settle)
+        for one in dead:
+            self._holding.died(int(one.id), "queue", one.id, failed[one.id], one.attempt)
 
 
 def _bury(

@@ -247,10 +247,11 @@ class MemoryChangeFeed:
         state.waiting = [entry for entry in state.waiting if id(entry) not in done]
 
     def _bury(self, name: str, state: _Consumer, entry: _Entry, cause: str) -> None:
-        state.holding.forget(entry.event.version)
+        event = entry.event
+        state.holding.died(event.version, name, "/".join(event.key), cause, entry.attempts)
         number, died = str(next(self._numbers)), self._clock.now()
-        letter = DeadLetter(number, name, entry.event.to_json(), cause, entry.attempts, died)
-        state.dead[number] = (letter, entry.event)
+        letter = DeadLetter(number, name, event.to_json(), cause, entry.attempts, died)
+        state.dead[number] = (letter, event)
 
 
 def _consumed(consume: Consume, events: list[RecordChanged]) -> Mapping[int, str]:

@@ -156,7 +156,7 @@ class MemoryMessageQueue:
 
     def _bury(self, one: Delivery, cause: str) -> None:
         del self._waiting[one.id]
-        self._holding.forget(int(one.id))
+        self._holding.died(int(one.id), "queue", one.id, cause, one.attempt)
         died = self._clock.now()
         self._dead[one.id] = DeadLetter(one.id, _SOURCE, one.body, cause, one.attempt, died)
 

@@ -3,9 +3,22 @@ becomes of it when that fails."""
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+
+log: Final = logging.getLogger("homeport.failures")
+
+LINES: Final = 20
+"""Lines in a minute at most, so that a flood of failures is no flood of the log."""
+_MINUTE: Final = 60.0
+_LONGEST: Final = 300
+_ERROR: Final = re.compile(r"([A-Za-z_][\w.]*): .*?(\([^()\n]+\.py:\d+\))?", re.DOTALL)
+"""The cause that an adapter or a subscriber makes of an exception."""
+DIED: Final = "%s: %s failed %d times and is a dead letter: %s"
+"""Consumer, what it failed, attempts, cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +36,36 @@ class Retry:
     def wait(self, attempt: int) -> float:
         """Seconds to wait after failed attempt number `attempt`, counted from 1."""
         return min(self.longest_wait, self.first_wait * 2.0 ** min(attempt - 1, 32))
+
+
+class FewLines:
+    """Tells the log of failures, a few lines in each minute. `timer` is in seconds."""
+
+    def __init__(self, timer: Callable[[], float]) -> None:
+        self._timer: Final = timer
+        self._begun = timer()
+        self._lines = 0
+        self._untold = 0
+
+    def tell(self, text: str, *values: object) -> None:
+        now = self._timer()
+        if now - self._begun >= _MINUTE:
+            if self._untold:
+                log.warning("%d more failures were not told.", self._untold)
+            self._begun, self._lines, self._untold = now, 0, 0
+        if self._lines < LINES:
+            self._lines += 1
+            log.warning(text, *values)
+        else:
+            self._untold += 1
+
+
+def without_contents(cause: str) -> str:
+    """A cause without the text of an error that may quote a record."""
+    found = _ERROR.fullmatch(cause)
+    if found is None:
+        return cause[:_LONGEST]
+    return " ".join(filter(None, found.groups()))
 
 
 class HoldingBack:
@@ -51,6 +94,7 @@ class HoldingBack:
         self._consumed = 0
         """Batches so far."""
         self._suspects: set[int] = set()
+        self._log: Final = FewLines(lambda: now() / _SECOND)
         self._aside: dict[int, int] = {}
         """What found an outage alone, and how many batches had been consumed by then."""
 
@@ -106,17 +150,22 @@ class HoldingBack:
         if len(self._suspects) < _SUSPECTS:
             self._suspects.add(delivery)
 
-    def forget(self, delivery: int) -> None:
-        """This one is a dead letter: should it be redriven, it begins anew."""
-        self._suspects.discard(delivery)
-        self._aside.pop(delivery, None)
+    def died(self, delivery: int, consumer: str, what: str, cause: str, attempts: int) -> None:
+        """This one is a dead letter, which the log tells: `what` has no contents. Should it be
+        redriven, it begins anew."""
+        self._forget(delivery)
+        self._log.tell(DIED, consumer, what, attempts, without_contents(cause))
 
     def ended(self, *deliveries: int) -> None:
         """A batch was consumed, whatever it told of single ones."""
         self._go_on()
         self._consumed += 1
         for one in deliveries:
-            self.forget(one)
+            self._forget(one)
+
+    def _forget(self, delivery: int) -> None:
+        self._suspects.discard(delivery)
+        self._aside.pop(delivery, None)
 
     def _is_at_fault(self, suspect: int) -> bool:
         """Whether others were consumed since it found an outage, or nothing else has found one."""

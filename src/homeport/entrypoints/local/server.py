@@ -44,6 +44,8 @@ QUEUE_BATCH: Final = 10
 UPKEEP_SECONDS: Final = 3600.0
 APP_SECONDS: Final = 2.0
 """How long a stop waits for a subscriber's call."""
+_TELL_OF_THE_DEAD: Final = ("memory", "embedded")
+"""Adapters that tell the log of their dead letters themselves."""
 POLL: Final = 0.05
 """Seconds between looks at stores that cannot say when something was committed."""
 
@@ -243,9 +245,12 @@ class Gateway:
         def work(deliveries: Sequence[Delivery]) -> Mapping[str, str]:
             return backend.messages.work(deliveries)
 
-        index = failures.consumer("indexing", indexing.consume)
-        watching = failures.consumer("messaging", watch)
-        working = failures.worker("queue", work)
+        adapters = backend.definition.adapters
+        last = adapters.change_feed.use not in _TELL_OF_THE_DEAD
+        index = failures.consumer("indexing", indexing.consume, last=last)
+        watching = failures.consumer("messaging", watch, last=last)
+        last_work = adapters.message_queue.use not in _TELL_OF_THE_DEAD
+        working = failures.worker("queue", work, last=last_work)
 
         pumps = [
             pump(
@@ -264,7 +269,7 @@ class Gateway:
         pumps += [
             Pump(
                 one.consumer,
-                partial(one.deliver, failures.consumer(one.consumer, one.consume)),
+                partial(one.deliver, failures.consumer(one.consumer, one.consume, last=last)),
                 one.next_due,
                 self._served,
                 poll,
