@@ -268,6 +268,17 @@ class TestBatches:
         with pytest.raises(IndexGone):
             world.index.versions([key("s", "0")])
 
+    def test_a_document_that_the_server_fails_at_is_the_only_one_refused(
+        self, world: World
+    ) -> None:
+        failed = (500, "mapper_exception", "what is this?")
+        world.bulk_once(items((200, "", ""), failed))
+        (one,) = world.index.apply([note(key("s", id), title="fox") for id in "ab"])
+        assert one.cause == "OpenSearch: mapper_exception: what is this?"
+        world.bulk_once(items(failed, failed))
+        with pytest.raises(Unavailable, match="mapper_exception"):
+            world.index.apply([note(key("s", id), title="fox") for id in "cd"])
+
     def test_a_server_that_stays_busy(self, world: World) -> None:
         world.index.apply([note(key("s", "0"), title="fox")])
         world.bulk_times(9, items((429, "opensearch_rejected_execution_exception", "busy")))

@@ -159,7 +159,8 @@ class EmbeddedChangeFeed:
             if len(batch.events) > 1:
                 holding.failed(len(batch.events))
                 return len(batch.events)
-            holding.found(batch.events[0].version)
+            for event in batch.events:
+                holding.found(event.version)
             failures = {0: f"{type(exc).__name__}: {exc}"}
         else:
             holding.ended(*(event.version for event in batch.events))

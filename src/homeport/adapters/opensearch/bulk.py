@@ -71,9 +71,11 @@ class Bulk:
             rejected += found.rejected
             if found.crowded:
                 if narrowed:
-                    raise Unavailable("The search index has no room for new fields.", 30)
-                fitting = self._narrowed(target, found.crowded)
-                rejected += self._batch(target, fitting, narrowed=True)
+                    cause = "OpenSearch: the index has no room for new fields"
+                    rejected += [Rejection(one.change.key, cause) for one in found.crowded]
+                else:
+                    fitting = self._narrowed(target, found.crowded)
+                    rejected += self._batch(target, fitting, narrowed=True)
             waiting = found.again
             if not waiting:
                 return rejected
@@ -142,9 +144,10 @@ class _Found(NamedTuple):
 
 def _sort_out(batch: Sequence[Operation], items: Sequence[Any]) -> _Found:
     found = _Found([], [], [])
+    some_went_well = any(_status(item) < 300 for item in items)
     for one, item in zip(batch, items, strict=False):
         (said,) = item.values()
-        status = int(said.get("status", 0))
+        status = _status(item)
         if status < 300 or status == 409:
             continue
         error = said.get("error") or {}
@@ -163,12 +166,17 @@ def _sort_out(batch: Sequence[Operation], items: Sequence[Any]) -> _Found:
             raise Unavailable(
                 "The search index was made for other fields: homeport index rebuild.", 60
             )
-        elif 400 <= status < 500:
+        elif 400 <= status < 500 or some_went_well:
             cause = f"OpenSearch: {kind}: {reason}"
             found.rejected.append(Rejection(one.change.key, cause[:_CAUSE]))
         else:
             raise Unavailable(f"The search server failed ({kind or status}), while {_DOING}.")
     return found
+
+
+def _status(item: Any) -> int:
+    (said,) = item.values()
+    return int(said.get("status", 0))
 
 
 def _known(exc: Refused) -> Exception:

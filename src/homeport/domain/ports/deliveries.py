@@ -84,6 +84,7 @@ class HoldingBack:
     def __init__(self, retry: Retry, now: Callable[[], int]) -> None:
         self._retry: Final = retry
         self._now: Final = now
+        self._log: Final = FewLines(lambda: now() / _SECOND)
         self._begun = 0
         self._wait = 0
         self._outages = 0
@@ -94,7 +95,6 @@ class HoldingBack:
         self._consumed = 0
         """Batches so far."""
         self._suspects: set[int] = set()
-        self._log: Final = FewLines(lambda: now() / _SECOND)
         self._aside: dict[int, int] = {}
         """What found an outage alone, and how many batches had been consumed by then."""
 
