@@ -12,8 +12,9 @@ from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.memory.record_store import MemoryRecordStore
 from homeport.domain.errors import Unavailable
 from homeport.domain.events import RecordChanged
+from homeport.domain.holding_back import HoldingBack
 from homeport.domain.ports.change_feed import ChangeFeed, Consume
-from homeport.domain.ports.deliveries import DeadLetter, HoldingBack, Retry
+from homeport.domain.ports.deliveries import DeadLetter, Retry
 from tests.contract.mutants import breaks
 
 Wanted: TypeAlias = Collection[str] | None

@@ -15,8 +15,9 @@ from typing import Final
 
 from homeport.domain.errors import HomeportError, Unavailable
 from homeport.domain.events import RecordChanged
+from homeport.domain.failure_lines import DIED, FewLines, without_contents
 from homeport.domain.ports.change_feed import Consume
-from homeport.domain.ports.deliveries import DIED, FewLines, Retry, without_contents
+from homeport.domain.ports.deliveries import Retry
 from homeport.domain.ports.message_queue import Delivery, Work
 
 _REMEMBERED: Final = 10_000

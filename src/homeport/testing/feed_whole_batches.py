@@ -10,9 +10,9 @@ import pytest
 from homeport.adapters.memory.clock import ManualClock
 from homeport.domain.errors import Unavailable
 from homeport.domain.events import RecordChanged
+from homeport.domain.holding_back import LONGEST_OUTAGE_WAIT
 from homeport.domain.model.record import Key
 from homeport.domain.ports.change_feed import ChangeFeed
-from homeport.domain.ports.deliveries import LONGEST_OUTAGE_WAIT
 from homeport.domain.ports.record_store import RecordStore
 from homeport.testing.contract import skip_unless
 from homeport.testing.feed_support import (

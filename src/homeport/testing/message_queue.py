@@ -10,7 +10,8 @@ import pytest
 
 from homeport.adapters.memory.clock import ManualClock
 from homeport.domain.errors import Invalid, TooLarge, Unavailable
-from homeport.domain.ports.deliveries import LONGEST_OUTAGE_WAIT, Retry
+from homeport.domain.holding_back import LONGEST_OUTAGE_WAIT
+from homeport.domain.ports.deliveries import Retry
 from homeport.domain.ports.message_queue import Delivery, MessageQueue, Work
 from homeport.testing.contract import Contract, skip_unless
 

@@ -8,8 +8,9 @@ import pytest
 
 from homeport.domain.errors import Unavailable
 from homeport.domain.events import RecordChanged
+from homeport.domain.failure_lines import LINES, without_contents
 from homeport.domain.model.record import Key
-from homeport.domain.ports.deliveries import LINES, Retry, without_contents
+from homeport.domain.ports.deliveries import Retry
 from homeport.domain.ports.message_queue import Delivery
 from homeport.entrypoints.failures import FailureLog
 

@@ -13,14 +13,9 @@ import apsw
 from homeport.adapters.embedded.database import Database
 from homeport.domain import limits
 from homeport.domain.errors import Invalid, TooLarge, Unavailable
+from homeport.domain.holding_back import LONGEST_OUTAGE_WAIT, HoldingBack
 from homeport.domain.ports.clock import Clock
-from homeport.domain.ports.deliveries import (
-    LONGEST_OUTAGE_WAIT,
-    NEVER_ENDED,
-    DeadLetter,
-    HoldingBack,
-    Retry,
-)
+from homeport.domain.ports.deliveries import NEVER_ENDED, DeadLetter, Retry
 from homeport.domain.ports.message_queue import Delivery, Work
 
 _SECOND: Final = 1_000_000

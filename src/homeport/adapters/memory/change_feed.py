@@ -11,17 +11,12 @@ from typing import Final
 from homeport.adapters.memory.record_store import MemoryRecordStore
 from homeport.domain.errors import Unavailable
 from homeport.domain.events import RecordChanged
+from homeport.domain.holding_back import LONGEST_OUTAGE_WAIT, HoldingBack
 from homeport.domain.model import versions
 from homeport.domain.model.record import Key
 from homeport.domain.ports.change_feed import Consume
 from homeport.domain.ports.clock import Clock
-from homeport.domain.ports.deliveries import (
-    LONGEST_OUTAGE_WAIT,
-    NEVER_ENDED,
-    DeadLetter,
-    HoldingBack,
-    Retry,
-)
+from homeport.domain.ports.deliveries import NEVER_ENDED, DeadLetter, Retry
 
 _SECOND: Final = 1_000_000
 _AT_ONCE: Final = 0
