@@ -58,6 +58,7 @@ class _Uses:
 class _Adapters:
     record_store: _Uses = field(default_factory=_Uses)
     message_queue: _Uses = field(default_factory=_Uses)
+    change_feed: _Uses = field(default_factory=_Uses)
 
 
 @dataclass

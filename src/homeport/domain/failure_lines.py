@@ -24,7 +24,7 @@ class FewLines:
 
     def __init__(self, timer: Callable[[], float]) -> None:
         self._timer: Final = timer
-        self._begun = timer()
+        self._begun = -_MINUTE
         self._lines = 0
         self._untold = 0
 
