@@ -339,6 +339,7 @@ class EmbeddedChangeFeed:
         dead: list[tuple[RecordChanged, str, int]] = []
 
         def save(connection: apsw.Connection) -> None:
+            dead.clear()  # it may run twice
             for event in batch.blocked:
                 connection.execute(_HOLD, (*_row(event), consumer, 0, None))
             waiting: set[Key] = set()
