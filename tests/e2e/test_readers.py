@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import signal
 import subprocess
 import time
@@ -171,6 +172,10 @@ def test_all_requests_are_counted(shared: Sides) -> None:
         assert client.ask("GET", f"{PREFIX}/blocks").status == 200
     assert counted() == before + OPEN
     shown = shared.writer.ask("GET", "/metrics").text
+    written = commits(shown)
+    for client in shared.clients:
+        assert client.ask("POST", NOTES, {"counted": True}).status == 201
+    assert commits(shared.reader.ask("GET", "/metrics").text) == written + OPEN
     memory, seconds = (
         float(value)
         for line in shown.splitlines()
@@ -179,6 +184,12 @@ def test_all_requests_are_counted(shared: Sides) -> None:
     )
     assert 10e6 < memory < 1e9
     assert 0.05 < seconds < 60
+
+
+def commits(metrics: str) -> int:
+    """Writes that were committed."""
+    (count,) = re.findall(r"^homeport_commit_writes_sum (\d+)", metrics, re.MULTILINE)
+    return int(count)
 
 
 def test_a_limit_counts_what_comes_to_either(tmp_path: Path) -> None:
@@ -341,6 +352,47 @@ def test_a_reader_that_has_just_been_started_ends_too(tmp_path: Path) -> None:
         (reader,) = children_of(server)
     assert server.stop() == 0
     assert not is_running(reader)
+
+
+def test_who_is_killed_in_its_turn_keeps_nobody_from_writing(sides: Sides) -> None:
+    """Whatever it had acknowledged is there."""
+    with ThreadPoolExecutor(OPEN) as threads:
+        asked = [
+            threads.submit(client.ask, "POST", NOTES, {"number": number})
+            for number in range(20)
+            for clients in sides.by_process
+            for client in clients
+        ]
+        assert eventually(lambda: sum(one.done() for one in asked) > len(asked) // 4, pause=0.0)
+        os.kill(sides.reader_pid, signal.SIGKILL)
+        acknowledged, lost = [], 0
+        for one in asked:
+            try:
+                answer = one.result()
+            except Lost:
+                lost += 1
+            else:
+                assert answer.status == 201, answer
+                acknowledged.append(answer)
+    assert lost
+    for answer in acknowledged:
+        assert sides.writer.ask("GET", answer.headers["location"]).json == answer.json
+    assert sides.writer.ask("POST", NOTES, {"number": -1}).status == 201
+
+
+def test_a_process_that_hangs_in_its_turn_is_ended_and_nothing_is_lost(sides: Sides) -> None:
+    pid = sides.reader_pid
+    with ThreadPoolExecutor(OPEN) as threads:
+        asked = [
+            threads.submit(client.ask, "POST", NOTES, {"text": "x" * 200_000})
+            for clients in sides.by_process
+            for client in clients
+        ]
+        os.kill(pid, signal.SIGSTOP)
+        for one in asked:
+            with suppress(Lost):
+                assert one.result().status == 201
+    assert sides.writer.ask("POST", NOTES, {"text": "afterwards"}).status == 201
 
 
 def write_many(client: Client, count: int) -> None:

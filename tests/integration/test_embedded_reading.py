@@ -1,4 +1,4 @@
-"""What a process sees that only reads the data folder, and takes changes into its index."""
+"""What a further process of a server sees in the data folder, and its index."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import apsw
 import pytest
 
 from homeport.adapters.embedded import search_folder
 from homeport.adapters.embedded.database import Database
-from homeport.adapters.embedded.folder import FolderInUse, FolderUnusable
+from homeport.adapters.embedded.folder import FolderInUse
 from homeport.adapters.embedded.identity_provider import EmbeddedIdentityProvider
-from homeport.adapters.embedded.reading import ReadingDatabase
 from homeport.adapters.embedded.search_beside import EmbeddedIndexBeside
 from homeport.adapters.embedded.search_index import EmbeddedSearchIndex
 from homeport.adapters.system import SystemClock, SystemIds
@@ -35,7 +33,7 @@ def put(database: Database, name: str) -> None:
     )
 
 
-def names(database: ReadingDatabase) -> list[str]:
+def names(database: Database) -> list[str]:
     return [name for (name,) in database.read("SELECT name FROM settings ORDER BY name")]
 
 
@@ -47,21 +45,19 @@ class TestDatabase:
         database.close()
 
     @pytest.fixture
-    def reading(self, tmp_path: Path, database: Database) -> Iterator[ReadingDatabase]:
-        reading = ReadingDatabase(tmp_path)
+    def reading(self, tmp_path: Path, database: Database) -> Iterator[Database]:
+        reading = Database(tmp_path, beside=True)
         yield reading
         reading.close()
 
-    def test_each_read_sees_what_was_committed(
-        self, database: Database, reading: ReadingDatabase
-    ) -> None:
+    def test_each_read_sees_what_was_committed(self, database: Database, reading: Database) -> None:
         before = names(reading)
         for number in range(20):
             put(database, f"~{number:02}")
             assert names(reading) == [*before, *(f"~{one:02}" for one in range(number + 1))]
 
     def test_no_token_is_good_before_there_is_a_key(
-        self, database: Database, reading: ReadingDatabase, tmp_path: Path
+        self, database: Database, reading: Database, tmp_path: Path
     ) -> None:
         def provider(database: Any) -> EmbeddedIdentityProvider:
             return EmbeddedIdentityProvider(database, SystemClock(), SystemIds())
@@ -76,9 +72,7 @@ class TestDatabase:
         with pytest.raises(Unauthenticated):
             read.verify(strange)
 
-    def test_several_reads_see_one_moment(
-        self, database: Database, reading: ReadingDatabase
-    ) -> None:
+    def test_several_reads_see_one_moment(self, database: Database, reading: Database) -> None:
         def counts(connection: object) -> list[int]:
             found = []
             for name in ("~a", "~b"):
@@ -90,27 +84,6 @@ class TestDatabase:
         first, second = reading.read_all(counts)
         assert first == second
         assert names(reading)[-2:] == ["~a", "~b"]
-
-    def test_what_is_kept_of_the_file_is_let_go_of(
-        self, database: Database, reading: ReadingDatabase
-    ) -> None:
-        for number in range(30):
-            put(database, f"~{number:02}" + "x" * 100_000)
-        found = names(reading)
-        held = apsw.memory_used()
-        reading.release_memory()
-        assert apsw.memory_used() < held - 2_000_000
-        assert names(reading) == found
-
-    def test_nothing_is_written(self, reading: ReadingDatabase) -> None:
-        with pytest.raises(TypeError, match="process that serves them"):
-            reading.write(lambda connection: connection.execute("DELETE FROM settings"))
-        with pytest.raises(Unavailable, match="cannot be written"):
-            reading.read("DELETE FROM settings RETURNING name")
-
-    def test_a_folder_without_a_database_is_told(self, tmp_path: Path) -> None:
-        with pytest.raises(FolderUnusable):
-            ReadingDatabase(tmp_path / "none")
 
 
 def document(number: int, version: int = 1) -> Document:

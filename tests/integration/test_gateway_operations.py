@@ -14,7 +14,7 @@ import pytest
 from homeport.entrypoints.lambdas.problems import Result
 from homeport.entrypoints.local.compression import OFFLOADED
 from homeport.entrypoints.local.limits import ADDRESS, IDENTITY, network_of
-from homeport.entrypoints.local.metrics import BOUNDS, RequestCounts
+from homeport.entrypoints.local.metrics import BOUNDS, Counts
 from homeport.entrypoints.local.settings import GatewaySettings, Rate
 from tests.gateways import Handlers, Served, running
 
@@ -153,7 +153,7 @@ def test_metrics_can_be_off() -> None:
 
 
 def test_a_latency_lands_in_its_bucket() -> None:
-    counts = RequestCounts()
+    counts = Counts()
     for seconds in (BOUNDS[0], 0.3, 99.0):
         counts.add("GET /x", 200, seconds)
     assert counts.counts == {("GET /x", 200): 3}

@@ -14,7 +14,6 @@ import pytest
 from homeport.adapters.embedded import backups
 from homeport.adapters.embedded.database import Database
 from homeport.adapters.embedded.folder import FolderUnusable
-from homeport.adapters.embedded.reading import ReadingDatabase
 from homeport.adapters.embedded.snapshot import Snapshot
 from homeport.container import Backend, build
 from homeport.definition import Definition
@@ -98,7 +97,6 @@ def test_nobody_takes_the_log_away(folder: Path, lose: Callable[[Path], None]) -
     for look in (
         lambda: Database(folder, beside=True),
         lambda: Snapshot(folder),
-        lambda: ReadingDatabase(folder),
         lambda: backups.back_up(folder, folder.with_name("copy"), 0),
     ):
         with pytest.raises(FolderUnusable, match="a write-ahead log of"):

@@ -120,17 +120,14 @@ class Place(Enum):
     BESIDE = "beside"
     """Another process has it: a command reads and writes beside that one."""
     READER = "reader"
-    """The owner's own helper: it reads, and takes changes into the index by its leave."""
+    """The owner's own helper: it writes by turns with it, and to the index by its leave."""
 
 
 def embedded_database(place: Place, definition: Definition) -> Any:
-    folder = definition.data_folder
-    if place is Place.READER:
-        return load_object(f"{EMBEDDED}.reading:ReadingDatabase")(folder)
     return load_object(f"{EMBEDDED}.database:Database")(
-        folder,
+        definition.data_folder,
         definition.server.max_waiting_writes,
-        beside=place is Place.BESIDE,
+        beside=place in {Place.BESIDE, Place.READER},
         holds_records=definition.adapters.record_store.use == "embedded",
     )
 

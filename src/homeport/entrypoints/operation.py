@@ -50,9 +50,9 @@ class Operation:
     `transform` turns the arguments' names and types into the method's, where they differ;
     `pointers` say where in the request a parameter stands that the method names in a fault; a
     `conditional` answer looks at the request's headers; `limited` operations are bounded per
-    address, since nobody is signed in yet. What `reads` changes nothing, as every GET. `raises`
-    are the errors of this very operation, beside those that follow from the rest of the entry;
-    `summary` is its line in the API's description.
+    address, since nobody is signed in yet. `raises` are the errors of this very operation,
+    beside those that follow from the rest of the entry; `summary` is its line in the API's
+    description.
     """
 
     name: str
@@ -71,7 +71,6 @@ class Operation:
     pointers: Mapping[str, str] = field(default_factory=dict)
     conditional: bool = False
     limited: bool = False
-    reads: bool = False
     summary: str = ""
     raises: tuple[type[errors.HomeportError], ...] = ()
 
@@ -79,11 +78,6 @@ class Operation:
     def route_key(self) -> str:
         """As API Gateway names the route."""
         return f"{self.method} {PREFIX}{self.path}"
-
-    @property
-    def safe(self) -> bool:
-        """Whether it changes nothing."""
-        return self.reads or self.method == "GET"
 
     @cached_property
     def path_parameters(self) -> tuple[str, ...]:

@@ -154,7 +154,6 @@ OPERATIONS: Final = (
         "search.search",
         answers.found,
         body=inputs.SEARCH_BODY,
-        reads=True,
         transform=arguments.search,
         pointers=arguments.SEARCH_POINTERS,
         summary="Search, with a JSON body",
@@ -376,9 +375,9 @@ def routes() -> dict[str, str]:
     return {**table, CATCH_ALL: CATCH_ALL_FUNCTION}
 
 
-def safe_routes() -> frozenset[str]:
-    """The route keys of all that changes nothing, the catch-all included."""
-    return frozenset((CATCH_ALL, *(one.route_key for one in OPERATIONS if one.safe)))
+def limited_routes() -> frozenset[str]:
+    """The route keys of all that one address may do only so often."""
+    return frozenset(one.route_key for one in OPERATIONS if one.limited)
 
 
 def methods_at(path: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from homeport.entrypoints.local.admission import LEAST, LONG_TURN, MORE, OVER_SE
 from homeport.entrypoints.local.calls import Call
 from homeport.entrypoints.local.cors import Cors
 from homeport.entrypoints.local.incoming import Incoming
-from homeport.entrypoints.local.metrics import RequestCounts
+from homeport.entrypoints.local.metrics import Counts
 
 
 @dataclass
@@ -38,7 +38,7 @@ class House:
         self.entered: list[Incoming | Call] = []
         self.inside = 0
         self.now = 0.0
-        self.counts = RequestCounts()
+        self.counts = Counts()
         self.admission = Admission(
             self.entered.append,
             lambda: self.inside,

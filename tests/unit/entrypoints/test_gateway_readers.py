@@ -14,7 +14,7 @@ import pytest
 from homeport.entrypoints.local import readers
 from homeport.entrypoints.local.calls import Call
 from homeport.entrypoints.local.channel import Channel, Ends, Message
-from homeport.entrypoints.local.metrics import RequestCounts
+from homeport.entrypoints.local.metrics import Counts
 from homeport.entrypoints.local.reader_handle import MISSED, Reader
 from homeport.entrypoints.local.readers import Readers
 
@@ -58,7 +58,7 @@ def play(scenario: Callable[[Reader, Played, list[Call]], Awaitable[None]]) -> N
     async def run() -> None:
         loop = asyncio.get_running_loop()
         played, calls = Played(loop), list[Call]()
-        reader = Reader(played.launch, ("hello",), loop, calls.append, lambda: None)
+        reader = Reader(played.launch, ("hello",), loop, calls.append, *[lambda: None] * 2)
         assert reader.is_fresh
         assert reader.launch()
         assert reader.is_starting
@@ -124,7 +124,7 @@ def test_where_none_can_be_started_another_look_may_find_that_it_can(
 
     async def run() -> None:
         loop = asyncio.get_running_loop()
-        reader = Reader(launch, (), loop, lambda _: None, lambda: None)
+        reader = Reader(launch, (), loop, lambda _: None, *[lambda: None] * 2)
         assert not reader.launch()
         assert reader.is_fresh
         assert not reader.is_starting
@@ -153,9 +153,9 @@ def test_another_is_started_some_time_after_one_has_ended(monkeypatch: pytest.Mo
             played.channel.send("serving", 10)
 
         served = count()
-        own = RequestCounts()
+        own = Counts()
         several = Readers(
-            1, launch, ("hello",), loop, lambda _: None, lambda: None,
+            1, launch, ("hello",), loop, lambda _: None, lambda: None, lambda: None,
             lambda: next(served) * 1000, lambda: 0.0, own,
         )  # fmt: skip
         several.start()
@@ -163,7 +163,7 @@ def test_another_is_started_some_time_after_one_has_ended(monkeypatch: pytest.Mo
         first = started[0][1]
         await serve(first)
         await until(lambda: several.surplus(4) == 2)
-        counts = RequestCounts()
+        counts = Counts()
         counts.add("GET /a", 200, 0.1)
         counts.cut_off()
         first.channel.send("counted", counts)

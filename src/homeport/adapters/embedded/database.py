@@ -1,8 +1,10 @@
 """The data of one folder: a SQLite database in WAL mode, durable at every commit.
 
-One connection writes; each thread that reads has its own. `attach` switches a served database
-to group commit; before that, in the command line and in tests, each write is its own commit.
-A command may read and write beside the process that serves: see neighbours.py.
+One connection of a process writes; each thread that reads has its own. `attach` switches a served
+database to group commit; before that, in the command line and in tests, each write is its own
+commit.
+A command may read and write beside the process that serves: see neighbours.py. That process may
+have others serve and write beside it, by turns: see turns.py.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +30,7 @@ from homeport.adapters.embedded.group_commit import (
 from homeport.adapters.embedded.migrations import check_current, migrate
 from homeport.adapters.embedded.neighbours import Watch, wait_patiently
 from homeport.adapters.embedded.presence import database_in, find_database
+from homeport.adapters.embedded.turns import Alone, SharedTurn, Turn
 from homeport.adapters.embedded.write_ahead_log import WriteAheadLog
 
 T = TypeVar("T")
@@ -74,6 +77,8 @@ class Database:
         self._loop_thread = 0
         self._loop_reader: apsw.Connection | None = None
         self._snapshot_open = False
+        self._turn: Turn = Alone()
+        self._turns_seen = 0
         try:
             if not beside:
                 find_database(folder, holds_records=holds_records)
@@ -114,6 +119,16 @@ class Database:
         except engine.TROUBLE as exc:
             raise engine.translated(exc) from exc
 
+    def share_turns(self) -> Sequence[int]:
+        """Write by turns with processes that are given these files. Before `attach`."""
+        self._turn = turn = SharedTurn.first()
+        return turn.files
+
+    def take_turns(self, files: Sequence[int]) -> None:
+        """Write by turns with the process that has given these files to this one, which keeps them.
+        Before `attach`."""
+        self._turn = SharedTurn.further(*files)
+
     def attach(self, loop: asyncio.AbstractEventLoop, wait: Wait) -> None:
         """Switch to group commit. Call it on the thread that runs `loop`.
 
@@ -123,12 +138,15 @@ class Database:
         with self._lock:
             if self._group is not None:
                 raise RuntimeError("The database is attached already.")
+            if self._beside:
+                engine.serve(self._writer)
             self._loop = loop
             self._loop_thread = threading.get_ident()
             self._loop_reader = self._open_reader(engine.REQUESTS_CACHE_KIB)
             self._group = group = GroupCommit(
                 self._writer,
                 WriteAheadLog(self._writer, self._open_reader(engine.READER_CACHE_KIB)),
+                self._turn,
                 loop,
                 wait,
                 self._max_waiting,
@@ -175,6 +193,7 @@ class Database:
             for reader in list(self._readers):
                 reader.close()
             self._writer.close()
+            self._turn.close()
             self._folder.close()
 
     def _detach(self) -> None:
@@ -211,6 +230,10 @@ class Database:
         if group is not None and threading.get_ident() == self._loop_thread:
             reader = self._loop_reader
             assert reader is not None
+            turns = self._turn.had
+            if turns != self._turns_seen:  # another process may have committed
+                self._turns_seen = turns
+                self._end_snapshot()
             if not self._snapshot_open and not group.busy:
                 # Kept open until the next batch: a statement in an open transaction is cheaper
                 # by a third. While a commit is in flight it would keep the log from restarting.

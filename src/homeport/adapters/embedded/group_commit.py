@@ -15,12 +15,14 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import add
 from queue import SimpleQueue
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import apsw
 
 from homeport.adapters.embedded import engine
+from homeport.adapters.embedded.turns import Turn
 from homeport.adapters.embedded.write_ahead_log import WriteAheadLog
 from homeport.domain.errors import OutcomeUnknown, Overloaded, Unavailable
 
@@ -89,15 +91,23 @@ class CommitCounts:
         self.sizes[bisect_left(self.BOUNDS, writes)] += 1
         self.writes += writes
 
+    def take_over(self, other: CommitCounts) -> None:
+        """Count what another process has counted as well."""
+        self.sizes[:] = map(add, self.sizes, other.sizes)
+        self.writes += other.writes
+        self.failures += other.failures
+
 
 class GroupCommit:
     """Owns `connection` and its `log` from `__init__` to `stop`, which run on the loop's thread, as
-    does all else here but `write`, which any thread may call."""
+    does all else here but `write`, which any thread may call. Batches wait for this process's
+    `turn`."""
 
     def __init__(
         self,
         connection: apsw.Connection,
         log: WriteAheadLog,
+        turn: Turn,
         loop: asyncio.AbstractEventLoop,
         wait: Wait,
         max_waiting: int,
@@ -107,6 +117,7 @@ class GroupCommit:
     ) -> None:
         self._connection = connection
         self._log = log
+        self._turn = turn
         self._loop = loop
         self._wait = wait
         self._max_waiting = max_waiting
@@ -160,9 +171,12 @@ class GroupCommit:
             self._committed.wait()
             self._finish(self._committing)
         while self._waiting:
+            self._turn.take()
             batch = self._run_batch()
             if batch is not None:
                 self._commit_error = self._commit()
+            self._turn.give()
+            if batch is not None:
                 self._settle(batch)
         while self._done:
             self._settle_some()
@@ -192,8 +206,11 @@ class GroupCommit:
 
     def _begin(self) -> None:
         self._scheduled = False
-        if self._committing is not None:
-            return
+        if self._waiting and self._committing is None and not self._turn.is_asked:
+            self._turn.ask(self._loop, self._run)
+
+    def _run(self) -> None:
+        """In this process's turn, which the commit's thread gives on."""
         while self._waiting:
             batch = self._run_batch()
             if batch is not None:
@@ -203,6 +220,7 @@ class GroupCommit:
                 self._jobs.put(batch)
                 self._taken.wait(_HANDED_OVER_SECONDS)
                 return
+        self._turn.give()
 
     def _run_batch(self) -> _Batch | None:
         """Run the next works. Returns those to commit, None where nothing was changed."""
@@ -228,6 +246,7 @@ class GroupCommit:
         while (batch := self._jobs.get()) is not None:
             self._taken.set()
             self._commit_error = self._commit()
+            self._turn.give()
             self._committed.set()
             try:
                 self._loop.call_soon_threadsafe(self._finish, batch)

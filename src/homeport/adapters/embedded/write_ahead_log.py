@@ -3,7 +3,8 @@
 SQLite does that in the commit that finds the log long, and all who wait for that commit wait
 10 to 20 ms for it. Here a thread moves what is there, with a connection of its own, and the next
 commit moves the little that was written meanwhile: then nothing is left, unless somebody still
-reads what was before, and the log begins anew, which it could not while others commit.
+reads what was before, and the log begins anew, which it could not while others commit. Other
+processes write to the same log: how long it is SQLite says, and in a turn nobody else commits.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import apsw
 from homeport.adapters.embedded import engine
 
 PAGES: Final = 6_000
-"""Written to the log before they are moved: rarely, since the same pages come again and again. So
+"""In the log before they are moved: rarely, since the same pages come again and again. So
 many fewer than SQLite waits for (`engine.AUTOCHECKPOINT`) that it has nothing to do, but where
 moving fails, or others read or write beside this process for long."""
 _PASSES: Final = 5
@@ -34,28 +35,30 @@ class WriteAheadLog:
         self._pages = pages
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._moving: Future[None] | None = None
-        self._begun = self._written()
 
     def commit(self) -> None:
-        """COMMIT, and see to the log. Raises what `engine.commit` does."""
+        """COMMIT, and see to the log, in one turn. Raises what `engine.commit` does."""
         engine.commit(self._writer)
         if self._moving is None:
-            if self._written() - self._begun >= self._pages:
+            if self._unmoved() >= self._pages:
                 with contextlib.suppress(RuntimeError):  # no thread is to be had
                     self._moving = self._thread.submit(self._move)
         elif self._moving.done():
             self._moving = None
             _move(self._writer)
-            self._begun = self._written()
 
     def stop(self) -> None:
         """Wait for the thread. Nothing is to be committed any more."""
         self._thread.shutdown()
         self._mover.close()
 
-    def _written(self) -> int:
-        """Pages that were written to the log, ever."""
-        return self._writer.status(apsw.SQLITE_DBSTATUS_CACHE_WRITE)[0]
+    def _unmoved(self) -> int:
+        """Pages that are in the log alone."""
+        try:
+            length, moved = self._writer.wal_checkpoint("main", apsw.SQLITE_CHECKPOINT_NOOP)
+        except apsw.Error:  # what was committed stands
+            return 0
+        return length - moved
 
     def _move(self) -> None:
         for _ in range(_PASSES):

@@ -20,7 +20,7 @@ from homeport.entrypoints.lambdas.problems import problem
 from homeport.entrypoints.local.calls import Call
 from homeport.entrypoints.local.cors import Cors
 from homeport.entrypoints.local.incoming import Incoming
-from homeport.entrypoints.local.metrics import RequestCounts
+from homeport.entrypoints.local.metrics import Counts
 
 log: Final = logging.getLogger("homeport.gateway")
 
@@ -49,7 +49,7 @@ class Admission:
         inside: Callable[[], int],
         most: int,
         cors: Cors,
-        counts: RequestCounts,
+        counts: Counts,
         now: Callable[[], float],
     ) -> None:
         self._enter = enter

@@ -28,7 +28,7 @@ from homeport.entrypoints.local.events import (
 )
 from homeport.entrypoints.local.incoming import Incoming
 from homeport.entrypoints.local.limits import ADDRESS, IDENTITY, RateLimiter, network_of
-from homeport.entrypoints.local.metrics import RequestCounts
+from homeport.entrypoints.local.metrics import Counts
 from homeport.entrypoints.local.outgoing import CLOSE
 from homeport.entrypoints.local.proxies import Proxies
 from homeport.entrypoints.local.routes import Router
@@ -85,7 +85,7 @@ class Exchanges:
         bodies: BodyReader,
         log: AccessLog | None,
         concurrent: int,
-        counts: RequestCounts,
+        counts: Counts,
         proxies: Proxies | None = None,
         compress: bool = True,
     ) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from homeport.adapters.embedded.group_commit import CommitCounts
     from homeport.container import Backend
     from homeport.entrypoints.local.pumps import Pumps
 
@@ -24,8 +25,9 @@ COUNTED_BACKLOG: Final = 100_000
 """A longer backlog reads as this many: counting is work too."""
 
 
-class RequestCounts:
-    """Requests by route and status, and how long each route's took."""
+class Counts:
+    """What one process has counted: requests by route and status, how long each route's took, and
+    the commits of its database."""
 
     def __init__(self) -> None:
         self.counts: Final[dict[tuple[str, int], int]] = {}
@@ -35,6 +37,7 @@ class RequestCounts:
         """Turned away at the door; they are in none of the others."""
         self.unread = 0
         """Connections that were ended since their clients did not read."""
+        self.commits: CommitCounts | None = None
 
     def add(self, route: str, status: int, seconds: float) -> None:
         """Count one request. `route` is a route key, never a path: there are only so many."""
@@ -54,14 +57,14 @@ class RequestCounts:
         """Count a connection whose client does not read what is answered."""
         self.unread += 1
 
-    def plus(self, others: Iterable[RequestCounts]) -> RequestCounts:
+    def plus(self, others: Iterable[Counts]) -> Counts:
         """These and those of others, as they are now."""
-        total = RequestCounts()
+        total = Counts()
         for one in (self, *others):
             total.take_over(one)
         return total
 
-    def take_over(self, other: RequestCounts) -> None:
+    def take_over(self, other: Counts) -> None:
         """Count what another has counted as well."""
         for key, count in other.counts.items():
             self.counts[key] = self.counts.get(key, 0) + count
@@ -71,6 +74,10 @@ class RequestCounts:
             self.seconds[route] = self.seconds.get(route, 0.0) + other.seconds[route]
         self.refused += other.refused
         self.unread += other.unread
+        if other.commits is not None:
+            if self.commits is None:
+                self.commits = type(other.commits)()
+            self.commits.take_over(other.commits)
 
 
 class Metrics:
@@ -81,9 +88,11 @@ class Metrics:
         self,
         backend: Backend,
         pumps: Pumps,
-        elsewhere: Callable[[], Mapping[int, RequestCounts]] = dict,
+        elsewhere: Callable[[], Mapping[int, Counts]] = dict,
     ) -> None:
-        self.requests: Final = RequestCounts()
+        self.counts: Final = Counts()
+        if backend.database is not None:
+            self.counts.commits = backend.database.commits
         self._backend = backend
         self._pumps = pumps
         self._elsewhere = elsewhere
@@ -91,15 +100,16 @@ class Metrics:
 
     def text(self) -> str:
         elsewhere = self._elsewhere()
-        requests = self.requests.plus(elsewhere.values())
+        counts = self.counts.plus(elsewhere.values())
         return "\n".join(
-            [*_requests(requests), *self._stores(), *self._process(), *_readers(elsewhere), ""]
+            [*_requests(counts), *self._stores(counts), *self._process(), *_readers(elsewhere), ""]
         )
 
-    def _stores(self) -> Iterator[str]:
+    def _stores(self, counts: Counts) -> Iterator[str]:
+        if counts.commits is not None:
+            yield from _commits(counts.commits)
         database = self._backend.database
         if database is not None:
-            yield from _commits(database.commits)
             adapters = self._backend.definition.adapters
             if adapters.change_feed.use == "embedded":
                 yield from _changes(database)
@@ -130,7 +140,7 @@ class Metrics:
         yield from _single("process_cpu_seconds_total", "counter", "Processor time.", seconds)
 
 
-def _requests(requests: RequestCounts) -> Iterator[str]:
+def _requests(requests: Counts) -> Iterator[str]:
     yield from _family(
         "homeport_requests_total",
         "counter",
@@ -153,7 +163,7 @@ def _requests(requests: RequestCounts) -> Iterator[str]:
         )
 
 
-def _commits(counts: Any) -> Iterator[str]:
+def _commits(counts: CommitCounts) -> Iterator[str]:
     name = "homeport_commit_writes"
     yield from _header(name, "histogram", "Writes in each commit, which share one fsync.")
     yield from _histogram(name, counts.BOUNDS, counts.sizes, counts.writes, "")
@@ -242,13 +252,13 @@ def _readers(pids: Iterable[int]) -> Iterator[str]:
     yield from _family(
         "homeport_reader_resident_memory_bytes",
         "gauge",
-        "Resident memory of each process that reads.",
+        "Resident memory of each further process.",
         ((label, memory) for label, memory, _ in found),
     )
     yield from _family(
         "homeport_reader_cpu_seconds_total",
         "counter",
-        "Processor time of each process that reads.",
+        "Processor time of each further process.",
         ((label, seconds) for label, _, seconds in found),
     )
 

@@ -17,7 +17,7 @@ from homeport.entrypoints.local.access_log import AccessLog
 from homeport.entrypoints.local.channel import Channel, Ends, Message
 from homeport.entrypoints.local.exchange import Handler
 from homeport.entrypoints.local.indexing import Causes, Indexer
-from homeport.entrypoints.local.metrics import RequestCounts
+from homeport.entrypoints.local.metrics import Counts
 from homeport.entrypoints.local.pacing import Pacing, clock_of_this_thread
 from homeport.entrypoints.local.serving import Serving, allow_open_files, loop_of_its_own
 from homeport.entrypoints.local.settings import GatewaySettings
@@ -34,25 +34,25 @@ ORPHANED: Final = 1
 
 
 class ReaderLoop:
-    """Does what is `safe`, a set of route keys, with `handlers`, and has the gateway's process do
-    all else of `routes` (route key -> function)."""
+    """Serves `routes` (route key -> function) with `handlers`. What these have not, and the route
+    keys of `asked`, the gateway's process does."""
 
     def __init__(
         self,
         backend: Backend,
         handlers: Mapping[str, Handler],
         routes: Mapping[str, str],
-        safe: frozenset[str],
+        asked: frozenset[str],
         settings: GatewaySettings,
         ends: Ends,
     ) -> None:
         self._backend = backend
         self._handlers = handlers
         self._routes = routes
-        self._safe = safe
+        self._asked = asked
         self._settings = settings
         self._ends = ends
-        self._counts = RequestCounts()
+        self._counts = Counts()
         self._calls: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._called = 0
         self._is_drained = False
@@ -94,6 +94,10 @@ class ReaderLoop:
             pacing,
             lambda outcome: channel.send("indexed", outcome),
         )
+        database = self._backend.database
+        self._counts.commits = database.commits
+        database.attach(loop, greenlets.wait)
+        database.listeners.append(lambda: channel.send("committed"))
         clients = self._ends.clients
         clients.setblocking(False)
         connections.start()
@@ -104,6 +108,7 @@ class ReaderLoop:
         await self._stop.wait()
         loop.remove_reader(clients.fileno())
         await connections.stop()
+        database.detach()
         self._is_drained = True
         channel.send("drained")
         await self._end.wait()
@@ -114,15 +119,15 @@ class ReaderLoop:
         return self._backend.indexing.consume(events)  # a service is made when there is work
 
     def _shared(self, own: Mapping[str, Handler]) -> dict[str, Handler]:
-        """Handlers of all functions, which do here what only reads."""
+        """Handlers of all functions, which do here what may be done anywhere."""
 
         def of(function: str) -> Handler:
             handler = own.get(function)
 
             def handle(event: dict[str, Any], context: Any) -> Any:
-                if handler is not None and event["routeKey"] in self._safe:
-                    return handler(event, context)
-                return self._call(function, event)
+                if handler is None or event["routeKey"] in self._asked:
+                    return self._call(function, event)
+                return handler(event, context)
 
             return handle
 

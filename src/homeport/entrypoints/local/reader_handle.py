@@ -17,7 +17,7 @@ from homeport.entrypoints.local import greenlets
 from homeport.entrypoints.local.calls import Call
 from homeport.entrypoints.local.channel import Channel, Ends, Message
 from homeport.entrypoints.local.indexing import Causes, IndexingFailed, ReaderGone, causes_of
-from homeport.entrypoints.local.metrics import RequestCounts
+from homeport.entrypoints.local.metrics import Counts
 
 log: Final = logging.getLogger("homeport.gateway")
 
@@ -34,7 +34,8 @@ Launch: TypeAlias = Callable[[Ends], "subprocess.Popen[bytes]"]
 
 class Reader:
     """From before it is started until after it has ended. `receive` gets what it asks for, and
-    `on_change` is called when it has begun to serve or to be gone, or a connection has ended."""
+    `on_change` is called when it has begun to serve or to be gone, or a connection has ended,
+    and `on_commit` when it has written."""
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class Reader:
         loop: asyncio.AbstractEventLoop,
         receive: Callable[[Call], None],
         on_change: Callable[[], None],
+        on_commit: Callable[[], None],
     ) -> None:
         self.open = 0
         self.is_serving = False
@@ -51,6 +53,7 @@ class Reader:
         self._loop = loop
         self._call = receive
         self._on_change = on_change
+        self._on_commit = on_commit
         self.is_fresh = True
         """It has not been started."""
         self._most = 0
@@ -63,7 +66,7 @@ class Reader:
         self._is_drained = asyncio.Event()
         self._is_gone = asyncio.Event()
         self._indexing: Future[Causes] | None = None
-        self.counted = RequestCounts()
+        self.counted = Counts()
         """What it has counted, as far as it has told."""
         self._counted: asyncio.Future[None] | None = None
         self._opening: asyncio.Task[None] | None = None
@@ -125,7 +128,7 @@ class Reader:
         self._missed += 1
         self._channel.send("look", processes)
 
-    def counts(self) -> RequestCounts:
+    def counts(self) -> Counts:
         if self.is_serving:
             if self._counted is None:
                 self._counted = self._loop.create_future()
@@ -190,6 +193,8 @@ class Reader:
                 send = self._channel.send
                 answer, refuse = partial(send, "answer", number), partial(send, "refused", number)
                 self._call(Call(function, event, answer, refuse))
+            case ("committed",):
+                self._on_commit()
             case ("left",):
                 self.open -= 1
                 self._on_change()

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
@@ -20,11 +21,12 @@ _PR_SET_PDEATHSIG: Final = 1
 """From Linux's prctl.h."""
 
 
-def launch(theirs: Ends) -> subprocess.Popen[bytes]:
-    """Start a reader, which waits for the definition of what it is to serve.
+def launch(turns: Sequence[int], theirs: Ends) -> subprocess.Popen[bytes]:
+    """Start a reader, which waits for the definition of what it is to serve, and writes by the
+    `turns` that its parent's database shares.
 
     For a thread that outlives it, such as the loop's: Linux ends it with that."""
-    numbers = (theirs.messages.fileno(), theirs.clients.fileno())
+    numbers = (theirs.messages.fileno(), theirs.clients.fileno(), *turns)
     module = "homeport.entrypoints.local.reader_process"
     return subprocess.Popen(  # noqa: S603 - all of it is ours
         [sys.executable, *_flags(), "-m", module, *map(str, numbers)],
@@ -54,14 +56,15 @@ def main() -> None:
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     if sys.stderr is None:  # it was closed
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - it stays
-    messages, clients = (socket.socket(fileno=int(number)) for number in sys.argv[1:])
+    numbers = [int(number) for number in sys.argv[1:]]
+    messages, clients = (socket.socket(fileno=number) for number in numbers[:2])
     _end_with_parent()
     garbage.while_starting()
     lean.load()
     share_arena()  # before there are threads
     with suppress(EOFError):  # its parent is gone already
         (definition,) = first(messages)
-        serve(definition, Ends(messages, clients))
+        serve(definition, Ends(messages, clients), numbers[2:])
 
 
 def _end_with_parent() -> None:
@@ -73,7 +76,7 @@ def _end_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def serve(definition: Definition, ends: Ends) -> None:
+def serve(definition: Definition, ends: Ends, turns: Sequence[int]) -> None:
     from homeport.container import Place, build
     from homeport.entrypoints import operations
     from homeport.entrypoints.local import greenlets, local_routes, pauses
@@ -82,12 +85,13 @@ def serve(definition: Definition, ends: Ends) -> None:
 
     offload, pause = greenlets.offload, pauses.pause
     with closing(build(definition, place=Place.READER, offload=offload, pause=pause)) as backend:
+        backend.database.take_turns(turns)
         backend.health.needs(backend.index)
         ReaderLoop(
             backend,
             handlers_of(backend),
             {**operations.routes(), **local_routes.ROUTES},
-            operations.safe_routes(),
+            operations.limited_routes(),
             settings_of(definition),
             ends,
         ).run()

@@ -18,7 +18,7 @@ from typing import Final
 from homeport.entrypoints.local.calls import Call
 from homeport.entrypoints.local.channel import Message
 from homeport.entrypoints.local.indexing import Take
-from homeport.entrypoints.local.metrics import RequestCounts
+from homeport.entrypoints.local.metrics import Counts
 from homeport.entrypoints.local.reader_handle import Launch, Reader
 
 LOOK_SECONDS: Final = 0.5
@@ -34,7 +34,7 @@ COMPUTED: Final = 0.3
 class Readers:
     """Up to `count` readers, as the gateway's loop sees them. Each gets `greeting` first. `receive`
     gets what they ask for; `on_change` is called when one has begun to serve, or a connection of
-    theirs has ended.
+    theirs has ended, and `on_commit` when one has written.
 
     `served` counts the gateway's requests, and `computed` tells the processor time that they took
     of its loop, in seconds. What one that has ended had counted goes over to `counts`, as far as it
@@ -49,11 +49,12 @@ class Readers:
         loop: asyncio.AbstractEventLoop,
         receive: Callable[[Call], None],
         on_change: Callable[[], None],
+        on_commit: Callable[[], None],
         served: Callable[[], int],
         computed: Callable[[], float],
-        counts: RequestCounts,
+        counts: Counts,
     ) -> None:
-        self._make = partial(Reader, launch, greeting, loop, receive, on_change)
+        self._make = partial(Reader, launch, greeting, loop, receive, on_change, on_commit)
         self._readers = [self._make() for _ in range(count)]
         self._counts = counts
         self._not_before = 0.0
@@ -86,7 +87,7 @@ class Readers:
         serving = sorted((one for one in self._readers if one.is_serving), key=lambda one: one.open)
         return any(one.take(client) for one in serving)
 
-    def counts(self) -> dict[int, RequestCounts]:
+    def counts(self) -> dict[int, Counts]:
         """What each has counted, by the id of its process. For jobs of a greenlet pool."""
         return {one.pid: one.counts() for one in self._readers if one.pid is not None}
 

@@ -21,7 +21,7 @@ from homeport.entrypoints.local.access_log import AccessLog
 from homeport.entrypoints.local.exchange import Exchanges, Handler
 from homeport.entrypoints.local.indexing import Indexing, Take
 from homeport.entrypoints.local.listener import Listener, bind
-from homeport.entrypoints.local.metrics import Metrics, RequestCounts
+from homeport.entrypoints.local.metrics import Counts, Metrics
 from homeport.entrypoints.local.pacing import clock_of_this_thread
 from homeport.entrypoints.local.pumps import Pump, Pumps
 from homeport.entrypoints.local.reader_process import launch
@@ -137,21 +137,24 @@ class Gateway:
             self._routes,
             settings,
             settings.rates,
-            self._metrics.requests,
+            self._metrics.counts,
             requests,
             share,
         )
+        database = self._backend.database
+        turns = database.share_turns() if self._most_readers else ()
         self._exchanges, connections = serving.exchanges, serving.connections
         self._readers = readers = Readers(
             self._most_readers,
-            launch,
+            partial(launch, turns),
             (self._backend.definition,),
             loop,
             serving.admission.receive_call,
             share,
+            self.pumps.wake,
             self._served,
             self._computed,
-            self._metrics.requests,
+            self._metrics.counts,
         )
         connections.hand_over = readers.take
 
@@ -168,7 +171,6 @@ class Gateway:
             lambda: connections.open + readers.open >= self._connections,
             settings.answer_seconds,
         )
-        database = self._backend.database
         if database is not None:
             database.attach(loop, greenlets.wait)
             database.listeners.append(self.pumps.wake)
@@ -206,7 +208,7 @@ class Gateway:
         await readers.end()
         serving.close()
 
-    def _elsewhere(self) -> Mapping[int, RequestCounts]:
+    def _elsewhere(self) -> Mapping[int, Counts]:
         """The readers' processes, and what each has counted."""
         return {} if self._readers is None else self._readers.counts()
 

@@ -29,7 +29,7 @@ from homeport.entrypoints.local.exchange import COMMON, Exchanges, Handler
 from homeport.entrypoints.local.incoming import Incoming
 from homeport.entrypoints.local.limits import RateLimiter
 from homeport.entrypoints.local.memory import QuietTrim, give_back
-from homeport.entrypoints.local.metrics import RequestCounts
+from homeport.entrypoints.local.metrics import Counts
 from homeport.entrypoints.local.proxies import Proxies
 from homeport.entrypoints.local.routes import Router
 from homeport.entrypoints.local.settings import GatewaySettings, LogFormat, Rate
@@ -53,7 +53,7 @@ class Serving:
         routes: Mapping[str, str],
         settings: GatewaySettings,
         rates: Mapping[str, Rate],
-        counts: RequestCounts,
+        counts: Counts,
         log: AccessLog | None,
         on_leaving: Callable[[], None],
     ) -> None:
