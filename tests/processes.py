@@ -20,14 +20,14 @@ PATIENCE: Final = 20.0
 AT_ONCE: Final = 20
 """Requests that are sent on a connection without waiting for answers: fewer than are refused."""
 
-needs_readers: Final = pytest.mark.skipif(
+needs_workers: Final = pytest.mark.skipif(
     len(os.sched_getaffinity(0)) < 2 if hasattr(os, "sched_getaffinity") else True,
-    reason="one processor, or no Linux: no readers",
+    reason="one processor, or no Linux: no workers",
 )
 
 
-def wake_reader(server: Server) -> None:
-    """Ask for so much that the gateway starts a reader, until it has handed a connection over."""
+def wake_worker(server: Server) -> None:
+    """Ask for so much that the gateway starts a worker, until it has handed a connection over."""
     assert busy(server, PATIENCE, enough=2) == 2
 
 
@@ -84,15 +84,15 @@ def eventually(is_so: Callable[[], bool], pause: float = 0.02) -> bool:
 
 
 @contextmanager
-def client_of_reader(server: Server) -> Iterator[Client]:
+def client_of_worker(server: Server) -> Iterator[Client]:
     """A connection to the process that reads."""
     with ExitStack() as closing:
         with Client(server.address) as alone:
-            writes = process_of(alone.ask("GET", f"{PREFIX}/health"))
-        wake_reader(server)
+            first = process_of(alone.ask("GET", f"{PREFIX}/health"))
+        wake_worker(server)
         for _ in range(AT_ONCE):
             client = closing.enter_context(Client(server.address))
-            if process_of(client.ask("GET", f"{PREFIX}/health")) != writes:
+            if process_of(client.ask("GET", f"{PREFIX}/health")) != first:
                 yield client
                 return
-        raise AssertionError("no connection came to the reader")
+        raise AssertionError("no connection came to the worker")

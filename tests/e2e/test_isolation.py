@@ -13,7 +13,7 @@ from homeport.definition import load
 from homeport.domain.identity import ACCESS_SECONDS
 from tests.clients import Api, Client, new_guest
 from tests.isolation import DEFINITION, WORDS, Cast, Matrix, World, make_cast
-from tests.processes import client_of_reader, needs_readers
+from tests.processes import client_of_worker, needs_workers
 from tests.servers import Server, serving
 
 
@@ -79,12 +79,12 @@ class TestOverHttp(Matrix):
         assert not any(secret in log for secret in bodies)
 
 
-@needs_readers
-class TestThroughAReader(TestOverHttp):
-    """The same, of the process that reads beside the one that writes."""
+@needs_workers
+class TestThroughAWorker(TestOverHttp):
+    """The same, of the process that serves beside the first."""
 
     @pytest.fixture(scope="class")
     @classmethod
     def api(cls, server: Server) -> Iterator[Api]:
-        with client_of_reader(server) as client:
+        with client_of_worker(server) as client:
             yield client

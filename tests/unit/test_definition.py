@@ -244,7 +244,7 @@ class TestMistakes:
                 (
                     "homeport.toml:3: server.prot: there is no such key. Did you mean port? "
                     "Allowed: host, port, cors_origins, trusted_proxies, access_log, "
-                    "max_waiting_writes, max_requests, readers, head_seconds, body_seconds, "
+                    "max_waiting_writes, max_requests, workers, head_seconds, body_seconds, "
                     "answer_seconds, compression, metrics."
                 ),
             ),

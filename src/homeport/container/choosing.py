@@ -119,7 +119,7 @@ class Place(Enum):
     """It has the folder, and only looks at the search index."""
     BESIDE = "beside"
     """Another process has it: a command reads and writes beside that one."""
-    READER = "reader"
+    WORKER = "worker"
     """The owner's own helper: it writes by turns with it, and to the index by its leave."""
 
 
@@ -127,7 +127,7 @@ def embedded_database(place: Place, definition: Definition) -> Any:
     return load_object(f"{EMBEDDED}.database:Database")(
         definition.data_folder,
         definition.server.max_waiting_writes,
-        beside=place in {Place.BESIDE, Place.READER},
+        beside=place in {Place.BESIDE, Place.WORKER},
         holds_records=definition.adapters.record_store.use == "embedded",
     )
 
@@ -139,7 +139,7 @@ def embedded_index(place: Place, clock: Clock, pause: Callable[[], None], *parts
     if place is Place.OWNER:
         return load_object(f"{EMBEDDED}.search_index:EmbeddedSearchIndex")(*parts, clock, pause)
     beside = load_object(f"{EMBEDDED}.search_beside:EmbeddedIndexBeside")
-    return beside(*parts, clock, pause) if place is Place.READER else beside(*parts)
+    return beside(*parts, clock, pause) if place is Place.WORKER else beside(*parts)
 
 
 def shadowed(first: SearchIndex, second: SearchIndex) -> Any:

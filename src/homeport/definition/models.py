@@ -190,8 +190,8 @@ class Server(Form):
     `auto` for people on a terminal and JSON otherwise. Beyond `max_waiting_writes`, or
     `max_requests` at once, callers get 503. A client has `head_seconds` for a request's line
     and headers, `body_seconds` for its body, and ends after `answer_seconds` without reading.
-    What `trusted_proxies` say of where a request comes from is believed. `readers` are processes
-    beside the one that writes, at most one less than there are processors."""
+    What `trusted_proxies` say of where a request comes from is believed. `workers` are processes
+    that serve beside the first, at most one less than there are processors."""
 
     host: Annotated[str, Held(min_length=1)] = "127.0.0.1"
     port: Annotated[_Whole, Held(ge=0, le=65535)] = 8090
@@ -200,7 +200,7 @@ class Server(Form):
     access_log: Literal["auto", "json", "human", "off"] = "auto"
     max_waiting_writes: Annotated[_Whole, Held(ge=1, le=1_000_000)] = 1000
     max_requests: Annotated[_Whole, Held(ge=1, le=1_000_000)] = 512
-    readers: Annotated[_Whole, Held(ge=0, le=64)] = 1
+    workers: Annotated[_Whole, Held(ge=0, le=64)] = 1
     head_seconds: Annotated[_Whole, Held(ge=1, le=3600)] = 30
     body_seconds: Annotated[_Whole, Held(ge=1, le=3600)] = 20
     answer_seconds: Annotated[_Whole, Held(ge=1, le=3600)] = 30

@@ -20,8 +20,8 @@ access_log = "auto"                # a line for each request: json, human, off, 
                                    # on a terminal, else json
 max_waiting_writes = 1000          # how many writes may wait, and how many requests may be in
 max_requests = 512                 # work, at once: beyond that callers are told to come back
-readers = 1                        # processes that read beside the one that writes, at most one
-                                   # less than there are processors
+workers = 1                        # processes that serve beside the first, at most one less than
+                                   # there are processors
 head_seconds = 30                  # for a request's line and headers to arrive, and for being idle
 body_seconds = 20                  # for its body
 answer_seconds = 30                # without reading the answer: slower clients are cut off

@@ -1,4 +1,4 @@
-"""Who computes the index, and what becomes of a batch whose reader ends."""
+"""Who computes the index, and what becomes of a batch whose worker ends."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from homeport.entrypoints.local.indexing import (
     Indexer,
     Indexing,
     IndexingFailed,
-    ReaderGone,
     Take,
+    WorkerGone,
     causes_of,
 )
 from homeport.entrypoints.local.pacing import Pacing
@@ -33,9 +33,9 @@ EVENTS = [
 
 @dataclass
 class World:
-    """A backend that notes what is asked of it, and its readers, each once."""
+    """A backend that notes what is asked of it, and its workers, each once."""
 
-    readers: list[Take] = field(default_factory=list)
+    workers: list[Take] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
     causes: Causes = field(default_factory=dict)
 
@@ -59,10 +59,10 @@ class World:
         return self.causes
 
     def run(self) -> Causes:
-        def reader() -> Take | None:
-            return self.readers.pop(0) if self.readers else None
+        def worker() -> Take | None:
+            return self.workers.pop(0) if self.workers else None
 
-        return Indexing(cast(Backend, self), reader).consume(EVENTS)
+        return Indexing(cast(Backend, self), worker).consume(EVENTS)
 
 
 def takes(world: World, outcome: object) -> Take:
@@ -76,31 +76,31 @@ def takes(world: World, outcome: object) -> Take:
     return take
 
 
-def test_without_a_reader_it_is_done_here() -> None:
+def test_without_a_worker_it_is_done_here() -> None:
     world = World(causes={3: "no"})
     assert world.run() == {3: "no"}
     assert world.steps == ["done here"]
 
 
-def test_a_reader_has_the_index_lent_and_what_it_did_is_seen() -> None:
+def test_a_worker_has_the_index_lent_and_what_it_did_is_seen() -> None:
     world = World()
-    world.readers = [takes(world, {5: "too large"})]
+    world.workers = [takes(world, {5: "too large"})]
     assert world.run() == {5: "too large"}
     assert world.steps == ["lent", "handed over", "refreshed"]
 
 
-def test_when_a_reader_ends_another_goes_on_and_at_last_this_process() -> None:
+def test_when_a_worker_ends_another_goes_on_and_at_last_this_process() -> None:
     world = World()
-    world.readers = [takes(world, ReaderGone()), takes(world, ReaderGone())]
+    world.workers = [takes(world, WorkerGone()), takes(world, WorkerGone())]
     world.run()
     assert world.steps == ["lent", "handed over", "lent", "handed over", "done here"]
 
 
-def test_a_batch_that_a_reader_could_not_take_comes_again_as_a_whole(
+def test_a_batch_that_a_worker_could_not_take_comes_again_as_a_whole(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     world = World()
-    world.readers = [takes(world, "the disk is full")]
+    world.workers = [takes(world, "the disk is full")]
     with pytest.raises(Unavailable, match="the disk is full"):
         world.run()
     assert world.steps == ["lent", "handed over"]
@@ -109,9 +109,9 @@ def test_a_batch_that_a_reader_could_not_take_comes_again_as_a_whole(
     assert "the disk is full" in told
 
 
-def test_an_error_of_a_reader_is_no_outage() -> None:
+def test_an_error_of_a_worker_is_no_outage() -> None:
     world = World()
-    world.readers = [takes(world, ("ZeroDivisionError",))]
+    world.workers = [takes(world, ("ZeroDivisionError",))]
     with pytest.raises(IndexingFailed, match="ZeroDivisionError"):
         world.run()
 
@@ -125,7 +125,7 @@ def test_an_error_of_a_reader_is_no_outage() -> None:
     ],
     ids=["taken", "not now", "a fault"],
 )
-def test_the_readers_side_answers_whatever_happens(
+def test_the_workers_side_answers_whatever_happens(
     consume: Callable[[Sequence[RecordChanged]], Any],
     expected: object,
     caplog: pytest.LogCaptureFixture,

@@ -40,7 +40,7 @@ def run(arguments: Namespace) -> int:
         _listening(definition) as listening,
         opened(definition, migrates=True, offload=offload, pause=pause) as backend,
     ):
-        from homeport.entrypoints.local.app import gateway_for, number_of_readers
+        from homeport.entrypoints.local.app import gateway_for, number_of_workers
 
         _ready_index(backend)
         _ready_subscribers(backend)
@@ -52,8 +52,8 @@ def run(arguments: Namespace) -> int:
             except BrokenPipeError:  # it serves all the same
                 drop_output()
 
-        readers = number_of_readers(definition)
-        gateway_for(backend, on_listening=on_listening, readers=readers).run(listening)
+        workers = number_of_workers(definition)
+        gateway_for(backend, on_listening=on_listening, workers=workers).run(listening)
     return Exit.OK
 
 

@@ -1,12 +1,12 @@
-"""The local gateway: API Gateway's stand-in, in one process that writes and others that read.
+"""The local gateway: API Gateway's stand-in, in one process, and under load in more.
 
 It turns HTTP into the event that a Lambda function gets, does the authorizer's work, calls the
 handler and turns its result back into HTTP. Pumps stand in for the event source mappings.
 
-    server.py        Gateway: wires the process that writes, and runs it
+    server.py        Gateway: wires the first process, and runs it
     serving.py       what both kinds of process have between a connection and a handler
-    readers.py       the readers as that process sees them; reader_handle.py one of them
-    reader.py        what a reader does; reader_process.py its start and end
+    workers.py       the workers as that process sees them; worker_handle.py one of them
+    worker.py        what a worker does; worker_process.py its start and end
     channel.py       messages between the two; calls.py what one has the other do
     indexing.py      who computes the search index
     listener.py      accepts clients

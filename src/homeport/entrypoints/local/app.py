@@ -27,9 +27,9 @@ def gateway_for(
     settings: GatewaySettings | None = None,
     on_listening: Callable[[str], None] | None = None,
     stream: TextIO | None = None,
-    readers: int = 0,
+    workers: int = 0,
 ) -> Gateway:
-    """A gateway that serves every operation of `backend`, with up to `readers` further processes.
+    """A gateway that serves every operation of `backend`, with up to `workers` further processes.
 
     Build the backend with `container.build(definition, offload=greenlets.offload,
     pause=pauses.pause)`, so that slow work leaves the loop free, and searches that come
@@ -43,11 +43,11 @@ def gateway_for(
         settings_of(backend.definition) if settings is None else settings,
         on_listening=on_listening,
         stream=stream,
-        readers=readers,
+        workers=workers,
     )
 
 
-def number_of_readers(definition: Definition) -> int:
+def number_of_workers(definition: Definition) -> int:
     """As many as the definition says, and there are processors for; none where one process has to
     see all that comes, or what it keeps is where no other sees it."""
     adapters, limits = definition.adapters, definition.limits
@@ -56,7 +56,7 @@ def number_of_readers(definition: Definition) -> int:
         return 0
     if limits.requests_per_minute_per_address or limits.requests_per_minute_per_identity:
         return 0
-    return min(definition.server.readers, len(os.sched_getaffinity(0)) - 1)
+    return min(definition.server.workers, len(os.sched_getaffinity(0)) - 1)
 
 
 def handlers_of(backend: Backend) -> Mapping[str, Handler]:

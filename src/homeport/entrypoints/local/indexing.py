@@ -1,8 +1,8 @@
-"""Who computes the search index: a reader while one serves, else the gateway's own process.
+"""Who computes the search index: a worker while one serves, else the gateway's own process.
 
 A document costs more to make and to add to the index than a record to write, and in the process
 that writes each statement of SQL would wait for that. Only one process writes to the index at a
-time: before a reader does, the gateway lends it the index; when the reader is gone, the gateway
+time: before a worker does, the gateway lends it the index; when the worker is gone, the gateway
 goes on by itself.
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Causes: TypeAlias = Mapping[int, str]
 """The events whose record the index would not take, by their places, with the cause."""
 Take: TypeAlias = Callable[[list[bytes]], Causes]
-"""Has a batch of packed events taken into the index. Raises Unavailable, ReaderGone, and
+"""Has a batch of packed events taken into the index. Raises Unavailable, WorkerGone, and
 IndexingFailed."""
 Outcome: TypeAlias = Causes | str | tuple[str]
 """What came of a batch: a sentence where it has to wait, and the name of an error in a tuple where
@@ -39,12 +39,12 @@ PART: Final = 64
 log: Final = logging.getLogger("homeport.gateway")
 
 
-class ReaderGone(Exception):
-    """The reader has ended, and what it had of the batch may be in the index or not."""
+class WorkerGone(Exception):
+    """The worker has ended, and what it had of the batch may be in the index or not."""
 
 
 class IndexingFailed(Exception):
-    """The reader could not make anything of a batch, of which one record may be at fault."""
+    """The worker could not make anything of a batch, of which one record may be at fault."""
 
 
 class SharedIndex(Protocol):
@@ -56,7 +56,7 @@ class SharedIndex(Protocol):
 
 class Indexing:
     """The change feed's consumer, for the thread of its pump alone. `elsewhere` gives the way to a
-    reader that indexes, where there is one."""
+    worker that indexes, where there is one."""
 
     def __init__(self, backend: Backend, elsewhere: Callable[[], Take | None]) -> None:
         self._backend = backend
@@ -75,7 +75,7 @@ class Indexing:
         while (take := self._elsewhere()) is not None:
             index = cast("SharedIndex", self._backend.index)
             index.lend()
-            with suppress(ReaderGone):
+            with suppress(WorkerGone):
                 causes = take(list(_packed(events)))
                 index.refresh()
                 return causes
@@ -83,7 +83,7 @@ class Indexing:
 
 
 class Indexer:
-    """The reader's side: takes one batch after the other in a thread of its own, at the pace that
+    """The worker's side: takes one batch after the other in a thread of its own, at the pace that
     `pacing` tells. `answer` is called on the loop with what came of each."""
 
     def __init__(

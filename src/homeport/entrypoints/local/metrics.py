@@ -102,7 +102,7 @@ class Metrics:
         elsewhere = self._elsewhere()
         counts = self.counts.plus(elsewhere.values())
         return "\n".join(
-            [*_requests(counts), *self._stores(counts), *self._process(), *_readers(elsewhere), ""]
+            [*_requests(counts), *self._stores(counts), *self._process(), *_workers(elsewhere), ""]
         )
 
     def _stores(self, counts: Counts) -> Iterator[str]:
@@ -240,23 +240,23 @@ def _quoted(value: str) -> str:
     return f'"{escaped}"'
 
 
-def _readers(pids: Iterable[int]) -> Iterator[str]:
+def _workers(pids: Iterable[int]) -> Iterator[str]:
     """What the further processes take of the machine. There are none but on Linux."""
     found = [
-        (_labels(reader=str(number)), *used)
+        (_labels(worker=str(number)), *used)
         for number, pid in enumerate(pids)
         if (used := _used_by(pid)) is not None
     ]
     if not found:
         return
     yield from _family(
-        "homeport_reader_resident_memory_bytes",
+        "homeport_worker_resident_memory_bytes",
         "gauge",
         "Resident memory of each further process.",
         ((label, memory) for label, memory, _ in found),
     )
     yield from _family(
-        "homeport_reader_cpu_seconds_total",
+        "homeport_worker_cpu_seconds_total",
         "counter",
         "Processor time of each further process.",
         ((label, seconds) for label, _, seconds in found),

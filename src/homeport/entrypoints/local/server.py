@@ -1,4 +1,4 @@
-"""The local gateway as a whole: the process that writes, its event loop, and the pumps' threads."""
+"""The local gateway as a whole: its first process, the event loop, and the pumps' threads."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from homeport.entrypoints.local.listener import Listener, bind
 from homeport.entrypoints.local.metrics import Counts, Metrics
 from homeport.entrypoints.local.pacing import clock_of_this_thread
 from homeport.entrypoints.local.pumps import Pump, Pumps
-from homeport.entrypoints.local.reader_process import launch
-from homeport.entrypoints.local.readers import Readers
 from homeport.entrypoints.local.serving import Serving, allow_open_files, loop_of_its_own
 from homeport.entrypoints.local.settings import GatewaySettings
+from homeport.entrypoints.local.worker_process import launch
+from homeport.entrypoints.local.workers import Workers
 
 if TYPE_CHECKING:
     from homeport.container import Backend
@@ -54,7 +54,7 @@ class Gateway:
     """Serves `handlers` (function name -> handler) at `routes` (route key -> function name).
 
     `on_listening` gets the address, `http://host:port`, once requests are taken. Request lines
-    and errors are logged to `stream`. Up to `readers` further processes serve some of the
+    and errors are logged to `stream`. Up to `workers` further processes serve some of the
     connections.
     """
 
@@ -67,14 +67,14 @@ class Gateway:
         *,
         on_listening: Callable[[str], None] | None = None,
         stream: TextIO | None = None,
-        readers: int = 0,
+        workers: int = 0,
     ) -> None:
         self._backend = backend
         self._settings = settings
         self._on_listening = on_listening
         self._stream = stream
-        self._most_readers = readers
-        self._readers: Readers | None = None
+        self._most_workers = workers
+        self._workers: Workers | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._stop_asked = False
@@ -127,7 +127,7 @@ class Gateway:
                 loop.add_signal_handler(number, self._on_signal, number)
 
         def share() -> None:
-            connections.surplus = readers.surplus(connections.open)
+            connections.surplus = workers.surplus(connections.open)
             listener.accept_again()
 
         serving = Serving(
@@ -142,10 +142,10 @@ class Gateway:
             share,
         )
         database = self._backend.database
-        turns = database.share_turns() if self._most_readers else ()
+        turns = database.share_turns() if self._most_workers else ()
         self._exchanges, connections = serving.exchanges, serving.connections
-        self._readers = readers = Readers(
-            self._most_readers,
+        self._workers = workers = Workers(
+            self._most_workers,
             partial(launch, turns),
             (self._backend.definition,),
             loop,
@@ -156,10 +156,10 @@ class Gateway:
             self._computed,
             self._metrics.counts,
         )
-        connections.hand_over = readers.take
+        connections.hand_over = workers.take
 
         def take(client: socket.socket) -> None:
-            if readers.surplus(connections.open + 1) > 0 and readers.take(client):
+            if workers.surplus(connections.open + 1) > 0 and workers.take(client):
                 client.close()
             else:
                 connections.take(client)
@@ -168,7 +168,7 @@ class Gateway:
             listening,
             loop,
             take,
-            lambda: connections.open + readers.open >= self._connections,
+            lambda: connections.open + workers.open >= self._connections,
             settings.answer_seconds,
         )
         if database is not None:
@@ -178,7 +178,7 @@ class Gateway:
         try:
             connections.start()
             listener.start()
-            readers.start()
+            workers.start()
             self.pumps.start()
             if self._on_listening is not None:
                 self._on_listening(address)
@@ -188,29 +188,29 @@ class Gateway:
                 await self._stop.wait()
         finally:
             listener.stop()
-            await self._finish(serving, readers)
+            await self._finish(serving, workers)
             if database is not None:
                 database.listeners.remove(self.pumps.wake)
                 database.detach()
 
-    async def _finish(self, serving: Serving, readers: Readers) -> None:
+    async def _finish(self, serving: Serving, workers: Workers) -> None:
         """Requests first, then the pumps' batches; the database is last, as both write to it."""
         settings = self._settings
-        requests = asyncio.gather(serving.connections.stop(), readers.stop())
+        requests = asyncio.gather(serving.connections.stop(), workers.stop())
         try:
             await asyncio.wait_for(requests, settings.stop_seconds)
         except TimeoutError:
             log.warning("some requests did not finish in %g s", settings.stop_seconds)
-            readers.give_up()
+            workers.give_up()
         pumps_stop = partial(self.pumps.stop, settings.stop_seconds)
         if not await asyncio.get_running_loop().run_in_executor(None, pumps_stop):
             log.warning("some pumps did not finish in %g s", settings.stop_seconds)
-        await readers.end()
+        await workers.end()
         serving.close()
 
     def _elsewhere(self) -> Mapping[int, Counts]:
-        """The readers' processes, and what each has counted."""
-        return {} if self._readers is None else self._readers.counts()
+        """The workers' processes, and what each has counted."""
+        return {} if self._workers is None else self._workers.counts()
 
     def _on_signal(self, number: signal.Signals) -> None:
         # A shell says again that the terminal is gone, after the kernel, and a supervisor may say
@@ -293,7 +293,7 @@ class Gateway:
         return {adapters.record_store.use, adapters.message_queue.use} == {"embedded"}
 
     def _indexer(self) -> Take | None:
-        return None if self._readers is None else self._readers.indexer()
+        return None if self._workers is None else self._workers.indexer()
 
     def _served(self) -> int:
         return 0 if self._exchanges is None else self._exchanges.served

@@ -1,10 +1,10 @@
-"""Further processes that read: one interpreter computes on one core, and reading is most of what
-apps do.
+"""Further processes that serve: one interpreter computes on one core.
 
-The gateway's own process writes, and accepts all clients. Once there is enough to do it starts a
-reader, and hands it half of its connections and of those that come: it speaks HTTP on them, knows
-who is calling, and does by itself what only reads; the rest it asks of the gateway's process. It
-ends with its parent.
+The gateway's own process has the data folder, and accepts all clients. Once there is enough to do
+it starts a worker, and hands it half of its connections and of those that come: it speaks HTTP on
+them, knows who is calling, and runs their handlers; by turns with the gateway's process it writes
+to the same database. What has to be counted in one place it asks of that one. It ends with its
+parent.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from homeport.entrypoints.local.calls import Call
 from homeport.entrypoints.local.channel import Message
 from homeport.entrypoints.local.indexing import Take
 from homeport.entrypoints.local.metrics import Counts
-from homeport.entrypoints.local.reader_handle import Launch, Reader
+from homeport.entrypoints.local.worker_handle import Launch, Worker
 
 LOOK_SECONDS: Final = 0.5
-"""How often the gateway looks whether another reader would help, and how those are that serve."""
+"""How often the gateway looks whether another worker would help, and how those are that serve."""
 AGAIN_SECONDS: Final = 30.0
 """How long no other is started after one has ended, or could not be started."""
 MANY: Final = 500
@@ -31,8 +31,8 @@ COMPUTED: Final = 0.3
 """or the share of its time that the gateway's loop computes."""
 
 
-class Readers:
-    """Up to `count` readers, as the gateway's loop sees them. Each gets `greeting` first. `receive`
+class Workers:
+    """Up to `count` workers, as the gateway's loop sees them. Each gets `greeting` first. `receive`
     gets what they ask for; `on_change` is called when one has begun to serve, or a connection of
     theirs has ended, and `on_commit` when one has written.
 
@@ -54,12 +54,12 @@ class Readers:
         computed: Callable[[], float],
         counts: Counts,
     ) -> None:
-        self._make = partial(Reader, launch, greeting, loop, receive, on_change, on_commit)
-        self._readers = [self._make() for _ in range(count)]
+        self._make = partial(Worker, launch, greeting, loop, receive, on_change, on_commit)
+        self._workers = [self._make() for _ in range(count)]
         self._counts = counts
         self._not_before = 0.0
         """When the next may be started."""
-        self._indexes: Reader | None = None
+        self._indexes: Worker | None = None
         self._loop = loop
         self._served = served
         self._computed = computed
@@ -67,67 +67,67 @@ class Readers:
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Look from now on whether readers would help."""
-        if self._readers:
+        """Look from now on whether workers would help."""
+        if self._workers:
             self._look()
 
     @property
     def open(self) -> int:
         """Their connections."""
-        return sum(one.open for one in self._readers)
+        return sum(one.open for one in self._workers)
 
     def surplus(self, own: int) -> int:
         """How many connections the gateway, which has `own`, has more than its share."""
-        serving = sum(one.is_serving for one in self._readers)
+        serving = sum(one.is_serving for one in self._workers)
         share = -(-(own + self.open) // (serving + 1))
         return own - share if serving else 0
 
     def take(self, client: socket.socket) -> bool:
-        """Hand a client to the reader that has fewest and takes it. Returns whether one did."""
-        serving = sorted((one for one in self._readers if one.is_serving), key=lambda one: one.open)
+        """Hand a client to the worker that has fewest and takes it. Returns whether one did."""
+        serving = sorted((one for one in self._workers if one.is_serving), key=lambda one: one.open)
         return any(one.take(client) for one in serving)
 
     def counts(self) -> dict[int, Counts]:
         """What each has counted, by the id of its process. For jobs of a greenlet pool."""
-        return {one.pid: one.counts() for one in self._readers if one.pid is not None}
+        return {one.pid: one.counts() for one in self._workers if one.pid is not None}
 
     def indexer(self) -> Take | None:
-        """The way to the reader that indexes, once one serves: the same for as long as it lives,
+        """The way to the worker that indexes, once one serves: the same for as long as it lives,
         since it has the index. For any thread but the loop's."""
         if self._indexes is None or not self._indexes.is_serving:
-            self._indexes = next((one for one in self._readers if one.is_serving), None)
+            self._indexes = next((one for one in self._workers if one.is_serving), None)
         return None if self._indexes is None else self._indexes.index
 
     async def stop(self) -> None:
         """Have them answer what is in work, and close all connections."""
         if self._timer is not None:
             self._timer.cancel()
-        await asyncio.gather(*(one.stop() for one in self._readers))
+        await asyncio.gather(*(one.stop() for one in self._workers))
 
     def give_up(self) -> None:
         """End those that have not answered what is in work: they have had their time."""
-        for one in self._readers:
+        for one in self._workers:
             one.give_up()
 
     async def end(self) -> None:
         """Have them end, once they do nothing more for this process."""
-        await asyncio.gather(*(one.end() for one in self._readers))
+        await asyncio.gather(*(one.end() for one in self._workers))
 
     def _look(self) -> None:
         self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
         since, served_then, computed_then = self._seen
         self._seen = now, served, computed = self._loop.time(), self._served(), self._computed()
         span = now - since
-        for place, one in enumerate(self._readers):
+        for place, one in enumerate(self._workers):
             if one.is_gone:
                 self._counts.take_over(one.counted)
-                self._readers[place] = self._make()
+                self._workers[place] = self._make()
                 self._not_before = now + AGAIN_SECONDS
         busy = served - served_then >= MANY * span or computed - computed_then >= COMPUTED * span
-        if busy and now >= self._not_before and not any(one.is_starting for one in self._readers):
-            fresh = next((one for one in self._readers if one.is_fresh), None)
+        if busy and now >= self._not_before and not any(one.is_starting for one in self._workers):
+            fresh = next((one for one in self._workers if one.is_fresh), None)
             if fresh is not None and not fresh.launch():
                 self._not_before = now + AGAIN_SECONDS
-        processes = 1 + sum(one.is_serving for one in self._readers)
-        for one in self._readers:
+        processes = 1 + sum(one.is_serving for one in self._workers)
+        for one in self._workers:
             one.look(processes)

@@ -1,5 +1,5 @@
-"""A reader: serves the connections that it is handed, and asks the gateway's process for all that
-writes."""
+"""A worker: serves the connections that it is handed, and asks the gateway's process for what is
+counted there."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ORPHANED: Final = 1
 """What it ends with where its parent is gone."""
 
 
-class ReaderLoop:
+class WorkerLoop:
     """Serves `routes` (route key -> function) with `handlers`. What these have not, and the route
     keys of `asked`, the gateway's process does."""
 
@@ -156,7 +156,7 @@ class ReaderLoop:
             case ("stop",):
                 self._stop.set()
             case _:
-                raise ValueError(f"no message for a reader: {message[0]!r}")
+                raise ValueError(f"no message for a worker: {message[0]!r}")
 
     def _lost(self) -> None:
         if not self._is_drained:

@@ -104,66 +104,66 @@ class TestIndex:
         owner.close()
 
     @pytest.fixture
-    def reader(self, tmp_path: Path, owner: EmbeddedSearchIndex) -> Iterator[EmbeddedIndexBeside]:
-        reader = EmbeddedIndexBeside(tmp_path / "index", Catalog(), clock=SystemClock())
-        yield reader
-        reader.close()
+    def worker(self, tmp_path: Path, owner: EmbeddedSearchIndex) -> Iterator[EmbeddedIndexBeside]:
+        worker = EmbeddedIndexBeside(tmp_path / "index", Catalog(), clock=SystemClock())
+        yield worker
+        worker.close()
 
     def test_each_sees_what_the_other_has_committed(
-        self, owner: EmbeddedSearchIndex, reader: EmbeddedIndexBeside
+        self, owner: EmbeddedSearchIndex, worker: EmbeddedIndexBeside
     ) -> None:
         expected = []
         for number in range(0, 20, 2):
             owner.apply([document(number)])
             expected.append((f"{number:04}", 1))
-            assert found(reader) == expected
+            assert found(worker) == expected
             owner.lend()
-            reader.apply([document(number + 1)])
+            worker.apply([document(number + 1)])
             expected.append((f"{number + 1:04}", 1))
-            assert found(reader) == expected
-            reader.close()
+            assert found(worker) == expected
+            worker.close()
             owner.refresh()
             assert found(owner) == expected
 
     def test_versions_of_either_win(
-        self, owner: EmbeddedSearchIndex, reader: EmbeddedIndexBeside
+        self, owner: EmbeddedSearchIndex, worker: EmbeddedIndexBeside
     ) -> None:
         owner.apply([document(1, 5), document(2, 5)])
         owner.lend()
-        reader.apply([document(1, 4), document(2, 6), Removal(Key("s", "notes", "0003"), 9)])
-        reader.close()
+        worker.apply([document(1, 4), document(2, 6), Removal(Key("s", "notes", "0003"), 9)])
+        worker.close()
         owner.apply([document(1, 3), document(2, 5), document(3, 8)])
         assert found(owner) == [("0001", 5), ("0002", 6)]
-        assert found(reader) == [("0001", 5), ("0002", 6)]
+        assert found(worker) == [("0001", 5), ("0002", 6)]
 
     def test_one_alone_writes(
-        self, tmp_path: Path, owner: EmbeddedSearchIndex, reader: EmbeddedIndexBeside
+        self, tmp_path: Path, owner: EmbeddedSearchIndex, worker: EmbeddedIndexBeside
     ) -> None:
         owner.apply([document(1)])
         with pytest.raises(Unavailable, match="does not answer"):
-            reader.apply([document(2)])
+            worker.apply([document(2)])
         owner.lend()
-        reader.apply([document(2)])
+        worker.apply([document(2)])
         with pytest.raises(Unavailable, match="does not answer"):
             owner.apply([document(3)])
-        reader.close()
+        worker.close()
         owner.apply([document(3)])
         assert [one for one, _ in found(owner)] == ["0001", "0002", "0003"]
         with pytest.raises(FolderInUse):
             EmbeddedIndexBeside(tmp_path / "index", Catalog()).apply([document(4)])
 
     def test_one_that_begins_anew_waits_for_who_it_was_lent_to(
-        self, tmp_path: Path, owner: EmbeddedSearchIndex, reader: EmbeddedIndexBeside
+        self, tmp_path: Path, owner: EmbeddedSearchIndex, worker: EmbeddedIndexBeside
     ) -> None:
         owner.rebuild().commit()
         owner.lend()
-        reader.apply([document(1)])
+        worker.apply([document(1)])
         with ThreadPoolExecutor(1) as thread:
             again = thread.submit(EmbeddedSearchIndex, tmp_path / "index", Catalog())
             with pytest.raises(TimeoutError):
                 again.result(0.2)
-            reader.apply([document(2)])
-            reader.close()
+            worker.apply([document(2)])
+            worker.close()
             index = again.result(PATIENCE)
         index.apply([document(3)])
         assert [one for one, _ in found(index)] == ["0001", "0002", "0003"]
@@ -172,17 +172,17 @@ class TestIndex:
     def test_it_says_who_keeps_it_from_beginning(
         self,
         tmp_path: Path,
-        reader: EmbeddedIndexBeside,
+        worker: EmbeddedIndexBeside,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setattr(search_folder, "_BORROWER_SECONDS", 0.05)
         with pytest.raises(FolderInUse, match="a process of a server that has ended"):
             EmbeddedSearchIndex(tmp_path / "index", Catalog())
-        reader.close()
+        worker.close()
         EmbeddedSearchIndex(tmp_path / "index", Catalog()).close()
 
     def test_files_of_either_go_when_they_are_merged(
-        self, tmp_path: Path, owner: EmbeddedSearchIndex, reader: EmbeddedIndexBeside
+        self, tmp_path: Path, owner: EmbeddedSearchIndex, worker: EmbeddedIndexBeside
     ) -> None:
         most = 0
         for round_ in range(40):
@@ -191,8 +191,8 @@ class TestIndex:
                 owner.apply(changes)
                 owner.lend()
             else:
-                reader.apply(changes)
-                reader.close()
+                worker.apply(changes)
+                worker.close()
                 owner.refresh()
             most = max(most, len(list((tmp_path / "index").rglob("*"))))
         assert found(owner) == [(f"{one:04}", 40) for one in range(5)]

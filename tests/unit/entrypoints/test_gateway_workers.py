@@ -1,4 +1,4 @@
-"""A reader as the gateway sees it, played by the test."""
+"""A worker as the gateway sees it, played by the test."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import cast
 
 import pytest
 
-from homeport.entrypoints.local import readers
+from homeport.entrypoints.local import workers
 from homeport.entrypoints.local.calls import Call
 from homeport.entrypoints.local.channel import Channel, Ends, Message
 from homeport.entrypoints.local.metrics import Counts
-from homeport.entrypoints.local.reader_handle import MISSED, Reader
-from homeport.entrypoints.local.readers import Readers
+from homeport.entrypoints.local.worker_handle import MISSED, Worker
+from homeport.entrypoints.local.workers import Workers
 
 
 class Played:
@@ -52,59 +52,59 @@ async def until(is_so: Callable[[], bool]) -> None:
             await asyncio.sleep(0.001)
 
 
-def play(scenario: Callable[[Reader, Played, list[Call]], Awaitable[None]]) -> None:
-    """Run a scenario with a reader that serves, and has files for two connections."""
+def play(scenario: Callable[[Worker, Played, list[Call]], Awaitable[None]]) -> None:
+    """Run a scenario with a worker that serves, and has files for two connections."""
 
     async def run() -> None:
         loop = asyncio.get_running_loop()
         played, calls = Played(loop), list[Call]()
-        reader = Reader(played.launch, ("hello",), loop, calls.append, *[lambda: None] * 2)
-        assert reader.is_fresh
-        assert reader.launch()
-        assert reader.is_starting
+        worker = Worker(played.launch, ("hello",), loop, calls.append, *[lambda: None] * 2)
+        assert worker.is_fresh
+        assert worker.launch()
+        assert worker.is_starting
         assert played.ends is not None
         await played.channel.open(played.ends.messages)
         played.channel.send("serving", 2)
-        await until(lambda: reader.is_serving and bool(played.received))
+        await until(lambda: worker.is_serving and bool(played.received))
         assert played.received == [("hello",)]
-        await scenario(reader, played, calls)
+        await scenario(worker, played, calls)
         played.close()
-        await until(lambda: not reader.is_serving)
-        await reader.end()
+        await until(lambda: not worker.is_serving)
+        await worker.end()
 
     asyncio.run(run())
 
 
 def test_one_that_does_not_answer_is_ended() -> None:
-    async def scenario(reader: Reader, played: Played, _: list[Call]) -> None:
+    async def scenario(worker: Worker, played: Played, _: list[Call]) -> None:
         for _look in range(MISSED):
-            reader.look(2)
+            worker.look(2)
         assert not played.killed
         played.channel.send("looked")
         await until(lambda: ("look", 2) in played.received)
         await asyncio.sleep(0.05)
         for _look in range(MISSED):
-            reader.look(2)
+            worker.look(2)
         assert not played.killed, "it had answered"
-        reader.look(2)
+        worker.look(2)
         assert played.killed
 
     play(scenario)
 
 
 def test_it_gets_no_more_connections_than_it_has_files_for() -> None:
-    async def scenario(reader: Reader, played: Played, _: list[Call]) -> None:
+    async def scenario(worker: Worker, played: Played, _: list[Call]) -> None:
         with socket.socket() as client:
-            assert [reader.take(client) for _ in range(3)] == [True, True, False]
+            assert [worker.take(client) for _ in range(3)] == [True, True, False]
             played.channel.send("left")
-            await until(lambda: reader.open == 1)
-            assert reader.take(client)
+            await until(lambda: worker.open == 1)
+            assert worker.take(client)
 
     play(scenario)
 
 
 def test_what_it_asks_is_answered() -> None:
-    async def scenario(_: Reader, played: Played, calls: list[Call]) -> None:
+    async def scenario(_: Worker, played: Played, calls: list[Call]) -> None:
         played.channel.send("call", 7, "records", {"rawPath": "/v1/a"})
         await until(lambda: len(calls) == 1)
         assert (calls[0].function, calls[0].path) == ("records", "/v1/a")
@@ -124,20 +124,20 @@ def test_where_none_can_be_started_another_look_may_find_that_it_can(
 
     async def run() -> None:
         loop = asyncio.get_running_loop()
-        reader = Reader(launch, (), loop, lambda _: None, *[lambda: None] * 2)
-        assert not reader.launch()
-        assert reader.is_fresh
-        assert not reader.is_starting
-        await reader.stop()
-        await reader.end()
+        worker = Worker(launch, (), loop, lambda _: None, *[lambda: None] * 2)
+        assert not worker.launch()
+        assert worker.is_fresh
+        assert not worker.is_starting
+        await worker.stop()
+        await worker.end()
 
     asyncio.run(run())
     assert "too many processes" in caplog.text
 
 
 def test_another_is_started_some_time_after_one_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(readers, "AGAIN_SECONDS", 0.2)
+    monkeypatch.setattr(workers, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(workers, "AGAIN_SECONDS", 0.2)
 
     async def run() -> None:
         loop = asyncio.get_running_loop()
@@ -154,7 +154,7 @@ def test_another_is_started_some_time_after_one_has_ended(monkeypatch: pytest.Mo
 
         served = count()
         own = Counts()
-        several = Readers(
+        several = Workers(
             1, launch, ("hello",), loop, lambda _: None, lambda: None, lambda: None,
             lambda: next(served) * 1000, lambda: 0.0, own,
         )  # fmt: skip

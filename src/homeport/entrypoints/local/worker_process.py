@@ -1,4 +1,4 @@
-"""A reader's process, from its start to its end."""
+"""A worker's process, from its start to its end."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _PR_SET_PDEATHSIG: Final = 1
 
 
 def launch(turns: Sequence[int], theirs: Ends) -> subprocess.Popen[bytes]:
-    """Start a reader, which waits for the definition of what it is to serve, and writes by the
+    """Start a worker, which waits for the definition of what it is to serve, and writes by the
     `turns` that its parent's database shares.
 
     For a thread that outlives it, such as the loop's: Linux ends it with that."""
     numbers = (theirs.messages.fileno(), theirs.clients.fileno(), *turns)
-    module = "homeport.entrypoints.local.reader_process"
+    module = "homeport.entrypoints.local.worker_process"
     return subprocess.Popen(  # noqa: S603 - all of it is ours
         [sys.executable, *_flags(), "-m", module, *map(str, numbers)],
         stdin=subprocess.DEVNULL,
@@ -81,13 +81,13 @@ def serve(definition: Definition, ends: Ends, turns: Sequence[int]) -> None:
     from homeport.entrypoints import operations
     from homeport.entrypoints.local import greenlets, local_routes, pauses
     from homeport.entrypoints.local.app import handlers_of, settings_of
-    from homeport.entrypoints.local.reader import ReaderLoop
+    from homeport.entrypoints.local.worker import WorkerLoop
 
     offload, pause = greenlets.offload, pauses.pause
-    with closing(build(definition, place=Place.READER, offload=offload, pause=pause)) as backend:
+    with closing(build(definition, place=Place.WORKER, offload=offload, pause=pause)) as backend:
         backend.database.take_turns(turns)
         backend.health.needs(backend.index)
-        ReaderLoop(
+        WorkerLoop(
             backend,
             handlers_of(backend),
             {**operations.routes(), **local_routes.ROUTES},

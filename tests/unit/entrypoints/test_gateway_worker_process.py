@@ -1,4 +1,4 @@
-"""How a reader's process is started."""
+"""How a worker's process is started."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import sys
 
 import pytest
 
-SHOWN = "from homeport.entrypoints.local.reader_process import _flags; print(*_flags())"
+SHOWN = "from homeport.entrypoints.local.worker_process import _flags; print(*_flags())"
 
 
 ASKED = """
 import ctypes
-from homeport.entrypoints.local import reader_process
-reader_process._end_with_parent()
+from homeport.entrypoints.local import worker_process
+worker_process._end_with_parent()
 found = ctypes.c_int()
 ctypes.CDLL(None).prctl(2, ctypes.byref(found))
 print(found.value)

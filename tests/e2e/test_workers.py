@@ -25,18 +25,18 @@ from tests.processes import (
     children_of,
     eventually,
     is_running,
-    needs_readers,
+    needs_workers,
     process_of,
-    wake_reader,
+    wake_worker,
 )
 from tests.servers import HOMEPORT, Server, serving, start
 
 NOTES: Final = f"{PREFIX}/records/me/notes"
 OPEN: Final = 8
 BUSY_SECONDS: Final = 2.5
-"""Of much to do, in which a reader is started where there may be one."""
+"""Of much to do, in which a worker is started where there may be one."""
 
-pytestmark = needs_readers
+pytestmark = needs_workers
 
 
 class Sides:
@@ -46,10 +46,10 @@ class Sides:
         with Client(server.address) as client:
             self.person: Final = new_guest(client)
             # Nobody else is there yet who could answer.
-            self._writes: Final = process_of(client.ask("GET", f"{PREFIX}/health"))
+            self._first: Final = process_of(client.ask("GET", f"{PREFIX}/health"))
         self.server: Final = server
         if not alone:
-            wake_reader(server)
+            wake_worker(server)
         self.clients: Final = [Client(server.address, self.person.token) for _ in range(OPEN)]
         self._by_process: Final = defaultdict[str, list[Client]](list)
         for client in self.clients:
@@ -61,17 +61,17 @@ class Sides:
         return sorted(self._by_process.values(), key=len)
 
     @property
-    def writer(self) -> Client:
-        """A connection to the process that writes."""
-        return self._by_process[self._writes][0]
+    def first(self) -> Client:
+        """A connection to the process that was started."""
+        return self._by_process[self._first][0]
 
     @property
-    def reader(self) -> Client:
+    def worker(self) -> Client:
         """A connection to the other one."""
-        return next(of[0] for process, of in self._by_process.items() if process != self._writes)
+        return next(of[0] for process, of in self._by_process.items() if process != self._first)
 
     @property
-    def reader_pid(self) -> int:
+    def worker_pid(self) -> int:
         (pid,) = children_of(self.server)
         return pid
 
@@ -85,7 +85,7 @@ class Sides:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
-    with serving(tmp_path_factory.mktemp("readers") / "data") as server, Sides(server) as sides:
+    with serving(tmp_path_factory.mktemp("workers") / "data") as server, Sides(server) as sides:
         yield sides
 
 
@@ -103,9 +103,9 @@ def test_connections_are_shared_out(shared: Sides) -> None:
 
 
 def test_what_one_has_written_the_other_reads_at_once(shared: Sides) -> None:
-    path = shared.writer.ask("POST", NOTES, {"n": -1}).headers["location"]
+    path = shared.first.ask("POST", NOTES, {"n": -1}).headers["location"]
     for number in range(200):
-        here, there = (shared.writer, shared.reader)[:: 1 if number % 2 else -1]
+        here, there = (shared.first, shared.worker)[:: 1 if number % 2 else -1]
         assert here.ask("PATCH", path, {"n": number}).status == 200
         assert there.ask("GET", path).json["data"] == {"n": number}
 
@@ -154,14 +154,14 @@ def test_both_answer_alike(
         kept = {name: value for name, value in answer.headers.items() if name not in own}
         return answer.status, kept, answer.text.replace(answer.headers["x-request-id"], "ID")
 
-    shared.writer.ask("PUT", f"{NOTES}/sure", {"text": "of all"})
-    shared.writer.settle()
-    assert asked(shared.reader) == asked(shared.writer)
+    shared.first.ask("PUT", f"{NOTES}/sure", {"text": "of all"})
+    shared.first.settle()
+    assert asked(shared.worker) == asked(shared.first)
 
 
 def test_all_requests_are_counted(shared: Sides) -> None:
     def counted() -> int:
-        text = shared.reader.ask("GET", "/metrics").text
+        text = shared.worker.ask("GET", "/metrics").text
         name = f'homeport_requests_total{{route="GET {PREFIX}/blocks",status="200"}} '
         return sum(
             int(line.removeprefix(name)) for line in text.splitlines() if line.startswith(name)
@@ -171,15 +171,15 @@ def test_all_requests_are_counted(shared: Sides) -> None:
     for client in shared.clients:
         assert client.ask("GET", f"{PREFIX}/blocks").status == 200
     assert counted() == before + OPEN
-    shown = shared.writer.ask("GET", "/metrics").text
+    shown = shared.first.ask("GET", "/metrics").text
     written = commits(shown)
     for client in shared.clients:
         assert client.ask("POST", NOTES, {"counted": True}).status == 201
-    assert commits(shared.reader.ask("GET", "/metrics").text) == written + OPEN
+    assert commits(shared.worker.ask("GET", "/metrics").text) == written + OPEN
     memory, seconds = (
         float(value)
         for line in shown.splitlines()
-        for name, _, value in [line.partition('{reader="0"} ')]
+        for name, _, value in [line.partition('{worker="0"} ')]
         if value
     )
     assert 10e6 < memory < 1e9
@@ -207,8 +207,8 @@ def test_a_limit_counts_what_comes_to_either(tmp_path: Path) -> None:
     assert made.count(429) == OPEN - 5
 
 
-def test_without_readers_one_process_does_it(tmp_path: Path) -> None:
-    with serving(tmp_path / "data", {"SERVER__READERS": "0"}) as server:
+def test_without_workers_one_process_does_it(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", {"SERVER__WORKERS": "0"}) as server:
         assert busy(server, BUSY_SECONDS) == 1
         assert children_of(server) == []
 
@@ -217,8 +217,8 @@ def test_it_needs_nobody_who_listens_to_what_it_says(tmp_path: Path) -> None:
     deaf: list[str | Path] = ["sh", "-c", 'exec "$0" serve <&- >&- 2>&-', HOMEPORT]
     server = start(tmp_path / "data", command=deaf)
     with Sides(server) as sides:
-        path = sides.reader.ask("POST", NOTES, {"title": "unheard"}).headers["location"]
-        assert sides.writer.ask("GET", path).json["data"] == {"title": "unheard"}
+        path = sides.worker.ask("POST", NOTES, {"title": "unheard"}).headers["location"]
+        assert sides.first.ask("GET", path).json["data"] == {"title": "unheard"}
     assert server.stop() == 0
 
 
@@ -230,38 +230,38 @@ def test_who_has_to_see_all_requests_does_it_alone(tmp_path: Path, limit: str) -
         assert children_of(server) == []
 
 
-def test_a_reader_that_is_killed_takes_its_own_connections_alone(sides: Sides) -> None:
-    location = sides.writer.ask("POST", NOTES, {"title": "before"}).headers["location"]
-    pid = sides.reader_pid
+def test_a_worker_that_is_killed_takes_its_own_connections_alone(sides: Sides) -> None:
+    location = sides.first.ask("POST", NOTES, {"title": "before"}).headers["location"]
+    pid = sides.worker_pid
     os.kill(pid, signal.SIGKILL)
     assert eventually(lambda: not is_running(pid))
     with pytest.raises(Lost):
-        sides.reader.ask("GET", location)
-    assert sides.writer.ask("GET", location).json["data"] == {"title": "before"}
+        sides.worker.ask("GET", location)
+    assert sides.first.ask("GET", location).json["data"] == {"title": "before"}
     with Sides(sides.server, alone=True) as later:
         assert len(later.by_process) == 1, "one process serves alone from now on"
-        assert later.writer.ask("POST", NOTES, {"title": "afterwards"}).status == 201
-        later.writer.settle()
-        assert later.writer.ask("GET", f"{PREFIX}/search?q=afterwards").json["hits"]
+        assert later.first.ask("POST", NOTES, {"title": "afterwards"}).status == 201
+        later.first.settle()
+        assert later.first.ask("GET", f"{PREFIX}/search?q=afterwards").json["hits"]
     # What is logged is written out a moment later.
-    assert eventually(lambda: "a reader's process has ended" in sides.server.log.read_text())
+    assert eventually(lambda: "a worker's process has ended" in sides.server.log.read_text())
 
 
-def test_a_reader_ends_with_its_parent(tmp_path: Path) -> None:
+def test_a_worker_ends_with_its_parent(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     server = start(folder)
     with Sides(server) as sides:
-        path = sides.reader.ask("POST", NOTES, {"title": "kept"}).headers["location"]
-        reader = sides.reader_pid
+        path = sides.worker.ask("POST", NOTES, {"title": "kept"}).headers["location"]
+        worker = sides.worker_pid
         server.process.kill()
         server.process.wait()
-        assert eventually(lambda: not is_running(reader))
+        assert eventually(lambda: not is_running(worker))
     with serving(folder) as again, Client(again.address, sides.person.token) as client:
         assert client.ask("GET", path).json["data"] == {"title": "kept"}
 
 
-def test_a_reader_keeps_the_index_from_another_server_until_it_has_ended(tmp_path: Path) -> None:
-    """That one's start waits for this lock: what a killed reader writes may be on its way to the
+def test_a_worker_keeps_the_index_from_another_server_until_it_has_ended(tmp_path: Path) -> None:
+    """That one's start waits for this lock: what a killed worker writes may be on its way to the
     disk still."""
     folder = tmp_path / "data"
     server = start(folder)
@@ -289,22 +289,22 @@ def test_a_stop_reaches_all_processes(tmp_path: Path, number: int) -> None:
     """A terminal and a supervisor tell every process."""
     server = start(tmp_path / "data")
     with Sides(server) as sides:
-        reader = sides.reader_pid
-        for pid in (reader, server.process.pid):
+        worker = sides.worker_pid
+        for pid in (worker, server.process.pid):
             os.kill(pid, number)
         assert server.process.wait(PATIENCE) == 0
-        assert not is_running(reader)
+        assert not is_running(worker)
     text = server.log.read_text()
     assert "Traceback" not in text
     assert "ended" not in text
 
 
 def test_a_second_signal_ends_all_processes_at_once(tmp_path: Path) -> None:
-    """Also while a reader waits for what it has asked of the other."""
+    """Also while a worker waits for what it has asked of the other."""
     folder = tmp_path / "data"
     server = start(folder)
     with Sides(server) as sides, ThreadPoolExecutor(OPEN) as threads:
-        reader = sides.reader_pid
+        worker = sides.worker_pid
         account = {"login": "nobody@example.com", "password": "correct horse"}
         asked = [
             threads.submit(client.ask, "POST", f"{PREFIX}/identity/sign-in", account)
@@ -315,32 +315,32 @@ def test_a_second_signal_ends_all_processes_at_once(tmp_path: Path) -> None:
             server.process.send_signal(signal.SIGTERM)
             time.sleep(0.02)
         assert server.process.wait(PATIENCE) in (0, 130)
-        assert eventually(lambda: not is_running(reader))
+        assert eventually(lambda: not is_running(worker))
     with serving(folder) as again, Client(again.address, sides.person.token) as client:
         assert client.ask("POST", NOTES, {"title": "afterwards"}).status == 201
         client.settle()
         assert client.ask("GET", f"{PREFIX}/search?q=afterwards").json["total"] == 1
 
 
-def test_a_stop_does_not_wait_for_a_reader_that_hangs(tmp_path: Path) -> None:
+def test_a_stop_does_not_wait_for_a_worker_that_hangs(tmp_path: Path) -> None:
     server = start(tmp_path / "data")
     with Sides(server) as sides, ThreadPoolExecutor(OPEN) as threads:
-        reader = sides.reader_pid
+        worker = sides.worker_pid
         big = {"text": "x" * 300_000}
         asked = [
             threads.submit(client.ask, "POST", NOTES, big)
             for clients in sides.by_process
             for client in clients
         ]
-        os.kill(reader, signal.SIGSTOP)
+        os.kill(worker, signal.SIGSTOP)
         assert server.stop() == 0
-        assert not is_running(reader)
+        assert not is_running(worker)
         for one in asked:
             with suppress(Lost):
                 assert one.result().status == 201
 
 
-def test_a_reader_that_has_just_been_started_ends_too(tmp_path: Path) -> None:
+def test_a_worker_that_has_just_been_started_ends_too(tmp_path: Path) -> None:
     server = start(tmp_path / "data")
     with Client(server.address) as client:
         assert eventually(
@@ -349,9 +349,9 @@ def test_a_reader_that_has_just_been_started_ends_too(tmp_path: Path) -> None:
             ),
             pause=0.0,
         )
-        (reader,) = children_of(server)
+        (worker,) = children_of(server)
     assert server.stop() == 0
-    assert not is_running(reader)
+    assert not is_running(worker)
 
 
 def test_who_is_killed_in_its_turn_keeps_nobody_from_writing(sides: Sides) -> None:
@@ -364,7 +364,7 @@ def test_who_is_killed_in_its_turn_keeps_nobody_from_writing(sides: Sides) -> No
             for client in clients
         ]
         assert eventually(lambda: sum(one.done() for one in asked) > len(asked) // 4, pause=0.0)
-        os.kill(sides.reader_pid, signal.SIGKILL)
+        os.kill(sides.worker_pid, signal.SIGKILL)
         acknowledged, lost = [], 0
         for one in asked:
             try:
@@ -376,12 +376,12 @@ def test_who_is_killed_in_its_turn_keeps_nobody_from_writing(sides: Sides) -> No
                 acknowledged.append(answer)
     assert lost
     for answer in acknowledged:
-        assert sides.writer.ask("GET", answer.headers["location"]).json == answer.json
-    assert sides.writer.ask("POST", NOTES, {"number": -1}).status == 201
+        assert sides.first.ask("GET", answer.headers["location"]).json == answer.json
+    assert sides.first.ask("POST", NOTES, {"number": -1}).status == 201
 
 
 def test_a_process_that_hangs_in_its_turn_is_ended_and_nothing_is_lost(sides: Sides) -> None:
-    pid = sides.reader_pid
+    pid = sides.worker_pid
     with ThreadPoolExecutor(OPEN) as threads:
         asked = [
             threads.submit(client.ask, "POST", NOTES, {"text": "x" * 200_000})
@@ -392,7 +392,7 @@ def test_a_process_that_hangs_in_its_turn_is_ended_and_nothing_is_lost(sides: Si
         for one in asked:
             with suppress(Lost):
                 assert one.result().status == 201
-    assert sides.writer.ask("POST", NOTES, {"text": "afterwards"}).status == 201
+    assert sides.first.ask("POST", NOTES, {"text": "afterwards"}).status == 201
 
 
 def write_many(client: Client, count: int) -> None:
@@ -416,17 +416,17 @@ def drift_of(folder: Path) -> str:
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
 
-def test_the_index_is_whole_after_a_reader_is_killed_at_work(tmp_path: Path) -> None:
+def test_the_index_is_whole_after_a_worker_is_killed_at_work(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     server = start(folder)
     with Sides(server) as sides:
-        write_many(sides.reader, 450)
-        sides.writer.settle()
-        write_many(sides.writer, 900)
-        os.kill(sides.reader_pid, signal.SIGKILL)
-        write_many(sides.writer, 90)
-        sides.writer.settle()
-        found = sides.writer.ask("GET", f"{PREFIX}/search?q=many&limit=1").json
+        write_many(sides.worker, 450)
+        sides.first.settle()
+        write_many(sides.first, 900)
+        os.kill(sides.worker_pid, signal.SIGKILL)
+        write_many(sides.first, 90)
+        sides.first.settle()
+        found = sides.first.ask("GET", f"{PREFIX}/search?q=many&limit=1").json
         assert found["total"] == 1440
     assert server.stop() == 0
     assert drift_of(folder) == ""
@@ -436,7 +436,7 @@ def test_a_stop_amid_indexing_loses_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     server = start(folder)
     with Sides(server) as sides:
-        write_many(sides.writer, 900)
+        write_many(sides.first, 900)
         assert server.stop() == 0
     assert "Traceback" not in server.log.read_text()
     with serving(folder) as again, Client(again.address, sides.person.token) as client:

@@ -1,4 +1,4 @@
-"""One reader, as the gateway's loop sees it."""
+"""One worker, as the gateway's loop sees it."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from homeport.domain.errors import Unavailable
 from homeport.entrypoints.local import greenlets
 from homeport.entrypoints.local.calls import Call
 from homeport.entrypoints.local.channel import Channel, Ends, Message
-from homeport.entrypoints.local.indexing import Causes, IndexingFailed, ReaderGone, causes_of
+from homeport.entrypoints.local.indexing import Causes, IndexingFailed, WorkerGone, causes_of
 from homeport.entrypoints.local.metrics import Counts
 
 log: Final = logging.getLogger("homeport.gateway")
 
 MISSED: Final = 20
-"""After so many looks that a reader has not answered it is taken for hung, and ended."""
+"""After so many looks that a worker has not answered it is taken for hung, and ended."""
 COUNT_SECONDS: Final = 1.0
-"""How long a reader is waited for that is asked what it has counted."""
+"""How long a worker is waited for that is asked what it has counted."""
 END_SECONDS: Final = 2.0
-"""How long a reader may take to end once its work is done."""
+"""How long a worker may take to end once its work is done."""
 
 Launch: TypeAlias = Callable[[Ends], "subprocess.Popen[bytes]"]
-"""Starts a reader with these ends. Raises OSError."""
+"""Starts a worker with these ends. Raises OSError."""
 
 
-class Reader:
+class Worker:
     """From before it is started until after it has ended. `receive` gets what it asks for, and
     `on_change` is called when it has begun to serve or to be gone, or a connection has ended,
     and `on_commit` when it has written."""
@@ -95,7 +95,7 @@ class Reader:
             finally:
                 theirs.close()
         except OSError as error:
-            log.warning("a reader cannot be started, the others go on: %s", error)
+            log.warning("a worker cannot be started, the others go on: %s", error)
             return False
         self.is_fresh = False
         ours.clients.setblocking(False)
@@ -123,7 +123,7 @@ class Reader:
         if not self.is_serving or self._process is None:
             return
         if self._missed == MISSED:
-            log.error("a reader's process does not answer, and is ended")
+            log.error("a worker's process does not answer, and is ended")
             self._process.kill()
         self._missed += 1
         self._channel.send("look", processes)
@@ -142,12 +142,12 @@ class Reader:
 
     def index(self, packed: list[bytes]) -> Causes:
         """Have it take a batch of events into the index. Raises Unavailable where it cannot, and
-        ReaderGone: then it has let go of the index."""
+        WorkerGone: then it has let go of the index."""
         outcome = Future[Causes]()
         self._loop.call_soon_threadsafe(self._send_batch, packed, outcome)
         try:
             return outcome.result()
-        except ReaderGone:
+        except WorkerGone:
             if self._is_stopping:
                 raise Unavailable("The server stops.") from None
             if self._process is not None:
@@ -185,7 +185,7 @@ class Reader:
             self._indexing = outcome
             self._channel.send("index", packed)
         else:
-            outcome.set_exception(ReaderGone())
+            outcome.set_exception(WorkerGone())
 
     def _receive(self, message: Message) -> None:
         match message:
@@ -214,18 +214,18 @@ class Reader:
             case ("drained",):
                 self._is_drained.set()
             case _:
-                raise ValueError(f"no message of a reader's: {message[0]!r}")
+                raise ValueError(f"no message of a worker's: {message[0]!r}")
 
     def _lost(self) -> None:
         self.is_serving = False
         if not self._is_stopping:
-            log.error("a reader's process has ended; its connections are gone, the others stay")
+            log.error("a worker's process has ended; its connections are gone, the others stay")
             if self._ends is not None:
                 self._ends.clients.close()
             self._loop.run_in_executor(None, self._reap)
         self._settle_counted()
         if self._indexing is not None:
-            self._indexing.set_exception(ReaderGone())
+            self._indexing.set_exception(WorkerGone())
         self._is_drained.set()
         self._is_gone.set()
         self.open = 0
