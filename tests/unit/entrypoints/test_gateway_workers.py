@@ -11,6 +11,7 @@ from typing import cast
 
 import pytest
 
+from homeport.adapters.embedded.group_commit import CommitCounts
 from homeport.entrypoints.local import workers
 from homeport.entrypoints.local.calls import Call
 from homeport.entrypoints.local.channel import Channel, Ends, Message
@@ -154,6 +155,8 @@ def test_another_is_started_some_time_after_one_has_ended(monkeypatch: pytest.Mo
 
         served = count()
         own = Counts()
+        own.commits = CommitCounts()
+        own.commits.add(1)
         several = Workers(
             1, launch, ("hello",), loop, lambda _: None, lambda: None, lambda: None,
             lambda: next(served) * 1000, lambda: 0.0, own,
@@ -166,6 +169,9 @@ def test_another_is_started_some_time_after_one_has_ended(monkeypatch: pytest.Mo
         counts = Counts()
         counts.add("GET /a", 200, 0.1)
         counts.cut_off()
+        counts.commits = CommitCounts()
+        counts.commits.add(20)
+        counts.commits.failures += 1
         first.channel.send("counted", counts)
         await asyncio.sleep(0.05)
         ended = loop.time()
@@ -174,6 +180,7 @@ def test_another_is_started_some_time_after_one_has_ended(monkeypatch: pytest.Mo
         await until(lambda: len(started) == 2)
         assert started[1][0] - ended >= 0.2
         assert (own.counts, own.unread) == ({("GET /a", 200): 1}, 1)
+        assert (own.commits.writes, sum(own.commits.sizes), own.commits.failures) == (21, 2, 1)
         await serve(started[1][1])
         await until(lambda: several.surplus(4) == 2)
         stopping = asyncio.ensure_future(several.stop())
