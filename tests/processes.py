@@ -85,7 +85,7 @@ def eventually(is_so: Callable[[], bool], pause: float = 0.02) -> bool:
 
 @contextmanager
 def client_of_worker(server: Server) -> Iterator[Client]:
-    """A connection to the process that reads."""
+    """A connection to the worker."""
     with ExitStack() as closing:
         with Client(server.address) as alone:
             first = process_of(alone.ask("GET", f"{PREFIX}/health"))

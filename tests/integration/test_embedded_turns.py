@@ -17,9 +17,11 @@ from typing import Final
 import apsw
 import pytest
 
-from homeport.adapters.embedded import engine, turns
+from homeport.adapters.embedded import engine, group_commit, turns
 from homeport.adapters.embedded.database import Database
 from homeport.adapters.embedded.turns import SharedTurn
+from homeport.adapters.embedded.write_ahead_log import PAGES
+from homeport.domain.errors import Unavailable
 from tests.loops import Loop, running
 from tests.processes import eventually
 
@@ -29,6 +31,8 @@ _LONG: Final = 60.0
 _HOLDER = """
 import sys, time
 from homeport.adapters.embedded.turns import SharedTurn
+from homeport.adapters.embedded.write_ahead_log import PAGES
+from homeport.domain.errors import Unavailable
 turn = SharedTurn.further(int(sys.argv[1]), int(sys.argv[2]))
 turn.take()
 print("taken", flush=True)
@@ -184,29 +188,69 @@ def test_a_turn_in_which_nothing_changes_is_given_on(sides: tuple[Side, Side]) -
     assert first.names()[-3:] == ["~0", "~1", "~2"]
 
 
-def test_the_log_begins_anew_while_both_write(sides: tuple[Side, Side], tmp_path: Path) -> None:
+@pytest.mark.parametrize("writers", [1, 2])
+def test_the_log_begins_anew_whoever_writes_and_reads(
+    sides: tuple[Side, Side], tmp_path: Path, writers: int
+) -> None:
     log = tmp_path / "data" / "homeport.db-wal"
+    done = threading.Event()
 
     def salt() -> bytes:
         with log.open("rb") as opened:
             return opened.read(32)[16:24]
 
+    def read_on(side: Side) -> None:
+        while not done.is_set():
+            side.names()
+
     def fill(side: Side) -> Future[None]:
         def insert(connection: apsw.Connection) -> None:
             connection.execute("CREATE TABLE IF NOT EXISTS zeros (bytes)")
-            connection.execute("INSERT INTO zeros VALUES (zeroblob(1000000))")
+            connection.execute("INSERT INTO zeros VALUES (zeroblob(400000))")
 
         return side.loop.start(lambda: side.database.write(insert))
 
     fill(sides[0]).result(30)
     salts, longest = {salt()}, 0
-    for _ in range(120):
-        for one in [fill(side) for side in sides]:
+    with ThreadPoolExecutor(1) as thread:
+        reading = thread.submit(read_on, sides[1])
+        for _ in range(800 // writers):
+            for one in [fill(side) for side in sides[:writers]]:
+                one.result(30)
+            salts.add(salt())
+            longest = max(longest, log.stat().st_size)
+        done.set()
+        reading.result(30)
+    assert len(salts) > 5
+    assert longest < 2 * PAGES * 4096
+
+
+def test_a_locked_file_keeps_no_loop_for_longer_than_a_batch(
+    sides: tuple[Side, Side], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever looks whether it is well hears of it between them."""
+    second = sides[1]
+    second.database._writer.set_busy_timeout(10)
+    monkeypatch.setattr(group_commit, "_BATCH", 5)
+    stranger = apsw.Connection(str(tmp_path / "data" / "homeport.db"))
+    stranger.execute("BEGIN IMMEDIATE")
+    turns_between = 0
+
+    def count() -> None:
+        nonlocal turns_between
+        if not all(one.done() for one in writes):
+            turns_between += 1
+            second.loop.loop.call_soon(count)
+
+    writes = second.loop.plainly(lambda: [second.write(f"~{number}") for number in range(20)])
+    second.loop.plainly(count)
+    for one in writes:
+        with pytest.raises(Unavailable, match="locked by another process"):
             one.result(30)
-        salts.add(salt())
-        longest = max(longest, log.stat().st_size)
-    assert len(salts) > 3
-    assert longest < 2 * engine.AUTOCHECKPOINT * 4096
+    assert turns_between >= 3
+    stranger.execute("ROLLBACK")
+    stranger.close()
+    assert second.write("~after").result(30) == "~after"
 
 
 class TestTurn:

@@ -13,6 +13,7 @@ import pytest
 
 from homeport.adapters.embedded import engine
 from homeport.adapters.embedded.database import Database
+from homeport.adapters.embedded.turns import Alone
 from homeport.adapters.embedded.write_ahead_log import PAGES, WriteAheadLog
 from tests.loops import running
 
@@ -30,7 +31,7 @@ class Notes:
         self.writer.wal_autocheckpoint(0)  # what is moved, `log` has moved
         self.writer.execute("CREATE TABLE notes (number INTEGER PRIMARY KEY, text)")
         self.mover = engine.open_reader(path)
-        self.log = WriteAheadLog(self.writer, self.mover, _PAGES)
+        self.log = WriteAheadLog(self.writer, self.mover, Alone(), _PAGES)
         self.count = 0
 
     def add(self) -> None:
@@ -143,7 +144,7 @@ class FullDisk:
 
 def test_a_commit_stands_where_its_log_cannot_be_moved(notes: Notes) -> None:
     full = FullDisk(notes.writer)
-    notes.log = WriteAheadLog(cast("apsw.Connection", full), notes.mover, _PAGES)
+    notes.log = WriteAheadLog(cast("apsw.Connection", full), notes.mover, Alone(), _PAGES)
     for _ in range(_MOST_COMMITS):
         notes.add()
         if full.failures == 2:

@@ -120,7 +120,9 @@ class Database:
             raise engine.translated(exc) from exc
 
     def share_turns(self) -> Sequence[int]:
-        """Write by turns with processes that are given these files. Before `attach`."""
+        """Write by turns with processes that are given these files. Before `attach`. Raises OSError
+        where turns cannot be shared."""
+        self._turn.close()
         self._turn = turn = SharedTurn.first()
         return turn.files
 
@@ -145,7 +147,7 @@ class Database:
             self._loop_reader = self._open_reader(engine.REQUESTS_CACHE_KIB)
             self._group = group = GroupCommit(
                 self._writer,
-                WriteAheadLog(self._writer, self._open_reader(engine.READER_CACHE_KIB)),
+                WriteAheadLog(self._writer, self._open_reader(engine.READER_CACHE_KIB), self._turn),
                 self._turn,
                 loop,
                 wait,
@@ -234,7 +236,7 @@ class Database:
             if turns != self._turns_seen:  # another process may have committed
                 self._turns_seen = turns
                 self._end_snapshot()
-            if not self._snapshot_open and not group.busy:
+            if not (self._snapshot_open or group.busy or self._turn.log_is_long):
                 # Kept open until the next batch: a statement in an open transaction is cheaper
                 # by a third. While a commit is in flight it would keep the log from restarting.
                 reader.execute("BEGIN")

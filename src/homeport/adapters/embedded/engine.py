@@ -109,7 +109,7 @@ def commit(connection: apsw.Connection) -> None:
 
 
 def open_writer(path: Path) -> apsw.Connection:
-    """The one connection that writes. It makes the file where there is none."""
+    """The one connection of a process that writes. It makes the file where there is none."""
     connection = _open(path, _WRITER_CACHE_KIB, apsw.SQLITE_OPEN_CREATE)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")

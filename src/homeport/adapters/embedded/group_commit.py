@@ -211,16 +211,18 @@ class GroupCommit:
 
     def _run(self) -> None:
         """In this process's turn, which the commit's thread gives on."""
-        while self._waiting:
-            batch = self._run_batch()
-            if batch is not None:
-                self._committing = batch
-                self._committed.clear()
-                self._taken.clear()
-                self._jobs.put(batch)
-                self._taken.wait(_HANDED_OVER_SECONDS)
-                return
-        self._turn.give()
+        batch = self._run_batch()
+        if batch is None:
+            self._turn.give()
+            if self._waiting and not self._stopped:
+                # The loop has a turn first: a locked file may have taken seconds.
+                self._schedule()
+            return
+        self._committing = batch
+        self._committed.clear()
+        self._taken.clear()
+        self._jobs.put(batch)
+        self._taken.wait(_HANDED_OVER_SECONDS)
 
     def _run_batch(self) -> _Batch | None:
         """Run the next works. Returns those to commit, None where nothing was changed."""

@@ -25,7 +25,7 @@ _SOURCE: Final = "queue:messages"
 class EmbeddedMessageQueue:
     """Bodies are durable before `enqueue` returns, and leave only after they were worked on.
 
-    What is being worked on is known to this process alone, which is the only one to use the
+    What is being worked on is known to this process alone, the only one to deliver from the
     file: after a crash it is due again. An attempt is counted, durably, before it begins, so that
     what kills the process becomes a dead letter too; and what was tried before is delivered
     alone, so that it takes nothing else along.

@@ -17,7 +17,10 @@ from typing import Final, Protocol
 
 LOOK_SECONDS: Final = 0.01
 """How often who waits looks by itself: one that is killed in its turn tells nobody."""
-_COUNT_BYTES: Final = 8
+_MEMORY: Final = "/dev/shm"  # noqa: S108 - it never has a name there
+_COUNT, _LOG_IS_LONG = 0, 1
+"""Places in what is shared, each of `_PLACE_BYTES`."""
+_PLACE_BYTES: Final = 8
 
 
 class Turn(Protocol):
@@ -28,6 +31,9 @@ class Turn(Protocol):
         """How many turns all processes have had. Once it is the same as before, so is all that
         was acknowledged."""
         ...
+
+    log_is_long: bool
+    """Whether the log is to begin anew: until it does, nobody keeps reading what was before."""
 
     @property
     def is_asked(self) -> bool:
@@ -53,6 +59,9 @@ class Alone:
     had = 0
     is_asked = False
 
+    def __init__(self) -> None:
+        self.log_is_long = False
+
     def ask(self, loop: asyncio.AbstractEventLoop, go: Callable[[], None]) -> None:
         go()
 
@@ -67,22 +76,23 @@ class SharedTurn:
     """Shared with processes that get its `files`. Linux only.
 
     The turn is a lock, which the kernel frees when its holder ends, on a piece of memory that
-    holds the count. The bell is rung after each turn, and rings until one that waits has heard it.
+    holds the rest. The bell is rung after each turn, and rings until one that waits has heard it.
     """
 
     def __init__(self, memory: int, bell: int) -> None:
         self._memory, self._bell = memory, bell
-        self._map = mmap.mmap(memory, _COUNT_BYTES)
-        self._count = memoryview(self._map).cast("Q")
+        self._map = mmap.mmap(memory, 2 * _PLACE_BYTES)
+        self._shared = memoryview(self._map).cast("Q")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._go: Callable[[], None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     @classmethod
     def first(cls) -> SharedTurn:
-        """Of the process that starts the others."""
-        memory = os.memfd_create("homeport-turn")
-        os.ftruncate(memory, _COUNT_BYTES)
+        """Of the process that starts the others. Raises OSError where that cannot be."""
+        # Not all builds of Python know memfd_create.
+        memory = os.open(_MEMORY, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        os.ftruncate(memory, 2 * _PLACE_BYTES)
         return cls(memory, os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC))
 
     @classmethod
@@ -101,7 +111,15 @@ class SharedTurn:
 
     @property
     def had(self) -> int:
-        return self._count[0]
+        return self._shared[_COUNT]
+
+    @property
+    def log_is_long(self) -> bool:
+        return bool(self._shared[_LOG_IS_LONG])
+
+    @log_is_long.setter
+    def log_is_long(self, is_so: bool) -> None:
+        self._shared[_LOG_IS_LONG] = is_so
 
     @property
     def is_asked(self) -> bool:
@@ -120,13 +138,13 @@ class SharedTurn:
         fcntl.flock(self._memory, fcntl.LOCK_EX)
 
     def give(self) -> None:
-        self._count[0] += 1
+        self._shared[_COUNT] += 1
         fcntl.flock(self._memory, fcntl.LOCK_UN)
         os.eventfd_write(self._bell, 1)
 
     def close(self) -> None:
         self._stop_waiting()
-        self._count.release()
+        self._shared.release()
         self._map.close()
         os.close(self._memory)
         os.close(self._bell)

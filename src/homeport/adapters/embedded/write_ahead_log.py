@@ -4,7 +4,8 @@ SQLite does that in the commit that finds the log long, and all who wait for tha
 10 to 20 ms for it. Here a thread moves what is there, with a connection of its own, and the next
 commit moves the little that was written meanwhile: then nothing is left, unless somebody still
 reads what was before, and the log begins anew, which it could not while others commit. Other
-processes write to the same log: how long it is SQLite says, and in a turn nobody else commits.
+processes of the server write to the same log, and read: how long it is SQLite says, in a turn
+nobody else commits, and from when the log is to begin anew they keep no moment to read from.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Final
 import apsw
 
 from homeport.adapters.embedded import engine
+from homeport.adapters.embedded.turns import Turn
 
 PAGES: Final = 6_000
 """In the log before they are moved: rarely, since the same pages come again and again. So
@@ -27,11 +29,15 @@ has the data file on disk as well; else the commit that moves the rest waits for
 
 
 class WriteAheadLog:
-    """Of the database that `writer` writes to; `mover` is another connection to it."""
+    """Of the database that `writer` writes to, in this process's `turn`; `mover` is another
+    connection to it."""
 
-    def __init__(self, writer: apsw.Connection, mover: apsw.Connection, pages: int = PAGES) -> None:
+    def __init__(
+        self, writer: apsw.Connection, mover: apsw.Connection, turn: Turn, pages: int = PAGES
+    ) -> None:
         self._writer = writer
         self._mover = mover
+        self._turn = turn
         self._pages = pages
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._moving: Future[None] | None = None
@@ -43,9 +49,14 @@ class WriteAheadLog:
             if self._unmoved() >= self._pages:
                 with contextlib.suppress(RuntimeError):  # no thread is to be had
                     self._moving = self._thread.submit(self._move)
+                    self._turn.log_is_long = True
         elif self._moving.done():
-            self._moving = None
             _move(self._writer)
+            left = self._unmoved()
+            if left == 0:  # else somebody reads what was before: the next commit tries again
+                self._turn.log_is_long = False
+            if left == 0 or left >= self._pages:
+                self._moving = None
 
     def stop(self) -> None:
         """Wait for the thread. Nothing is to be committed any more."""

@@ -7,7 +7,8 @@ from typing import Protocol
 
 class IdFactory(Protocol):
     def record_id(self) -> str:
-        """A new UUIDv7 (RFC 9562) in its usual text form: ids sort as they were made."""
+        """A new UUIDv7 (RFC 9562) in its usual text form. Those of one factory sort as they
+        were made; others' of the same millisecond come between them."""
         ...
 
     def identity_id(self) -> str:

@@ -1,7 +1,7 @@
 """Who computes the search index: a worker while one serves, else the gateway's own process.
 
-A document costs more to make and to add to the index than a record to write, and in the process
-that writes each statement of SQL would wait for that. Only one process writes to the index at a
+A document costs more to make and to add to the index than a record to write, and the gateway's
+process has the rest of what follows from a write to do. Only one process writes to the index at a
 time: before a worker does, the gateway lends it the index; when the worker is gone, the gateway
 goes on by itself.
 """

@@ -142,10 +142,10 @@ class Gateway:
             share,
         )
         database = self._backend.database
-        turns = database.share_turns() if self._most_workers else ()
+        most, turns = self._workers_and_turns()
         self._exchanges, connections = serving.exchanges, serving.connections
         self._workers = workers = Workers(
-            self._most_workers,
+            most,
             partial(launch, turns),
             (self._backend.definition,),
             loop,
@@ -207,6 +207,15 @@ class Gateway:
             log.warning("some pumps did not finish in %g s", settings.stop_seconds)
         await workers.end()
         serving.close()
+
+    def _workers_and_turns(self) -> tuple[int, Sequence[int]]:
+        """How many workers there may be, and the files of the turns by which they write."""
+        if self._most_workers:
+            try:
+                return self._most_workers, self._backend.database.share_turns()
+            except OSError as error:
+                log.warning("there can be no workers, this process serves alone: %s", error)
+        return 0, ()
 
     def _elsewhere(self) -> Mapping[int, Counts]:
         """The workers' processes, and what each has counted."""

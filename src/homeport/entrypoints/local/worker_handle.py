@@ -35,7 +35,7 @@ Launch: TypeAlias = Callable[[Ends], "subprocess.Popen[bytes]"]
 class Worker:
     """From before it is started until after it has ended. `receive` gets what it asks for, and
     `on_change` is called when it has begun to serve or to be gone, or a connection has ended,
-    and `on_commit` when it has written."""
+    and `on_commit` when it has seen that something was committed."""
 
     def __init__(
         self,

@@ -34,7 +34,7 @@ COMPUTED: Final = 0.3
 class Workers:
     """Up to `count` workers, as the gateway's loop sees them. Each gets `greeting` first. `receive`
     gets what they ask for; `on_change` is called when one has begun to serve, or a connection of
-    theirs has ended, and `on_commit` when one has written.
+    theirs has ended, and `on_commit` when one has seen that something was committed.
 
     `served` counts the gateway's requests, and `computed` tells the processor time that they took
     of its loop, in seconds. What one that has ended had counted goes over to `counts`, as far as it
