@@ -32,8 +32,13 @@ class Turn(Protocol):
         was acknowledged."""
         ...
 
-    log_is_long: bool
-    """Whether the log is to begin anew: until it does, nobody keeps reading what was before."""
+    @property
+    def log_is_long(self) -> bool:
+        """Whether the log is to begin anew: until it does, nobody keeps a moment to read from."""
+        ...
+
+    @log_is_long.setter
+    def log_is_long(self, is_so: bool) -> None: ...
 
     @property
     def is_asked(self) -> bool:
