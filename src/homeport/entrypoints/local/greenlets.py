@@ -34,8 +34,6 @@ COHORT: Final = 32
 IDLE: Final = 64
 """Greenlets kept for later. More are let go when they have nothing to do."""
 
-_CONTEXT: Final = contextvars.Context()
-
 
 class Pool(Generic[Job]):
     """Calls `serve` with each job, in greenlets on `loop`. `serve` must not raise.
@@ -52,6 +50,8 @@ class Pool(Generic[Job]):
         cohort: int = COHORT,
     ) -> None:
         self.loop: Final = loop
+        self.context: Final = contextvars.Context()
+        """That jobs are resumed in, instead of a copy for each. One thread can be in it."""
         self.threads: Final = ThreadPoolExecutor(threads, thread_name_prefix="homeport-offload")
         self._serve = serve
         self._jobs: deque[Job] = deque()
@@ -166,7 +166,8 @@ def wait(future: asyncio.Future[T]) -> T:
     For jobs of a pool only, with a future of that pool's loop. Raises what the future raises.
     """
     if not future.done():
-        future.add_done_callback(_current().switch, context=_CONTEXT)
+        this = _current()
+        future.add_done_callback(this.switch, context=this.pool.context)
         _suspend()
     return future.result()
 
