@@ -45,17 +45,16 @@ class WriteAheadLog:
     def commit(self) -> None:
         """COMMIT, and see to the log, in one turn. Raises what `engine.commit` does."""
         engine.commit(self._writer)
-        if self._moving is None:
-            if self._unmoved() >= self._pages:
-                with contextlib.suppress(RuntimeError):  # no thread is to be had
-                    self._moving = self._thread.submit(self._move)
-                    self._turn.log_is_long = True
-        elif self._moving.done():
+        length, moved = self._state()
+        self._turn.log_is_long = is_long = length >= self._pages
+        if not is_long:
+            self._moving = None
+        elif self._moving is None:
+            with contextlib.suppress(RuntimeError):  # no thread is to be had
+                self._moving = self._thread.submit(self._move)
+        elif self._moving.done():  # each commit goes on, until the log has begun anew
             _move(self._writer)
-            left = self._unmoved()
-            if left == 0:  # else somebody reads what was before: the next commit tries again
-                self._turn.log_is_long = False
-            if left == 0 or left >= self._pages:
+            if length - moved >= self._pages:  # somebody reads what was before, for long
                 self._moving = None
 
     def stop(self) -> None:
@@ -63,13 +62,12 @@ class WriteAheadLog:
         self._thread.shutdown()
         self._mover.close()
 
-    def _unmoved(self) -> int:
-        """Pages that are in the log alone."""
+    def _state(self) -> tuple[int, int]:
+        """How many pages are in the log, and how many of these in the data file as well."""
         try:
-            length, moved = self._writer.wal_checkpoint("main", apsw.SQLITE_CHECKPOINT_NOOP)
+            return self._writer.wal_checkpoint("main", apsw.SQLITE_CHECKPOINT_NOOP)
         except apsw.Error:  # what was committed stands
-            return 0
-        return length - moved
+            return 0, 0
 
     def _move(self) -> None:
         for _ in range(_PASSES):
