@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -21,7 +22,10 @@ from homeport.adapters.embedded import engine, group_commit, turns
 from homeport.adapters.embedded.database import Database
 from homeport.adapters.embedded.turns import SharedTurn
 from homeport.adapters.embedded.write_ahead_log import PAGES
+from homeport.container import build
+from homeport.definition import Definition
 from homeport.domain.errors import Unavailable
+from homeport.entrypoints.local.app import gateway_for
 from tests.loops import Loop, running
 from tests.processes import eventually
 
@@ -31,8 +35,6 @@ _LONG: Final = 60.0
 _HOLDER = """
 import sys, time
 from homeport.adapters.embedded.turns import SharedTurn
-from homeport.adapters.embedded.write_ahead_log import PAGES
-from homeport.domain.errors import Unavailable
 turn = SharedTurn.further(int(sys.argv[1]), int(sys.argv[2]))
 turn.take()
 print("taken", flush=True)
@@ -251,6 +253,16 @@ def test_a_locked_file_keeps_no_loop_for_longer_than_a_batch(
     stranger.execute("ROLLBACK")
     stranger.close()
     assert second.write("~after").result(30) == "~after"
+
+
+def test_where_memory_cannot_be_shared_one_process_serves_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(turns, "_MEMORY", str(tmp_path / "none"))
+    with closing(build(Definition(data_folder=tmp_path / "data"))) as backend:
+        assert gateway_for(backend, workers=1)._workers_and_turns() == (0, ())
+        backend.database.write(lambda connection: connection.execute("DELETE FROM settings"))
+    assert "this process serves alone" in caplog.text
 
 
 class TestTurn:

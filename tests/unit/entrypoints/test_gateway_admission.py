@@ -65,6 +65,19 @@ def test_there_is_room_below_the_bound_alone() -> None:
     assert house.receive(Request()).status == 0, "as soon as there is room again"
 
 
+def test_processes_share_the_room() -> None:
+    house = House(most=5)
+    house.admission.share(2)
+    house.inside = 2
+    assert house.receive(Request()).status == 0
+    house.inside = 3
+    assert house.receive(Request()).status == 503
+    house.admission.share(1)
+    house.now += OVER_SECONDS
+    house.inside = 4
+    assert house.receive(Request()).status == 0, "the other has ended"
+
+
 class TestAFlood:
     """A hundred may be inside."""
 

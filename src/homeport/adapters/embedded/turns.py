@@ -28,8 +28,8 @@ class Turn(Protocol):
 
     @property
     def had(self) -> int:
-        """How many turns all processes have had. Once it is the same as before, so is all that
-        was acknowledged."""
+        """How many turns all processes have had: while it stays the same, nothing more was
+        acknowledged."""
         ...
 
     @property

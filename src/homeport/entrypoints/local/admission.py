@@ -54,7 +54,7 @@ class Admission:
     ) -> None:
         self._enter = enter
         self._inside = inside
-        self._most = most
+        self._all = self._most = most
         self._cors = cors
         self._counts = counts
         self._now = now
@@ -70,6 +70,11 @@ class Admission:
         self._id_prefix = uuid4().hex[:16]
         self._told = -TOLD_SECONDS
         self._turned_away = 0
+
+    def share(self, processes: int) -> None:
+        """Let in no more than this process's part of what all that serve may have inside."""
+        self._most = -(-self._all // processes)
+        self._room = min(self._room, self._most)
 
     def receive(self, incoming: Incoming) -> None:
         """Have the request served, or refuse it."""

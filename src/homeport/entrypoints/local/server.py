@@ -128,6 +128,7 @@ class Gateway:
 
         def share() -> None:
             connections.surplus = workers.surplus(connections.open)
+            serving.admission.share(1 + workers.serving)
             listener.accept_again()
 
         serving = Serving(

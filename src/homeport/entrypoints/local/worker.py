@@ -150,6 +150,7 @@ class WorkerLoop:
                 self._indexer.take(packed)
             case ("look", processes):
                 self._processes = processes
+                self._admission.share(processes)
                 self._channel.send("looked")
             case ("count",):
                 self._channel.send("counted", self._counts)

@@ -72,13 +72,18 @@ class Workers:
             self._look()
 
     @property
+    def serving(self) -> int:
+        """How many serve."""
+        return sum(one.is_serving for one in self._workers)
+
+    @property
     def open(self) -> int:
         """Their connections."""
         return sum(one.open for one in self._workers)
 
     def surplus(self, own: int) -> int:
         """How many connections the gateway, which has `own`, has more than its share."""
-        serving = sum(one.is_serving for one in self._workers)
+        serving = self.serving
         share = -(-(own + self.open) // (serving + 1))
         return own - share if serving else 0
 
@@ -128,6 +133,6 @@ class Workers:
             fresh = next((one for one in self._workers if one.is_fresh), None)
             if fresh is not None and not fresh.launch():
                 self._not_before = now + AGAIN_SECONDS
-        processes = 1 + sum(one.is_serving for one in self._workers)
+        processes = 1 + self.serving
         for one in self._workers:
             one.look(processes)
