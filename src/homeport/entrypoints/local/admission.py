@@ -24,7 +24,7 @@ from homeport.entrypoints.local.metrics import Counts
 
 log: Final = logging.getLogger("homeport.gateway")
 
-LONG_TURN: Final = 0.012
+LONG_TURN: Final = 0.007
 """Seconds. A refusal waits for a turn of the loop, or two."""
 LEAST: Final = 32
 """So many are let in however long the turns are: they share their commits."""
