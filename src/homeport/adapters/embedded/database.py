@@ -122,8 +122,9 @@ class Database:
     def share_turns(self) -> Sequence[int]:
         """Write by turns with processes that are given these files. Before `attach`. Raises OSError
         where turns cannot be shared."""
+        turn = SharedTurn.first()
         self._turn.close()
-        self._turn = turn = SharedTurn.first()
+        self._turn = turn
         return turn.files
 
     def take_turns(self, files: Sequence[int]) -> None:

@@ -97,8 +97,13 @@ class SharedTurn:
         """Of the process that starts the others. Raises OSError where that cannot be."""
         # Not all builds of Python know memfd_create.
         memory = os.open(_MEMORY, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        os.posix_fallocate(memory, 0, 2 * _PLACE_BYTES)  # else a full one would end the process
-        return cls(memory, os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC))
+        try:
+            os.posix_fallocate(memory, 0, 2 * _PLACE_BYTES)  # else a full one would end the process
+            bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        except OSError:
+            os.close(memory)
+            raise
+        return cls(memory, bell)
 
     @classmethod
     def further(cls, memory: int, bell: int) -> SharedTurn:

@@ -41,6 +41,8 @@ class WriteAheadLog:
         self._pages = pages
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._moving: Future[None] | None = None
+        self._moved_at = 0
+        """How long the log was when the thread began."""
 
     def commit(self) -> None:
         """COMMIT, and see to the log, in one turn. Raises what `engine.commit` does."""
@@ -49,9 +51,10 @@ class WriteAheadLog:
         self._turn.log_is_long = is_long = length >= self._pages
         if not is_long:
             self._moving = None
-        elif self._moving is None:
+        elif self._moving is None or length < self._moved_at:  # another has begun it anew
             with contextlib.suppress(RuntimeError):  # no thread is to be had
                 self._moving = self._thread.submit(self._move)
+                self._moved_at = length
         elif self._moving.done():  # each commit goes on, until the log has begun anew
             _move(self._writer)
             if length - moved >= self._pages:  # somebody reads what was before, for long

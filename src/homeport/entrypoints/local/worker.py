@@ -56,7 +56,8 @@ class WorkerLoop:
         self._calls: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._called = 0
         self._is_drained = False
-        self._processes = 1
+        self._processes = 2
+        """That serve, as far as it was told."""
 
     def run(self) -> None:
         """Serve until the gateway's process says stop, and then end."""
@@ -81,6 +82,7 @@ class WorkerLoop:
         )
         self._connections = connections = serving.connections
         self._admission = serving.admission
+        self._admission.share(self._processes)
         clock = clock_of_this_thread()
         pacing = Pacing(
             lambda: serving.exchanges.served * self._processes,
