@@ -154,7 +154,7 @@ class IndexFolder:
         """Delete all other generations."""
         for one in self._generations():
             if one not in generations:
-                shutil.rmtree(self.path(one), ignore_errors=True)
+                _delete(self.path(one))
 
     def damage(self, generation: int, *, anew: bool = True) -> str | None:
         """What is wrong with a generation's files, None where nothing is.
@@ -227,6 +227,15 @@ class IndexFolder:
                     yield int(one.name)
 
 
+def _delete(generation: Path) -> None:
+    """Threads of tantivy may end later than their writer, and leave a file meanwhile."""
+    for _ in range(_TRIES):
+        shutil.rmtree(generation, ignore_errors=True)
+        if not generation.exists():
+            return
+        time.sleep(_LOOK_SECONDS)
+
+
 def _committed(meta: Any) -> Iterator[str]:
     """The files of the last commit. What a crash left of later ones does not count."""
     for segment in meta["segments"]:
@@ -271,6 +280,7 @@ def _is_sound(path: Path) -> bool:
 
 _BORROWER_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 0.01
+_TRIES: Final = 3
 _POINTER: Final = "CURRENT"
 _FILLING: Final = "REBUILD"
 _SOUND: Final = "SOUND"
