@@ -106,6 +106,16 @@ class Held:
         monkeypatch.setattr(engine, "commit", wait)
 
 
+def one_slow(
+    sides: tuple[Side, Side], monkeypatch: pytest.MonkeyPatch
+) -> tuple[Held, Future[str], Future[str]]:
+    """The first writes `~slow`, whose commit is held; the second waits to write `~waiting`."""
+    held = Held(monkeypatch, sides[0].database)
+    slow = sides[0].write("~slow")
+    assert held.begun.wait(30)
+    return held, slow, sides[1].write("~waiting")
+
+
 def test_each_sees_at_once_what_the_other_has_written(sides: tuple[Side, Side]) -> None:
     before = sides[0].names()
     for number in range(40):
@@ -129,11 +139,8 @@ def test_both_write_at_once_and_all_of_it_is_there(sides: tuple[Side, Side]) -> 
 def test_who_waits_for_the_other_goes_on_with_the_rest(
     sides: tuple[Side, Side], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, second = sides
-    held = Held(monkeypatch, first.database)
-    slow = first.write("~slow")
-    assert held.begun.wait(30)
-    waiting = second.write("~waiting")
+    second = sides[1]
+    held, slow, waiting = one_slow(sides, monkeypatch)
     for _ in range(3):
         assert "~slow" not in second.names(), "it is not durable"
     assert not waiting.done()
@@ -166,10 +173,7 @@ def test_who_is_told_to_end_writes_what_waits(
     sides: tuple[Side, Side], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = sides
-    held = Held(monkeypatch, first.database)
-    slow = first.write("~slow")
-    assert held.begun.wait(30)
-    waiting = second.write("~waiting")
+    held, slow, waiting = one_slow(sides, monkeypatch)
     second.names()  # so that it has come to wait
     ending = threading.Thread(target=second.database.detach)
     ending.start()

@@ -29,6 +29,16 @@ class Worker:
         self.got += deliveries
         return {one.id: f"no {one.body}" for one in deliveries if one.body in self.fails}
 
+    def but_for(self, body: str, error: Exception) -> Work:
+        """The same, but that `error` is raised where `body` is among what it gets."""
+
+        def work(deliveries: Sequence[Delivery]) -> Mapping[str, str]:
+            if any(one.body == body for one in deliveries):
+                raise error
+            return self(deliveries)
+
+        return work
+
     @property
     def bodies(self) -> list[str]:
         """What it got, sorted: a queue has no order."""
@@ -178,12 +188,7 @@ class MessageQueueContract(Contract):
     ) -> None:
         skip_unless(self.holds_batches, _HOLDS)
         worker = Worker()
-
-        def work(deliveries: Sequence[Delivery]) -> Mapping[str, str]:
-            if any(one.body == "poison" for one in deliveries):
-                raise Unavailable("This one never works.")
-            return worker(deliveries)
-
+        work = worker.but_for("poison", Unavailable("This one never works."))
         for body in ("poison", "a", "b", "c"):
             queue.enqueue(body)
         begun = clock.now()
@@ -205,12 +210,7 @@ class MessageQueueContract(Contract):
     ) -> None:
         skip_unless(self.holds_batches, _HOLDS)
         worker = Worker()
-
-        def work(deliveries: Sequence[Delivery]) -> Mapping[str, str]:
-            if any(one.body == "poison" for one in deliveries):
-                raise RuntimeError("what is this?")
-            return worker(deliveries)
-
+        work = worker.but_for("poison", RuntimeError("what is this?"))
         for body in ("a", "poison", "b"):
             queue.enqueue(body)
         for _ in range(self.retry.attempts):

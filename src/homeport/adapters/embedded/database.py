@@ -142,7 +142,7 @@ class Database:
             if self._group is not None:
                 raise RuntimeError("The database is attached already.")
             if self._beside:
-                engine.serve(self._writer)
+                engine.wait_briefly(self._writer)
             self._loop = loop
             self._loop_thread = threading.get_ident()
             self._loop_reader = self._open_reader(engine.REQUESTS_CACHE_KIB)

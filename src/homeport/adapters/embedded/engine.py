@@ -23,7 +23,7 @@ REQUESTS_CACHE_KIB: Final = 24 * 1024
 """For the connection that reads for all requests of a process: searches read records from
 everywhere, and a page that is not here costs them as much as all the rest. Each commit empties
 it."""
-_BUSY_MILLISECONDS: Final = 5_000
+_BUSY_MILLISECONDS = 5_000
 
 TROUBLE: Final = (
     apsw.BusyError,
@@ -119,8 +119,8 @@ def open_writer(path: Path) -> apsw.Connection:
     return connection
 
 
-def serve(writer: apsw.Connection) -> None:
-    """Have a writer wait as briefly for others as who serves may wait."""
+def wait_briefly(writer: apsw.Connection) -> None:
+    """Have a writer wait for others no longer than a server may."""
     writer.set_busy_timeout(_BUSY_MILLISECONDS)
 
 
