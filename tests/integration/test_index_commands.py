@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from homeport.domain.errors import Unavailable
 from homeport.domain.index_records import Stage
 from homeport.domain.model.collection import Catalog
 from homeport.domain.model.data import Data
-from homeport.domain.model.document import Document, Rejection
+from homeport.domain.model.document import Document, IndexChange, Rejection
 from homeport.domain.model.query import Scope, SearchQuery, Words
 from homeport.domain.model.record import Key
 from homeport.domain.model.writes import Delete, Put
@@ -113,6 +113,36 @@ class TestBesideAServer:
         while feed.deliver("indexing", server.indexing.consume, 2000):
             pass
         assert (feed.lag("indexing"), server.index.status().documents) == (0, 33)
+
+    def test_dead_letters_that_a_repair_has_made_good_are_told_and_go(
+        self,
+        server: Backend,
+        printed: Callable[..., Any],
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        def refuse(changes: Sequence[IndexChange]) -> list[Rejection]:
+            return [Rejection(one.key, "It cannot be.") for one in changes]
+
+        clock = ManualClock(time.time_ns() // 1000)
+        feed = EmbeddedChangeFeed(server.database, clock)
+        put(server, "d")
+        with monkeypatch.context() as patched:
+            patched.setattr(server.index, "apply", refuse)
+            while not feed.dead_letters("indexing"):
+                feed.deliver("indexing", server.indexing.consume)
+                clock.advance(60)
+        told = "Dead letters whose changes are in the index by now: 1."
+        assert run(["index", "status"]) == Exit.OK
+        assert "all changes are indexed, but for the dead letters" in capsys.readouterr().out
+        assert run(["index", "verify"]) == Exit.FAILED
+        assert told not in capsys.readouterr().out
+        server.close()
+        for command in (["verify", "--repair"], ["verify"]):
+            assert run(["index", *command]) == Exit.OK
+            assert told in capsys.readouterr().out
+        assert run(["dead-letters", "redrive", "--all", "--source", "indexing"]) == Exit.OK
+        assert printed("status")["dead_letters"] == 0
 
     def test_verify_compares_while_writes_go_on(
         self, server: Backend, printed: Callable[..., Any], monkeypatch: pytest.MonkeyPatch

@@ -59,6 +59,11 @@ class _Work:
         return reason
 
     @property
+    def dead(self) -> int:
+        """How many changes the index has refused, or did not answer for."""
+        return len(self.backend.feed.dead_letters("indexing"))
+
+    @property
     def lag(self) -> float | None:
         """How many seconds ago the oldest change was made that is not in the index; None where
         the feed does not tell, or knows nothing of it, since the index needs a rebuild."""
@@ -98,7 +103,7 @@ def _opened(definition: Definition, *, alone: bool) -> Iterator[Backend]:
 def _status(work: _Work) -> int:
     status = work.index.status()
     lag = work.lag
-    dead = len(work.backend.feed.dead_letters("indexing"))
+    dead = work.dead
     if work.arguments.json:
         _print(
             documents=status.documents,
@@ -117,7 +122,7 @@ def _status(work: _Work) -> int:
         ("documents", f"{status.documents:,}"),
         ("size", "not told" if status.size is None else f"{status.size / 1_000_000:,.1f} MB"),
         ("state", state),
-        ("lag", _told(lag, work.why)),
+        ("lag", _told(lag, work.why, dead)),
         ("dead letters", f"{dead:,}"),
         ("schema", status.schema),
     ):
@@ -170,6 +175,7 @@ def _verify(work: _Work) -> int:
         return code
     if drift.clean:
         print(f"The index equals the {drift.records:,} records.")
+        _tell_of_the_dead(work)
         return code
     for what, count, keys in (
         ("missing from the index", drift.missing_count, drift.missing),
@@ -181,7 +187,18 @@ def _verify(work: _Work) -> int:
             for key in keys[:10]:
                 print(f"  {'/'.join(key)}")
     _tell_what_to_do(work, drift, repaired=work.arguments.repair)
+    if mended and not drift.rejected_count:
+        _tell_of_the_dead(work)
     return code
+
+
+def _tell_of_the_dead(work: _Work) -> None:
+    """Once the index equals the records, whatever they were refused for."""
+    if dead := work.dead:
+        print(
+            f"Dead letters whose changes are in the index by now: {dead:,}. Be rid of them: "
+            "homeport dead-letters redrive --all --source indexing"
+        )
 
 
 def _tell_what_to_do(work: _Work, drift: Drift, *, repaired: bool) -> None:
@@ -224,12 +241,14 @@ def _rejections(count: int, rejected: Iterable[Rejection]) -> dict[str, Any]:
     return {"count": count, "listed": listed}
 
 
-def _told(lag: float | None, why: str | None) -> str:
+def _told(lag: float | None, why: str | None, dead: int) -> str:
     if why:
         return "all is to be indexed anew: homeport index rebuild, or the server's next start"
     if lag is None:
         return "not told: see the age of the stream's iterator"
-    return f"{lag:,.1f} seconds" if lag else "none: all changes are indexed"
+    if lag:
+        return f"{lag:,.1f} seconds"
+    return "none: all changes are indexed" + (", but for the dead letters" if dead else "")
 
 
 _ACTIONS = {"status": _status, "rebuild": _rebuild, "verify": _verify, "shadow": _shadow}
