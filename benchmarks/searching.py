@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
@@ -59,7 +60,7 @@ def measure(settings: Settings, report: Report, folder: Path) -> None:
                 sides[theirs.name] = partial(measured, theirs, operation, folder, settings.seconds)
             else:
                 report.leave_out("PocketBase: `make bench` installs it")
-            found = interleaved(settings.rounds, sides)
+            found = interleaved(settings.rounds, sides, attrgetter("stolen"))
         for name, some in found.items():
             rate = Spread.of([one.rate for one in some])
             p50, p99 = (Spread.of([getattr(one, p) for one in some]) for p in ("p50", "p99"))

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -140,7 +141,7 @@ def _measured(
             )
             for size, peer in peers.items()
         }
-        loads = interleaved(settings.rounds, sides)
+        loads = interleaved(settings.rounds, sides, attrgetter("stolen"))
         p50[operation] = {int(size): [one.p50 for one in some] for size, some in loads.items()}
     return p50
 

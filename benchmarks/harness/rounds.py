@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -30,16 +30,32 @@ class Spread:
         return "-".join(f"{one:,.0f}" if one >= 100 else f"{one:.3g}" for one in ends)
 
 
-def interleaved(count: int, sides: Mapping[K, Callable[[], T]]) -> dict[K, list[T]]:
+UNDISTURBED: Final = 0.02
+"""The share of the processors that the machine below may take away while a side is measured."""
+
+
+def interleaved(
+    count: int,
+    sides: Mapping[K, Callable[[], T]],
+    stolen: Callable[[T], float] | None = None,
+) -> dict[K, list[T]]:
     """Measure each side `count` times, by turns, and each round in the reverse order of the
-    one before."""
-    found: dict[K, list[T]] = {name: [] for name in sides}
+    one before.
+
+    With `stolen`, which tells what share of the processors somebody else had while a side was
+    measured: until so many rounds were undisturbed, but twice as many at most. Those in which it
+    was least count, whatever they found.
+    """
+    rounds: list[dict[K, T]] = []
+    worst: list[float] = []
     order = list(sides)
-    for _ in range(count):
-        for name in order:
-            found[name].append(sides[name]())
+    while sum(share <= UNDISTURBED for share in worst) < count and len(rounds) < 2 * count:
+        found = {name: sides[name]() for name in order}
+        rounds.append(found)
+        worst.append(max(map(stolen, found.values())) if stolen is not None else 0.0)
         order.reverse()
-    return found
+    counted = sorted(sorted(range(len(rounds)), key=worst.__getitem__)[:count])
+    return {name: [rounds[place][name] for place in counted] for name in sides}
 
 
 def ratios(ours: Sequence[float], theirs: Sequence[float]) -> Spread:

@@ -27,7 +27,7 @@ class Steal:
     def look(self, now: float) -> None:
         """`now` is in seconds since any moment, the same for all calls."""
         if not self._looks or now - self._looks[-1][0] >= _EVERY:
-            self._looks.append((now, _stolen()))
+            self._looks.append((now, counted()[0]))
 
     def times(self) -> list[tuple[float, float]]:
         """From when to when, in order, none of them overlapping."""
@@ -51,10 +51,20 @@ def is_within(times: list[tuple[float, float]], begin: float, end: float) -> boo
     return last > 0 and times[last - 1][1] > begin
 
 
-def _stolen() -> int:
-    """0 where the system does not tell."""
+def counted() -> tuple[int, int]:
+    """Of all processors since the start, in hundredths of a second: what was stolen, and all. Zeros
+    where the system does not tell."""
     try:
         with _COUNTS.open() as counts:
-            return int(counts.readline().split()[8])
-    except (OSError, IndexError, ValueError):
-        return 0
+            user, nice, system, idle, waiting, irq, softirq, stolen = map(
+                int, counts.readline().split()[1:9]
+            )
+    except (OSError, ValueError):
+        return 0, 0
+    return stolen, user + nice + system + idle + waiting + irq + softirq + stolen
+
+
+def share(before: tuple[int, int], after: tuple[int, int]) -> float:
+    """Of what was counted between two looks, how much was stolen: 0.0 to 1.0."""
+    stolen, all_ = (later - sooner for sooner, later in zip(before, after, strict=True))
+    return stolen / all_ if all_ > 0 else 0.0

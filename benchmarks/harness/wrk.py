@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from benchmarks.harness import steal
 from benchmarks.harness.command import LeftOut
 
 CONNECTIONS: Final = 32
@@ -23,7 +24,8 @@ MERGE_IF_MATCH: Final = "merge_if_match.lua"
 @dataclass(frozen=True, slots=True)
 class Load:
     """Answers per second, times in milliseconds, answers that were not good, the mean length of
-    an answer, its head included, and the seconds of work that the load has left behind."""
+    an answer, its head included, the seconds of work that the load has left behind, and the share
+    of the processors that the machine below took away meanwhile."""
 
     rate: float
     p50: float
@@ -31,6 +33,7 @@ class Load:
     bad: int
     size: float
     owed: float = 0.0
+    stolen: float = 0.0
 
 
 def check_is_here() -> None:
@@ -56,16 +59,20 @@ def wrk(
     ]
     environ = {**os.environ, "LUA": str(LUA), "TRAFFIC": str(traffic), "SEED": str(seed)}
     text = ""
+    before = steal.counted()
     if seconds < 1:
         text = _cut_short(command, environ, seconds)
     if "RESULT " not in text:
         done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
         text = done.stdout + done.stderr
+    stolen = steal.share(before, steal.counted())
     results = [line for line in text.splitlines() if line.startswith("RESULT ")]
     if not results:
         raise RuntimeError(f"wrk gave no result:\n{text}")
     count, took, bad, size, p50, p99 = (int(one) for one in results[-1].split()[1:])
-    return Load(count / took * 1e6, p50 / 1000, p99 / 1000, bad, size / max(1, count))
+    return Load(
+        count / took * 1e6, p50 / 1000, p99 / 1000, bad, size / max(1, count), stolen=stolen
+    )
 
 
 def _cut_short(command: Sequence[str | Path], environ: Mapping[str, str], seconds: float) -> str:

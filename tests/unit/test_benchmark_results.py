@@ -115,6 +115,19 @@ def test_sides_take_turns() -> None:
     assert {name: len(some) for name, some in found.items()} == {"a": 3, "b": 3}
 
 
+def test_rounds_that_the_machine_below_disturbed_are_measured_again() -> None:
+    shares = iter([0.0, 0.01, 0.0, 0.5, 0.3, 0.0, 0.02, 0.003, 0.001, 0.002])
+    found = interleaved(3, {name: partial(next, shares) for name in ("a", "b")}, float)
+    assert found == {"a": [0.0, 0.003, 0.001], "b": [0.01, 0.02, 0.002]}
+    assert list(shares) == []
+
+
+def test_a_machine_that_never_rests_is_measured_twice_as_often_at_most() -> None:
+    shares = iter([0.9, 0.1, 0.5, 0.4, 0.0, 0.7])
+    assert interleaved(3, {"a": partial(next, shares)}, float) == {"a": [0.1, 0.4, 0.0]}
+    assert list(shares) == []
+
+
 def test_results_tell_what_was_compared() -> None:
     found = described()
     assert {"python", "wrk", "sqlite", "apsw"} <= found["versions"].keys()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.harness.open_loop import Answer, Outcome
-from benchmarks.harness.steal import Steal, disturbed, is_within
+from benchmarks.harness.steal import Steal, counted, disturbed, is_within, share
 
 
 def test_no_growth_is_no_disturbance() -> None:
@@ -33,3 +33,10 @@ def test_looks_are_seldom() -> None:
     for thousandth in range(1000):
         steal.look(thousandth / 1000)
     assert len(steal._looks) == 40
+
+
+def test_what_was_stolen_is_a_share_of_all_processors() -> None:
+    assert share((10, 1000), (14, 1200)) == 0.02
+    assert share((0, 0), (0, 0)) == 0.0
+    stolen, processors = counted()
+    assert 0 <= stolen <= processors
