@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -16,11 +17,13 @@ from pathlib import Path
 import pytest
 import tantivy
 
+from homeport.adapters.embedded import search_rebuild
 from homeport.adapters.embedded.priority import NICENESS
 from homeport.adapters.embedded.search_beside import EmbeddedIndexBeside
 from homeport.adapters.embedded.search_folder import IndexFolder
 from homeport.adapters.embedded.search_generation import Generation
 from homeport.adapters.embedded.search_index import EmbeddedSearchIndex
+from homeport.adapters.embedded.search_rebuild import portion_of
 from homeport.adapters.embedded.search_schema import SearchSchema
 from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.memory.ids import SequentialIds
@@ -583,3 +586,38 @@ def test_writes_searches_and_rebuilds_go_on_side_by_side(tmp_path: Path) -> None
     assert trouble == []
     assert len(ids(index)) == 40
     index.close()
+
+
+@pytest.mark.parametrize("documents", [19_000, 60_000, 100_000, 250_000, 1_000_000, 5_000_000])
+def test_a_rebuild_is_kept_so_often_that_few_segments_stay(documents: int) -> None:
+    """tantivy merges eight alike: what is left of so many commits are the digits of their number
+    with the base eight."""
+    page = 500
+    commits = -(-documents // (portion_of(documents) + page // 2))
+    merges = math.floor(math.log(commits, 8))
+    assert 8**merges <= commits <= 8**merges * 1.25
+    # A page more or less each time is not one commit too few.
+    assert documents / (portion_of(documents) + page) >= 8**merges
+
+
+@pytest.mark.parametrize("documents", [0, 1, 18_000])
+def test_what_a_commit_holds_makes_no_portions(documents: int) -> None:
+    assert portion_of(documents) == 18_000
+
+
+def test_a_rebuild_goes_by_the_index_before_whatever_fields_that_was_made_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(search_rebuild, "portion_of", lambda count: asked.append(count) or 7)
+    for catalog in (Catalog(), OTHER_CATALOG):
+        index = EmbeddedSearchIndex(folder, catalog)
+        rebuild = index.rebuild()
+        assert rebuild.portion == 7
+        rebuild.abandon()
+        index.close()
+    (generation(folder) / "meta.json").write_text("{")
+    index = EmbeddedSearchIndex(folder, OTHER_CATALOG)
+    index.rebuild().abandon()
+    index.close()
+    assert asked == [3, 4, 0]

@@ -161,6 +161,7 @@ class _Course:
             self.records = int(said["records"])
         self._kept = self.records
         self._kept_at = pace.now()
+        self._portion: Final = min(rebuild.portion, _KEEP_RECORDS)
 
     @property
     def segments(self) -> int:
@@ -184,7 +185,7 @@ class _Course:
     def keep_if_due(self) -> None:
         with self._lock:
             due = (
-                self.records - self._kept >= _KEEP_RECORDS
+                self.records - self._kept >= self._portion
                 or self._pace.now() - self._kept_at >= _KEEP_SECONDS
             )
         if due and self._keeping.acquire(blocking=False):

@@ -96,6 +96,7 @@ class RebuildsContract(SearchIndexSupport):
             fresh = index.rebuild()
             assert fresh.place == ""
             assert 0 <= fresh.head_start <= 60
+            assert fresh.portion >= 1
             fresh.keep("halfway")
             getattr(fresh, end)()
             self.settle()

@@ -36,6 +36,7 @@ class Watched(MemorySearchIndex):
         self.kept: list[str] = []
         self.grace: list[float] = []
         self.head_start = 0.0
+        self.portion = 1_000
         self.fails_after: int | None = None
         self.counting = Lock()
 
@@ -47,6 +48,10 @@ class Watched(MemorySearchIndex):
             @property
             def head_start(self) -> float:
                 return index.head_start
+
+            @property
+            def portion(self) -> int:
+                return index.portion
 
             def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
                 with index.counting:
@@ -112,6 +117,13 @@ def test_one_that_failed_is_gone_on_with(store: MemoryRecordStore, index: Watche
     assert (rebuilt.records, rebuilt.resumed) == (44, 20)
     assert [count for _, count in index.applied] == [10, 10, 10, 10, 4]
     assert indexing(store, index).verify().clean
+
+
+def test_it_is_kept_after_each_portion(store: MemoryRecordStore, index: Watched) -> None:
+    fill(store, 100)
+    index.portion = 25
+    indexing(store, index).rebuild()
+    assert [json.loads(one)["records"] for one in index.kept] == [30, 60, 90, 100]
 
 
 def test_the_parts_are_those_that_it_began_with(store: MemoryRecordStore, index: Watched) -> None:

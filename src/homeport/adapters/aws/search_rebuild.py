@@ -26,6 +26,7 @@ from homeport.domain.errors import Conflict, Unavailable
 from homeport.domain.model.document import IndexChange, IndexEntry, Rejection
 from homeport.domain.model.record import Key
 from homeport.domain.ports.clock import Clock
+from homeport.domain.ports.search_index import ANY_PORTION
 
 
 class InPlace(Protocol):
@@ -132,6 +133,10 @@ class CloudSearchRebuild:
     def head_start(self) -> float:
         """None: there is one index alone, which everybody writes to."""
         return 0.0
+
+    @property
+    def portion(self) -> int:
+        return ANY_PORTION
 
     def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
         return self._index.apply_whole(changes)

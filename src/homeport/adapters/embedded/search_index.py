@@ -105,7 +105,7 @@ class EmbeddedSearchIndex:
             with translated():
                 filling, fresh = self._begin()
             self._fresh = fresh
-        return EmbeddedRebuild(self._folder, filling, fresh, self._end_rebuild)
+        return EmbeddedRebuild(self._folder, filling, fresh, self._end_rebuild, self._expected())
 
     def lend(self) -> None:
         """Let another process write to the index, until the next change that comes here: what it
@@ -180,6 +180,17 @@ class EmbeddedSearchIndex:
         filling = Filling(number, self._schema.digest, place="")
         self._folder.keep_filling(filling)
         return filling, fresh
+
+    def _expected(self) -> int:
+        """About as many documents as in the index before, removals included where that is for
+        other fields; 0 where it cannot be told."""
+        if self._needs_rebuild is None:
+            return self._live.documents()
+        current = self._folder.current()
+        if current is not None:
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                return self._folder.documents(current.generation)
+        return 0
 
     def _generation(self, number: int, *, filling: bool = False) -> Generation:
         path = self._folder.path(number)

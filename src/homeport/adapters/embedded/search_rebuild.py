@@ -25,7 +25,7 @@ class End(Enum):
 
 class EmbeddedRebuild:
     """`end` puts the generation in use, leaves it or throws it away. The first time counts, and
-    returns True."""
+    returns True. About so many `documents` will come."""
 
     def __init__(
         self,
@@ -33,12 +33,14 @@ class EmbeddedRebuild:
         filling: Filling,
         fresh: Generation,
         end: Callable[[Generation, End], bool],
+        documents: int,
     ) -> None:
         self._folder: Final = folder
         self._filling = filling
         self._fresh: Final = fresh
         self._end: Final = end
         self._keeping: Final = threading.Lock()
+        self._portion: Final = portion_of(documents)
 
     @property
     def place(self) -> str:
@@ -48,6 +50,10 @@ class EmbeddedRebuild:
     def head_start(self) -> float:
         """None: whoever changes the index is in this process, and reaches both already."""
         return 0.0
+
+    @property
+    def portion(self) -> int:
+        return self._portion
 
     def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
         return self._fresh.apply(changes, commit=False)
@@ -77,3 +83,23 @@ class EmbeddedRebuild:
 
     def abandon(self) -> None:
         self._end(self._fresh, End.ABANDONED)
+
+
+def portion_of(documents: int) -> int:
+    """How many of `documents` to commit at a time, so that one segment comes of them, or two.
+
+    Each commit makes a segment, and tantivy merges eight as soon as they are about as large. So
+    eight commits become one segment, and sixty-four: searches ask each segment, and to read all in
+    order takes as many times as long as there are.
+    """
+    commit = documents
+    while commit > _LARGEST:
+        commit = -(-commit // _MERGED)
+    # What comes until it is kept goes beyond: one commit too few would leave fifteen segments.
+    return int(commit * 0.98) - _BEYOND if commit < documents else _LARGEST
+
+
+_MERGED: Final = 8
+_LARGEST: Final = 18_000
+"""With what goes beyond, fewer than a generation commits by itself."""
+_BEYOND: Final = 500

@@ -13,7 +13,7 @@ from homeport.domain.errors import Conflict
 from homeport.domain.model.document import IndexChange, IndexEntry, IndexStatus, Rejection
 from homeport.domain.model.query import SearchPage, SearchQuery
 from homeport.domain.model.record import Key
-from homeport.domain.ports.search_index import Capability
+from homeport.domain.ports.search_index import ANY_PORTION, Capability
 
 
 class End(Enum):
@@ -109,6 +109,10 @@ class MemoryRebuild:
     @property
     def head_start(self) -> float:
         return 0.0
+
+    @property
+    def portion(self) -> int:
+        return ANY_PORTION
 
     def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
         with self._lock:

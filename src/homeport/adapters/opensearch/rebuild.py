@@ -10,6 +10,7 @@ from homeport.adapters.opensearch.lease import Lease
 from homeport.domain.errors import Conflict
 from homeport.domain.model.document import IndexChange, IndexEntry, Rejection
 from homeport.domain.model.record import Key
+from homeport.domain.ports.search_index import ANY_PORTION
 
 HEAD_START_SECONDS: Final = 15.0
 """Indexers look at the aliases every 5 seconds; the rest is for requests that are under way."""
@@ -58,6 +59,10 @@ class OpenSearchRebuild:
     @property
     def head_start(self) -> float:
         return max(0.0, HEAD_START_SECONDS - (self._now() - self._lease.begun) / 1_000_000)
+
+    @property
+    def portion(self) -> int:
+        return ANY_PORTION
 
     def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
         self._unseen = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from homeport.domain.model.document import IndexChange, IndexEntry, IndexStatus, Rejection
 from homeport.domain.model.record import Key
@@ -24,6 +24,10 @@ class Capability(StrEnum):
     FUZZY = "fuzzy"
     """`Fuzzy` finds words that are nearly as asked. Without it, such a query is Invalid."""
     VECTOR = "vector"
+
+
+ANY_PORTION: Final = 100_000
+"""Where it makes no difference when a rebuild is kept."""
 
 
 class Rebuild(Protocol):
@@ -47,6 +51,12 @@ class Rebuild(Protocol):
     def head_start(self) -> float:
         """Seconds until every process that applies changes is sure to reach the new index too:
         whoever fills it from the records begins to read them after that."""
+        ...
+
+    @property
+    def portion(self) -> int:
+        """After how many records it is best kept while it is filled. Whoever fills it may do so
+        sooner, and loses less where the process is killed."""
         ...
 
     def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
