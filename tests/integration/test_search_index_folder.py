@@ -10,14 +10,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import tantivy
 
-from homeport.adapters.embedded import search_rebuild
+from homeport.adapters.embedded import search_entries, search_rebuild
 from homeport.adapters.embedded.priority import NICENESS
 from homeport.adapters.embedded.search_beside import EmbeddedIndexBeside
 from homeport.adapters.embedded.search_folder import IndexFolder
@@ -33,7 +33,7 @@ from homeport.domain.indexing import Indexing
 from homeport.domain.limits import RETENTION_SECONDS
 from homeport.domain.model.collection import Catalog, Collection, FieldDeclaration, FieldRole
 from homeport.domain.model.data import Data
-from homeport.domain.model.document import Document, Removal
+from homeport.domain.model.document import Document, IndexEntry, Removal
 from homeport.domain.model.query import All, Prefix, Scope, SearchQuery, Words
 from homeport.domain.model.record import Key
 from homeport.domain.model.writes import Delete, Put
@@ -609,7 +609,12 @@ def test_a_rebuild_goes_by_the_index_before_whatever_fields_that_was_made_for(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(search_rebuild, "portion_of", lambda count: asked.append(count) or 7)
+
+    def portion_of(documents: int) -> int:
+        asked.append(documents)
+        return 7
+
+    monkeypatch.setattr(search_rebuild, "portion_of", portion_of)
     for catalog in (Catalog(), OTHER_CATALOG):
         index = EmbeddedSearchIndex(folder, catalog)
         rebuild = index.rebuild()
@@ -621,3 +626,56 @@ def test_a_rebuild_goes_by_the_index_before_whatever_fields_that_was_made_for(
     index.rebuild().abandon()
     index.close()
     assert asked == [3, 4, 0]
+
+
+class TestEntries:
+    """Pages by key, with which a large index is compared."""
+
+    @pytest.fixture
+    def index(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> Iterator[EmbeddedSearchIndex]:
+        """Of 300 notes, 100 of which are gone; in several segments."""
+        monkeypatch.setattr(search_entries, "_MANY", 8)
+        index = EmbeddedSearchIndex(tmp_path / "search", Catalog())
+        for start in range(5):
+            index.apply([note(f"n{number:03}") for number in range(start, 300, 5)])
+        for start in range(100, 200, 20):
+            gone = range(start, start + 20)
+            index.apply([Removal(Key("s", "notes", f"n{number:03}"), 2) for number in gone])
+        yield index
+        index.close()
+
+    def walk(self, index: EmbeddedSearchIndex, limit: int) -> list[list[str]]:
+        pages: list[list[str]] = []
+        after: Key | None = None
+        while page := index.entries(limit, after):
+            after = page[-1].key
+            pages.append([one.key.id for one in page])
+        return pages
+
+    @pytest.mark.parametrize("limit", [5, 8, 20, 64, 299, 5000])
+    def test_pages_hold_each_document_once_in_order(
+        self, index: EmbeddedSearchIndex, limit: int
+    ) -> None:
+        pages = self.walk(index, limit)
+        assert max(map(len, pages)) <= limit
+        assert [id for page in pages for id in page] == [
+            f"n{number:03}" for number in range(300) if not 100 <= number < 200
+        ]
+
+    def test_a_page_is_not_ordered_by_tantivy(
+        self, index: EmbeddedSearchIndex, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: object) -> list[IndexEntry]:
+            raise AssertionError("tantivy was to order a page.")
+
+        monkeypatch.setattr(search_entries.Entries, "_first", refuse)
+        page = index.entries(40)
+        assert 10 <= len(page) <= 40
+
+    def test_more_than_a_page_before_the_key_ahead_is_ordered(
+        self, index: EmbeddedSearchIndex, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(search_entries.Entries, "_sample", lambda *_: ["s,notes,n299"] * 9)
+        assert [len(page) for page in self.walk(index, 64)] == [64, 64, 64, 8]

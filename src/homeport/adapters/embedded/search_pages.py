@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 import tantivy
 from tantivy import Query
 
+from homeport.adapters.embedded.search_entries import Entries
 from homeport.adapters.embedded.search_highlights import Highlighter, leaves
 from homeport.adapters.embedded.search_places import Places, count_of
 from homeport.adapters.embedded.search_query import QueryTranslator, circles_of
@@ -53,6 +54,7 @@ class PageReader:
         self._translator = translator
         self._searcher = searcher
         self._places = Places(schema, translator, searcher)
+        self._entries = Entries(translator, searcher)
 
     def page(self, query: SearchQuery) -> SearchPage:
         matching = self._matching(query)
@@ -78,23 +80,11 @@ class PageReader:
         return SearchPage(tuple(hits), total, self._facets(matching, query.facets))
 
     def entries(self, limit: int, after: Key | None) -> list[IndexEntry]:
-        found = self._searcher.search(
-            self._translator.live(after),
-            limit,
-            count=False,
-            order_by_field="key",
-            order=tantivy.Order.Asc,
-        )
-        addresses = [address for _, address in found.hits]
-        versions = self._searcher.fast_field_values("version", addresses)
-        return [
-            IndexEntry(key_of(key), int(version or 0))
-            for (key, _), version in zip(found.hits, versions, strict=True)
-        ]
+        return self._entries.page(limit, after)
 
     def documents(self) -> int:
         """How many there are, markers not counted."""
-        return count_of(self._searcher.search(self._translator.live(None), 1))
+        return count_of(self._searcher.search(self._translator.live(), 1))
 
     def versions(self, keys: Sequence[str], *, markers: bool = True) -> dict[str, int]:
         """The version of each key's document or, with `markers`, of what stays of a removal; the
@@ -103,7 +93,7 @@ class PageReader:
             return {}
         wanted = self._translator.keys(keys)
         if not markers:
-            wanted = self._translator.both(wanted, self._translator.live(None))
+            wanted = self._translator.both(wanted, self._translator.live())
         found = self._searcher.search(wanted, 2 * len(keys), count=False)
         versions: dict[str, int] = {}
         for _, address in found.hits:

@@ -74,10 +74,12 @@ class QueryTranslator:
             self._schema.fields, "expires", tantivy.FieldType.Integer, None, now
         )
 
-    def live(self, after: Key | None) -> Query:
-        """All documents, beyond a key."""
+    def live(self, after: Key | None = None, through: Key | None = None) -> Query:
+        """All documents, beyond a key, and up to another."""
         clauses = [(Occur.Must, self._term("scope", LIVE))]
-        if after is not None:
+        if through is not None:
+            clauses.append((Occur.Must, self._keys_between(after, through)))
+        elif after is not None:
             clauses.append((Occur.Must, self._keys_beyond(after)))
         return Query.boolean_query(clauses)
 
@@ -277,6 +279,11 @@ class QueryTranslator:
 
     def _keys_through(self, key: Key) -> Query:
         return self._index.parse_query(f"key:{{* TO {_checked(key)}]")
+
+    def _keys_between(self, after: Key | None, through: Key) -> Query:
+        if after is None:
+            return self._keys_through(through)
+        return self._index.parse_query(f"key:{{{_checked(after)} TO {_checked(through)}]")
 
     def _term(self, name: str, value: str) -> Query:
         return Query.term_query(self._schema.fields, name, value, index_option="basic")
