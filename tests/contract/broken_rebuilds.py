@@ -70,6 +70,12 @@ class NeverBegins(MemoryRebuild):
         return float("inf")
 
 
+class IsNeverFilled(MemoryRebuild):
+    @property
+    def portion(self) -> int:
+        return 0
+
+
 class AbandonsWhatIsLeft(MemoryRebuild):
     def leave(self) -> None:
         self._finish(End.ABANDONED)
@@ -118,6 +124,7 @@ REBUILDS: Final[Sequence[type[MemoryRebuild]]] = (
     KeepsAShortPlace,
     BeginsSomewhere,
     NeverBegins,
+    IsNeverFilled,
     AbandonsWhatIsLeft,
     NeverLeaves,
     NeverTakesOver,

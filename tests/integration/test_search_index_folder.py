@@ -12,19 +12,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import tantivy
 
-from homeport.adapters.embedded import search_entries, search_rebuild
+from homeport.adapters.embedded import search_by_key, search_rebuild
 from homeport.adapters.embedded.priority import NICENESS
 from homeport.adapters.embedded.search_beside import EmbeddedIndexBeside
 from homeport.adapters.embedded.search_folder import IndexFolder
 from homeport.adapters.embedded.search_generation import Generation
 from homeport.adapters.embedded.search_index import EmbeddedSearchIndex
 from homeport.adapters.embedded.search_rebuild import portion_of
-from homeport.adapters.embedded.search_schema import SearchSchema
+from homeport.adapters.embedded.search_schema import SearchSchema, key_of
 from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.memory.ids import SequentialIds
 from homeport.adapters.memory.record_store import MemoryRecordStore
@@ -33,13 +34,14 @@ from homeport.domain.indexing import Indexing
 from homeport.domain.limits import RETENTION_SECONDS
 from homeport.domain.model.collection import Catalog, Collection, FieldDeclaration, FieldRole
 from homeport.domain.model.data import Data
-from homeport.domain.model.document import Document, IndexEntry, Removal
+from homeport.domain.model.document import Document, Removal
 from homeport.domain.model.query import All, Prefix, Scope, SearchQuery, Words
 from homeport.domain.model.record import Key
 from homeport.domain.model.writes import Delete, Put
 
 OTHER_CATALOG = Catalog([Collection("notes", fields={"pages": FieldDeclaration(FieldRole.NUMBER)})])
 ALL = SearchQuery(All(), (Scope(None),), limit=100)
+LEFT = [f"n{number:03}" for number in range(300) if not 100 <= number < 200]
 
 
 def note(id: str, version: int = 1, text: str = "fox") -> Document:
@@ -267,7 +269,7 @@ def test_documents_of_a_batch_lie_by_key(tmp_path: Path) -> None:
     found = tantivy.Index(schema.fields, str(generation(tmp_path / "search"))).searcher()
     hits = found.search(tantivy.Query.all_query(), 10).hits
     lying = sorted((place.segment_ord, place.doc, found.doc(place)["key"][0]) for _, place in hits)
-    assert [key for _, _, key in lying] == ["s,notes,a", "s,notes,b", "t,notes,a", "t,notes,b"]
+    assert [key_of(key) for _, _, key in lying] == sorted(keys)
 
 
 def test_it_survives_not_being_closed(tmp_path: Path) -> None:
@@ -588,21 +590,35 @@ def test_writes_searches_and_rebuilds_go_on_side_by_side(tmp_path: Path) -> None
     index.close()
 
 
-@pytest.mark.parametrize("documents", [19_000, 60_000, 100_000, 250_000, 1_000_000, 5_000_000])
+@pytest.mark.parametrize(
+    "documents",
+    [19_001, 60_000, 100_000, 144_500, 152_001, 250_000, 1_000_000, 1_160_000, 5_000_000],
+)
 def test_a_rebuild_is_kept_so_often_that_few_segments_stay(documents: int) -> None:
-    """tantivy merges eight alike: what is left of so many commits are the digits of their number
-    with the base eight."""
-    page = 500
-    commits = -(-documents // (portion_of(documents) + page // 2))
-    merges = math.floor(math.log(commits, 8))
-    assert 8**merges <= commits <= 8**merges * 1.25
-    # A page more or less each time is not one commit too few.
-    assert documents / (portion_of(documents) + page) >= 8**merges
+    for beyond in (150, 250):  # about as many more come until it is kept
+        commit = portion_of(documents) + beyond
+        segments: list[int] = []
+        for _ in range(-(-documents // commit)):
+            segments = _merged(_merged(_merged([*segments, commit])))
+        assert len(segments) <= 8
+
+
+def _merged(segments: list[int]) -> list[int]:
+    """As tantivy does it: eight or more that are alike. All of up to 10,000 documents are."""
+    levels: list[list[int]] = []
+    top = math.inf
+    for size in sorted(segments, reverse=True):
+        height = math.log2(max(size, 10_000))
+        if height < top - 0.75:
+            top = height
+            levels.append([])
+        levels[-1].append(size)
+    return [one for level in levels for one in ([sum(level)] if len(level) >= 8 else level)]
 
 
 @pytest.mark.parametrize("documents", [0, 1, 18_000])
 def test_what_a_commit_holds_makes_no_portions(documents: int) -> None:
-    assert portion_of(documents) == 18_000
+    assert portion_of(documents) == 18_700
 
 
 def test_a_rebuild_goes_by_the_index_before_whatever_fields_that_was_made_for(
@@ -625,18 +641,19 @@ def test_a_rebuild_goes_by_the_index_before_whatever_fields_that_was_made_for(
     index = EmbeddedSearchIndex(folder, OTHER_CATALOG)
     index.rebuild().abandon()
     index.close()
-    assert asked == [3, 4, 0]
+    assert asked == [4, 4, 0]
 
 
-class TestEntries:
-    """Pages by key, with which a large index is compared."""
+class TestByKey:
+    """What is read in the order of keys, where tantivy would look up too many."""
 
     @pytest.fixture
     def index(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> Iterator[EmbeddedSearchIndex]:
         """Of 300 notes, 100 of which are gone; in several segments."""
-        monkeypatch.setattr(search_entries, "_MANY", 8)
+        monkeypatch.setattr(search_by_key, "_MANY", 8)
+        monkeypatch.setattr(search_by_key, "_FENCES", 40)
         index = EmbeddedSearchIndex(tmp_path / "search", Catalog())
         for start in range(5):
             index.apply([note(f"n{number:03}") for number in range(start, 300, 5)])
@@ -645,6 +662,13 @@ class TestEntries:
             index.apply([Removal(Key("s", "notes", f"n{number:03}"), 2) for number in gone])
         yield index
         index.close()
+
+    @pytest.fixture
+    def unordered(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*_: object) -> None:
+            raise AssertionError("tantivy was to order a page.")
+
+        monkeypatch.setattr(search_by_key.ByKey, "_ordered", refuse)
 
     def walk(self, index: EmbeddedSearchIndex, limit: int) -> list[list[str]]:
         pages: list[list[str]] = []
@@ -655,27 +679,39 @@ class TestEntries:
         return pages
 
     @pytest.mark.parametrize("limit", [5, 8, 20, 64, 299, 5000])
-    def test_pages_hold_each_document_once_in_order(
-        self, index: EmbeddedSearchIndex, limit: int
-    ) -> None:
+    def test_entries_hold_each_document_once(self, index: EmbeddedSearchIndex, limit: int) -> None:
         pages = self.walk(index, limit)
         assert max(map(len, pages)) <= limit
-        assert [id for page in pages for id in page] == [
-            f"n{number:03}" for number in range(300) if not 100 <= number < 200
-        ]
+        assert [id for page in pages for id in page] == LEFT
 
-    def test_a_page_is_not_ordered_by_tantivy(
-        self, index: EmbeddedSearchIndex, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def refuse(*_: object) -> list[IndexEntry]:
-            raise AssertionError("tantivy was to order a page.")
-
-        monkeypatch.setattr(search_entries.Entries, "_first", refuse)
-        page = index.entries(40)
-        assert 10 <= len(page) <= 40
+    @pytest.mark.usefixtures("unordered")
+    def test_entries_are_found_between_two_keys(self, index: EmbeddedSearchIndex) -> None:
+        assert 10 <= len(index.entries(40)) <= 40
 
     def test_more_than_a_page_before_the_key_ahead_is_ordered(
         self, index: EmbeddedSearchIndex, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(search_entries.Entries, "_sample", lambda *_: ["s,notes,n299"] * 9)
+        monkeypatch.setattr(search_by_key.ByKey, "_sample", lambda *_: ["ks,notes,n299"] * 9)
         assert [len(page) for page in self.walk(index, 64)] == [64, 64, 64, 8]
+
+    @pytest.mark.usefixtures("unordered")
+    @pytest.mark.parametrize("limit", [9, 64])
+    @pytest.mark.parametrize("offset", [0, 1, 37, 99, 100, 150, 191, 199, 200, 500])
+    def test_a_far_page_is_found_between_two_keys(
+        self, index: EmbeddedSearchIndex, offset: int, limit: int
+    ) -> None:
+        page = index.search(replace(ALL, offset=offset, limit=limit))
+        assert [hit.key.id for hit in page.hits] == LEFT[offset : offset + limit]
+        assert page.total == 200
+
+    @pytest.mark.usefixtures("unordered")
+    @pytest.mark.parametrize("offset", [0, 3, 7])
+    def test_a_few_are_read_and_ordered(self, index: EmbeddedSearchIndex, offset: int) -> None:
+        few = replace(ALL, filters=(Words("hound"),), offset=offset, limit=4)
+        index.apply([note(f"n{number:03}", 3, "hound") for number in range(0, 70, 10)])
+        found = [hit.key.id for hit in index.search(few).hits]
+        assert found == LEFT[0:70:10][offset : offset + 4]
+
+    def test_samples_are_of_all_segments(self, index: EmbeddedSearchIndex) -> None:
+        pages = [index.search(replace(ALL, offset=at, limit=1)).hits for at in range(200)]
+        assert [hits[0].key.id for hits in pages] == LEFT

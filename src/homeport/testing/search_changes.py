@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any, ClassVar, Final, final
 
 import pytest
 
+from homeport.domain.model.collection import FieldRole
 from homeport.domain.model.document import IndexChange, IndexEntry
-from homeport.domain.model.query import All, Scope, Words
+from homeport.domain.model.query import After, All, Scope, SearchQuery, Sort, Words
 from homeport.domain.model.record import Key
 from homeport.domain.ports.search_index import Rebuild, SearchIndex
 from homeport.testing.search_support import (
@@ -117,6 +119,22 @@ class ChangesContract(SearchIndexSupport):
         expected = [IndexEntry(place, versions[place]) for place in sorted(places[1:])]
         for limit in (1, 3, 100):
             assert self.entries(index, space, limit) == expected
+
+    @final
+    @pytest.mark.parametrize("first", ["-5", "-", "_", "9", "TO", "NOT"])
+    def test_pages_go_on_after_the_keys_of_any_space(
+        self, index: SearchIndex, space: str, first: str
+    ) -> None:
+        odd = f"{first}{space}"
+        self.put(index, *(note(key(odd, id), 1, title="fox", pages=1) for id in "abc"))
+        assert [one.key.id for one in self.entries(index, odd, 1)] == ["a", "b", "c"]
+        sort = Sort(FieldRole.NUMBER, "pages")
+        query = SearchQuery(All(), (Scope(odd),), sort=sort, limit=1)
+        found = []
+        while hits := index.search(query).hits:
+            found += [hit.key.id for hit in hits]
+            query = replace(query, after=After(hits[-1].sort_value, hits[-1].key))
+        assert found == ["a", "b", "c"]
 
     @final
     def test_versions_are_those_of_documents_in_the_order_asked_for(

@@ -102,10 +102,11 @@ class EmbeddedSearchIndex:
         with self._applying:
             if self._fresh is not None:
                 raise Conflict("The search index is being rebuilt already.")
+            expected = self._expected()
             with translated():
                 filling, fresh = self._begin()
             self._fresh = fresh
-        return EmbeddedRebuild(self._folder, filling, fresh, self._end_rebuild, self._expected())
+        return EmbeddedRebuild(self._folder, filling, fresh, self._end_rebuild, expected)
 
     def lend(self) -> None:
         """Let another process write to the index, until the next change that comes here: what it
@@ -182,10 +183,8 @@ class EmbeddedSearchIndex:
         return filling, fresh
 
     def _expected(self) -> int:
-        """About as many documents as in the index before, removals included where that is for
-        other fields; 0 where it cannot be told."""
-        if self._needs_rebuild is None:
-            return self._live.documents()
+        """About as many documents as in the index before, what stays of removals included, which
+        may be for other fields; 0 where that cannot be told."""
         current = self._folder.current()
         if current is not None:
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError):

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 import tantivy
 from tantivy import Query
 
-from homeport.adapters.embedded.search_entries import Entries
+from homeport.adapters.embedded.search_by_key import ByKey
 from homeport.adapters.embedded.search_highlights import Highlighter, leaves
 from homeport.adapters.embedded.search_places import Places, count_of
 from homeport.adapters.embedded.search_query import QueryTranslator, circles_of
@@ -54,7 +54,7 @@ class PageReader:
         self._translator = translator
         self._searcher = searcher
         self._places = Places(schema, translator, searcher)
-        self._entries = Entries(translator, searcher)
+        self._by_key = ByKey(translator, searcher)
 
     def page(self, query: SearchQuery) -> SearchPage:
         matching = self._matching(query)
@@ -62,25 +62,18 @@ class PageReader:
         if query.sort is not None:
             total = count_of(self._searcher.search(matching, 1))
             hits = self._sorted(matching, query, query.sort, highlighter)
+        elif _has_words(query.match):
+            found = self._searcher.search(matching, query.limit, offset=query.offset)
+            total = count_of(found)
+            hits = [self._hit(address, highlighter, score=score) for score, address in found.hits]
         else:
             # Without a word to score by, everything is alike, and comes by key.
-            alike = not _has_words(query.match)
-            found = self._searcher.search(
-                matching,
-                query.limit,
-                offset=query.offset,
-                order_by_field="key" if alike else None,
-                order=tantivy.Order.Asc if alike else tantivy.Order.Desc,
-            )
-            total = count_of(found)
-            hits = [
-                self._hit(address, highlighter, score=1.0 if alike else score)
-                for score, address in found.hits
-            ]
+            addresses, total = self._by_key.page(matching, query.offset, query.limit)
+            hits = [self._hit(address, highlighter, score=1.0) for address in addresses]
         return SearchPage(tuple(hits), total, self._facets(matching, query.facets))
 
     def entries(self, limit: int, after: Key | None) -> list[IndexEntry]:
-        return self._entries.page(limit, after)
+        return self._by_key.entries(limit, after)
 
     def documents(self) -> int:
         """How many there are, markers not counted."""

@@ -74,14 +74,17 @@ class QueryTranslator:
             self._schema.fields, "expires", tantivy.FieldType.Integer, None, now
         )
 
-    def live(self, after: Key | None = None, through: Key | None = None) -> Query:
-        """All documents, beyond a key, and up to another."""
-        clauses = [(Occur.Must, self._term("scope", LIVE))]
-        if through is not None:
-            clauses.append((Occur.Must, self._keys_between(after, through)))
-        elif after is not None:
-            clauses.append((Occur.Must, self._keys_beyond(after)))
-        return Query.boolean_query(clauses)
+    def live(self) -> Query:
+        """All documents."""
+        return Query.boolean_query([(Occur.Must, self._term("scope", LIVE))])
+
+    def between(self, query: Query, after: Key | None, through: Key | None) -> Query:
+        """The part of `query` that lies beyond a key, and goes no further than another."""
+        if after is None and through is None:
+            return query
+        low = "{*" if after is None else "{" + _checked(after)
+        high = "*}" if through is None else _checked(through) + "]"
+        return _every(query, _unscored(self._index.parse_query(f"key:{low} TO {high}")))
 
     def within(self, query: Query, bounds: Range) -> Query:
         """The part of `query` that has a value in a range."""
@@ -279,11 +282,6 @@ class QueryTranslator:
 
     def _keys_through(self, key: Key) -> Query:
         return self._index.parse_query(f"key:{{* TO {_checked(key)}]")
-
-    def _keys_between(self, after: Key | None, through: Key) -> Query:
-        if after is None:
-            return self._keys_through(through)
-        return self._index.parse_query(f"key:{{{_checked(after)} TO {_checked(through)}]")
 
     def _term(self, name: str, value: str) -> Query:
         return Query.term_query(self._schema.fields, name, value, index_option="basic")

@@ -43,7 +43,7 @@ from homeport.domain.model.record import Key
 from homeport.domain.ports.search_index import Capability
 from homeport.domain.words import is_latin, is_mark, one_sigma, without_signs
 
-FORMAT: Final = 6
+FORMAT: Final = 7
 """Raise it with every change to what is written, or to a fault in how: older indexes are then
 rebuilt."""
 
@@ -235,11 +235,12 @@ class PlaceFields(NamedTuple):
 
 
 def key_text(key: Key) -> str:
-    return ",".join(key)
+    # The letter is for spaces such as -5: tantivy takes no range from what begins so.
+    return "k" + ",".join(key)
 
 
 def key_of(text: str) -> Key:
-    return Key(*text.split(","))
+    return Key(*text[1:].split(","))
 
 
 def scope_terms(key: Key) -> list[str]:
