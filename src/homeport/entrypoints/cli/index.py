@@ -59,11 +59,6 @@ class _Work:
         return reason
 
     @property
-    def dead(self) -> int:
-        """How many changes the index has refused, or did not answer for."""
-        return len(self.backend.feed.dead_letters("indexing"))
-
-    @property
     def lag(self) -> float | None:
         """How many seconds ago the oldest change was made that is not in the index; None where
         the feed does not tell, or knows nothing of it, since the index needs a rebuild."""
@@ -103,7 +98,7 @@ def _opened(definition: Definition, *, alone: bool) -> Iterator[Backend]:
 def _status(work: _Work) -> int:
     status = work.index.status()
     lag = work.lag
-    dead = work.dead
+    dead = len(work.backend.feed.dead_letters("indexing"))
     if work.arguments.json:
         _print(
             documents=status.documents,
@@ -155,6 +150,7 @@ def _verify(work: _Work) -> int:
     reason = work.why
     if work.arguments.repair and reason is not None:
         fail(Exit.FAILED, f"A repair is not enough: {reason}. Mend it with: homeport index rebuild")
+    dead = _dead_letters(work)
     with staged(work.index.status().documents) as progress:
         drift = work.indexing.verify(progress, repair=work.arguments.repair)
     mended = work.arguments.repair and drift.mended == drift.count
@@ -175,7 +171,7 @@ def _verify(work: _Work) -> int:
         return code
     if drift.clean:
         print(f"The index equals the {drift.records:,} records.")
-        _tell_of_the_dead(work)
+        _tell_of_the_dead(work, dead)
         return code
     for what, count, keys in (
         ("missing from the index", drift.missing_count, drift.missing),
@@ -187,16 +183,23 @@ def _verify(work: _Work) -> int:
             for key in keys[:10]:
                 print(f"  {'/'.join(key)}")
     _tell_what_to_do(work, drift, repaired=work.arguments.repair)
-    if mended and not drift.rejected_count:
-        _tell_of_the_dead(work)
+    if mended:
+        _tell_of_the_dead(work, dead)
     return code
 
 
-def _tell_of_the_dead(work: _Work) -> None:
-    """Once the index equals the records, whatever they were refused for."""
-    if dead := work.dead:
+def _dead_letters(work: _Work) -> set[str]:
+    """Of changes that this index alone was to have; none where they come in batches."""
+    if work.arguments.shadow or not hasattr(work.backend.feed, "lag"):
+        return set()
+    return {letter.id for letter in work.backend.feed.dead_letters("indexing")}
+
+
+def _tell_of_the_dead(work: _Work, earlier: set[str]) -> None:
+    """What the index equals now, it has the changes of."""
+    if left := len(earlier & _dead_letters(work)):
         print(
-            f"Dead letters whose changes are in the index by now: {dead:,}. Be rid of them: "
+            f"Dead letters whose changes are in the index by now: {left:,}. Be rid of them: "
             "homeport dead-letters redrive --all --source indexing"
         )
 
@@ -248,7 +251,7 @@ def _told(lag: float | None, why: str | None, dead: int) -> str:
         return "not told: see the age of the stream's iterator"
     if lag:
         return f"{lag:,.1f} seconds"
-    return "none: all changes are indexed" + (", but for the dead letters" if dead else "")
+    return "none: no change waits" if dead else "none: all changes are indexed"
 
 
 _ACTIONS = {"status": _status, "rebuild": _rebuild, "verify": _verify, "shadow": _shadow}
