@@ -53,7 +53,8 @@ def interleaved(
         found = {name: sides[name]() for name in order}
         rounds.append(found)
         worst.append(max(map(stolen, found.values())) if stolen is not None else 0.0)
-        order.reverse()
+        if worst[-1] <= UNDISTURBED:
+            order.reverse()
     counted = sorted(sorted(range(len(rounds)), key=worst.__getitem__)[:count])
     return {name: [rounds[place][name] for place in counted] for name in sides}
 

@@ -116,9 +116,16 @@ def test_sides_take_turns() -> None:
 
 
 def test_rounds_that_the_machine_below_disturbed_are_measured_again() -> None:
-    shares = iter([0.0, 0.01, 0.0, 0.5, 0.3, 0.0, 0.02, 0.003, 0.001, 0.002])
-    found = interleaved(3, {name: partial(next, shares) for name in ("a", "b")}, float)
+    turns: list[str] = []
+    shares = iter([0.0, 0.01, 0.0, 0.5, 0.0, 0.3, 0.02, 0.003, 0.001, 0.002])
+
+    def side(name: str) -> float:
+        turns.append(name)
+        return next(shares)
+
+    found = interleaved(3, {name: partial(side, name) for name in ("a", "b")}, float)
     assert found == {"a": [0.0, 0.003, 0.001], "b": [0.01, 0.02, 0.002]}
+    assert "".join(turns) == "ab" + "ba" * 3 + "ab"
     assert list(shares) == []
 
 
