@@ -652,7 +652,9 @@ class TestByKey:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> Iterator[EmbeddedSearchIndex]:
         """Of 300 notes, 100 of which are gone; in several segments."""
+        monkeypatch.setattr(search_by_key, "_FEW", 0)
         monkeypatch.setattr(search_by_key, "_MANY", 8)
+        monkeypatch.setattr(search_by_key, "_FAR", 8)
         monkeypatch.setattr(search_by_key, "_FENCES", 40)
         index = EmbeddedSearchIndex(tmp_path / "search", Catalog())
         for start in range(5):

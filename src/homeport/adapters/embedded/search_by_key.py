@@ -1,9 +1,9 @@
 """Documents in the order of their keys.
 
 To order by a key, tantivy looks the keys of all that may be in a page up in each of its segments,
-which takes 20 to 40 microseconds for each key, and there are ten segments or more. What lies between two
-keys it finds at once. So a page that would take long is looked for between two keys which a sample
-of all documents tells, and ordered here.
+which takes 20 to 40 microseconds for each key, and there are ten segments or more. What lies
+between two keys it finds at once. So a page that would take long is looked for between two keys
+which a sample of all documents tells, and ordered here.
 """
 
 from __future__ import annotations
@@ -47,18 +47,21 @@ class ByKey:
                 break  # many more than the sample tells
             after = through  # all that was there has been removed
         wanted = self._translator.between(live, after, None)
-        return [self._entry(address) for address in self._ordered(wanted, 0, limit)]
+        return [self._entry(address) for address in self._ordered(wanted, 0, limit)[0]]
 
     def page(self, wanted: Query, offset: int, limit: int) -> tuple[list[DocAddress], int]:
         """The documents of a page of those that are wanted, and how many these are."""
-        total, last = self._count(wanted), offset + limit
-        looked_up = min(total, last * self._searcher.num_segments)
-        if total <= min(_MANY, looked_up * _LOOKS):
+        last = offset + limit
+        looked_up = last * self._searcher.num_segments
+        if looked_up <= _FEW:
+            return self._ordered(wanted, offset, limit)
+        total = self._count(wanted)
+        if total <= _MANY:
             found = self._all(wanted, total)[offset:last]
-        elif looked_up > _MANY:
+        elif looked_up > _FAR:
             found = self._far(wanted, total, offset, last)
         else:
-            return self._ordered(wanted, offset, limit), total
+            return self._ordered(wanted, offset, limit)
         return [address for _, address in found], total
 
     def _far(
@@ -118,27 +121,24 @@ class ByKey:
         entries = [(self._entry(address), address) for _, address in found]
         return sorted(entries, key=lambda one: one[0].key)
 
-    def _ordered(self, wanted: Query, offset: int, limit: int) -> list[DocAddress]:
+    def _ordered(self, wanted: Query, offset: int, limit: int) -> tuple[list[DocAddress], int]:
         found = self._searcher.search(
-            wanted,
-            limit,
-            count=False,
-            offset=offset,
-            order_by_field="key",
-            order=tantivy.Order.Asc,
+            wanted, limit, offset=offset, order_by_field="key", order=tantivy.Order.Asc
         )
-        return [address for _, address in found.hits]
+        return [address for _, address in found.hits], count_of(found)
 
     def _entry(self, address: DocAddress) -> IndexEntry:
         stored = self._searcher.doc(address)
         return IndexEntry(key_of(stored["key"][0]), stored["version"][0])
 
 
+_FEW: Final = 300
+"""Keys that tantivy looks up at once, whatever else could be done."""
 _MANY: Final = 1_000
-"""Fewer documents are ordered by tantivy, or all read and ordered here."""
-_LOOKS: Final = 4
-"""How many documents are read in the time that one key is looked up: 3 of a small index, 8 of a
-large one."""
+"""Fewer entries are ordered by tantivy; fewer documents that match are all read, and ordered here,
+which takes 5 microseconds for each."""
+_FAR: Final = 2_500
+"""More keys take longer to look up than to find what lies between two, of many that match."""
 _SAMPLED: Final = 8
 """Documents of a sample in as many as a page may hold."""
 _STEPS: Final = (4, 2, 1, 0)
