@@ -654,7 +654,7 @@ class TestByKey:
         """Of 300 notes, 100 of which are gone; in several segments."""
         monkeypatch.setattr(search_by_key, "_FEW", 0)
         monkeypatch.setattr(search_by_key, "_MANY", 8)
-        monkeypatch.setattr(search_by_key, "_FAR", 8)
+        monkeypatch.setattr(search_by_key, "_LOOK_SECONDS", 1.0)
         monkeypatch.setattr(search_by_key, "_FENCES", 40)
         index = EmbeddedSearchIndex(tmp_path / "search", Catalog())
         for start in range(5):
@@ -713,6 +713,24 @@ class TestByKey:
         index.apply([note(f"n{number:03}", 3, "hound") for number in range(0, 70, 10)])
         found = [hit.key.id for hit in index.search(few).hits]
         assert found == LEFT[0:70:10][offset : offset + 4]
+
+    def test_what_takes_long_to_find_is_found_once(
+        self, index: EmbeddedSearchIndex, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: object) -> None:
+            raise AssertionError("A far page was to be found by counting.")
+
+        monkeypatch.setattr(search_by_key, "_LOOK_SECONDS", 0.0)
+        monkeypatch.setattr(search_by_key.ByKey, "_far", refuse)
+        page = index.search(replace(ALL, offset=150, limit=9))
+        assert [hit.key.id for hit in page.hits] == LEFT[150:159]
+
+    def test_a_sample_of_mostly_removed_documents_is_bounded(
+        self, index: EmbeddedSearchIndex
+    ) -> None:
+        reader = search_by_key.ByKey(index._live._translator, index._live._index.searcher())
+        assert 10 <= len(reader._sample(1, 20)) <= 20
+        assert len(reader._sample(2)) >= 90
 
     def test_samples_are_of_all_segments(self, index: EmbeddedSearchIndex) -> None:
         pages = [index.search(replace(ALL, offset=at, limit=1)).hits for at in range(200)]

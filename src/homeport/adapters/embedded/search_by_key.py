@@ -8,8 +8,9 @@ which a sample of all documents tells, and ordered here.
 
 from __future__ import annotations
 
-import itertools
+import math
 import random
+import time
 from bisect import bisect_left, bisect_right
 from functools import cache
 from typing import Final
@@ -55,10 +56,12 @@ class ByKey:
         looked_up = last * self._searcher.num_segments
         if looked_up <= _FEW:
             return self._ordered(wanted, offset, limit)
+        began = time.perf_counter()
         total = self._count(wanted)
+        took = time.perf_counter() - began
         if total <= _MANY:
             found = self._all(wanted, total)[offset:last]
-        elif looked_up > _FAR:
+        elif min(looked_up, total) * _LOOK_SECONDS > took * _COUNTS:
             found = self._far(wanted, total, offset, last)
         else:
             return self._ordered(wanted, offset, limit)
@@ -68,7 +71,7 @@ class ByKey:
         self, wanted: Query, total: int, offset: int, last: int
     ) -> list[tuple[IndexEntry, DocAddress]]:
         """Those from `offset` on: between the keys of the sample that are next to both ends."""
-        keys = self._sample(max(1, self._searcher.num_docs // _FENCES))
+        keys = self._sample(max(1, self._searcher.num_docs // _FENCES), 2 * _FENCES)
 
         @cache
         def before(place: int) -> int:
@@ -90,17 +93,21 @@ class ByKey:
         place = 0 if after is None else bisect_right(keys, key_text(after))
         return [key_of(keys[place + step]) for step in _STEPS if place + step < len(keys)]
 
-    def _sample(self, gap: int) -> list[str]:
-        """The key of one of each so many documents, removed ones among them, in order."""
+    def _sample(self, gap: int, most: float = math.inf) -> list[str]:
+        """The key of one of each so many documents, removed ones among them, in order; of fewer,
+        where there would be more than `most`."""
         if gap not in self._samples:
             chance = random.Random(gap)  # noqa: S311 - batches lie in order, each as long
-            keys = []
+            keys: list[str] = []
+            step = gap
             for segment in range(self._searcher.num_segments):
-                for start in itertools.count(step=gap):
-                    key = self._key_at(segment, start + chance.randrange(gap))
-                    if key is None:
-                        break
+                start = 0
+                while (key := self._key_at(segment, start + chance.randrange(step))) is not None:
                     keys.append(key)
+                    start += step
+                    if len(keys) > most:
+                        del keys[::2]
+                        step *= 2
             self._samples[gap] = sorted(keys)
         return self._samples[gap]
 
@@ -137,8 +144,11 @@ _FEW: Final = 300
 _MANY: Final = 1_000
 """Fewer entries are ordered by tantivy; fewer documents that match are all read, and ordered here,
 which takes 5 microseconds for each."""
-_FAR: Final = 2_500
-"""More keys take longer to look up than to find what lies between two, of many that match."""
+_LOOK_SECONDS: Final = 30e-6
+"""For tantivy to look up a key."""
+_COUNTS: Final = 26
+"""How often what matches is counted to find a page far from the first: where it takes long to find
+at all, as with words that are nearly so, its keys are sooner looked up."""
 _SAMPLED: Final = 8
 """Documents of a sample in as many as a page may hold."""
 _STEPS: Final = (4, 2, 1, 0)

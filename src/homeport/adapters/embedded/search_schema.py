@@ -3,7 +3,7 @@
 A tantivy schema is fixed once its index is made, and what its JSON fields cannot do (sort,
 ranges) has fields of its own where the catalog declares it:
 
-    key           space,collection,id: the comma sorts below every character of a name
+    key           "k", then space,collection,id: the comma sorts below all characters of names
     version       of the record
     expires       when a removal's marker may go, in microseconds since 1970
     scope         *  space  space,collection  ,collection; none of them on a removal's marker
