@@ -227,8 +227,8 @@ def test_the_log_begins_anew_whoever_writes_and_reads(
             longest = max(longest, log.stat().st_size)
         done.set()
         reading.result(30)
-    # All of it are 78,000 pages, 13 times as many as the log is to have: on a machine that is busy
-    # it meets the reader a few times first.
+    # It is 78,000 pages, 13 times what the log is to have. On a busy machine the reader keeps
+    # it from beginning anew now and then.
     assert len(salts) > 2
     assert longest < 10 * PAGES * 4096
 

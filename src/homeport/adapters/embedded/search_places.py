@@ -213,7 +213,7 @@ class Places:
     ) -> Iterator[tantivy.DocAddress]:
         """What comes first by key, beyond the one of `after`."""
         if after is not None:
-            query = self._translator.beyond_key(query, after.key)
+            query = self._translator.between(query, after.key, None)
         found = self._searcher.search(
             query, limit, count=False, order_by_field="key", order=tantivy.Order.Asc
         )

@@ -82,9 +82,7 @@ class QueryTranslator:
         """The part of `query` that lies beyond a key, and goes no further than another."""
         if after is None and through is None:
             return query
-        low = "{*" if after is None else "{" + _checked(after)
-        high = "*}" if through is None else _checked(through) + "]"
-        return _every(query, _unscored(self._index.parse_query(f"key:{low} TO {high}")))
+        return _every(query, _unscored(self._keys(after, through)))
 
     def within(self, query: Query, bounds: Range) -> Query:
         """The part of `query` that has a value in a range."""
@@ -101,9 +99,6 @@ class QueryTranslator:
             [(Occur.Must, query), (Occur.MustNot, Query.exists_query(column))]
         )
 
-    def beyond_key(self, query: Query, key: Key) -> Query:
-        return _every(query, self._keys_beyond(key))
-
     def number(self, column: str, value: int) -> Query:
         return Query.term_query(self._schema.fields, column, value, index_option="basic")
 
@@ -113,15 +108,14 @@ class QueryTranslator:
     def beyond(self, query: Query, sort: Sort, after: After) -> Query:
         """The part of `query` that comes after a place in the order of `sort`."""
         if after.value is None:
-            return self.beyond_key(
-                self.without(query, first_value(sort.role, sort.field)), after.key
-            )
+            bare = self.without(query, first_value(sort.role, sort.field))
+            return self.between(bare, after.key, None)
         here = self._with_first_value(sort, after.value)
         return Query.boolean_query(
             [
                 (Occur.Must, query),
                 (Occur.MustNot, self._ahead_of(sort, after.value)),
-                (Occur.MustNot, _every(here, self._keys_through(after.key))),
+                (Occur.MustNot, _every(here, self._keys(None, after.key))),
             ]
         )
 
@@ -277,11 +271,10 @@ class QueryTranslator:
             return self._term(name, sortable(value))
         return self._range(name, Range(sort.role, sort.field, value, value))
 
-    def _keys_beyond(self, key: Key) -> Query:
-        return self._index.parse_query(f"key:{{{_checked(key)} TO *}}")
-
-    def _keys_through(self, key: Key) -> Query:
-        return self._index.parse_query(f"key:{{* TO {_checked(key)}]")
+    def _keys(self, after: Key | None, through: Key | None) -> Query:
+        low = "*" if after is None else _checked(after)
+        high = "*}" if through is None else f"{_checked(through)}]"
+        return self._index.parse_query(f"key:{{{low} TO {high}")
 
     def _term(self, name: str, value: str) -> Query:
         return Query.term_query(self._schema.fields, name, value, index_option="basic")

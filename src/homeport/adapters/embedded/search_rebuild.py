@@ -86,7 +86,7 @@ class EmbeddedRebuild:
 
 
 def portion_of(documents: int) -> int:
-    """How many of `documents` to commit at a time, so that one segment comes of them, or two.
+    """How many of `documents` to commit at a time, so that few segments come of them.
 
     Each commit makes a segment, and tantivy merges eight as soon as they are about as large. So
     eight commits become one segment, and sixty-four: searches ask each segment, and to read all in

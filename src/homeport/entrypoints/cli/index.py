@@ -189,7 +189,8 @@ def _verify(work: _Work) -> int:
 
 
 def _dead_letters(work: _Work) -> set[str]:
-    """Of changes that this index alone was to have; none where they come in batches."""
+    """Their ids, of changes that this index was to have. None of feeds that do not tell each by
+    itself, which are those without a lag, nor of a shadow: they are the first index's."""
     if work.arguments.shadow or not hasattr(work.backend.feed, "lag"):
         return set()
     return {letter.id for letter in work.backend.feed.dead_letters("indexing")}
