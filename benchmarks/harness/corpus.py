@@ -17,7 +17,7 @@ KINDS: Final = ("function", "method", "class", "module", "package")
 _CHARACTERS: Final = 700
 """Of a body: most docstrings are shorter."""
 _STEP: Final = 7919
-"""A prime: which text follows which is other at each pass through them."""
+"""A prime: the stretch of each number begins elsewhere."""
 _WORD: Final = re.compile(r"\b[a-z]{5,12}\b")
 
 
@@ -46,15 +46,18 @@ def texts(quick: bool = False) -> tuple[Text, ...]:
 
 
 def documents(count: int, *, quick: bool = False) -> Iterator[dict[str, Any]]:
-    """`count` records' data. Beyond the number of texts each comes again, with another's added."""
+    """`count` records' data. Beyond the number of texts each comes again with as many words from
+    somewhere in all of them: a record of many is as long as one of few."""
     known = texts(quick)
+    running = [word for text in known for word in text.body.split()]
     for number in range(count):
         passes, place = divmod(number, len(known))
         text = known[place]
         body = text.body
         if passes:
-            other = known[(place + passes * _STEP) % len(known)]
-            body = f"{body}\n\n{other.body}"[:_CHARACTERS]
+            length = len(body.split())
+            start = number * _STEP % (len(running) - length)
+            body = " ".join(running[start : start + length])
         yield {
             "title": text.title,
             "body": body,
