@@ -18,7 +18,7 @@ from homeport.domain.model.data import Data
 from homeport.domain.model.membership import Membership, Role
 from homeport.domain.model.record import Key, Position, Record
 from homeport.domain.model.store_rules import check_count, check_key, check_transaction
-from homeport.domain.model.writes import Delete, Guard, GuardFailed, Write, resolve
+from homeport.domain.model.writes import Delete, Expect, Guard, GuardFailed, Put, Write, resolve
 from homeport.domain.ports.clock import Clock
 from homeport.domain.ports.id_factory import IdFactory
 from homeport.domain.ports.record_store import ChangePage, Order, RecordPage
@@ -36,6 +36,7 @@ _GET: Final = """
 _INSERT: Final = """
     INSERT INTO records (author, version, created, first, data, space, collection, id)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
+_INSERT_UNLESS_THERE: Final = _INSERT + " ON CONFLICT DO NOTHING"
 _UPDATE: Final = """
     UPDATE records SET author = ?, version = ?, created = ?, first = ?, data = ?
     WHERE space = ? AND collection = ? AND id = ?"""
@@ -196,6 +197,10 @@ class EmbeddedRecordStore:
         _check_guard(connection, guard)
         fresh = versions.stamp(self._clock.now(), self._ids.tail())
         lowest = max(fresh, _last_version(connection) + 1)
+        if len(writes) == 1 and isinstance(write := writes[0], Put):
+            created = _create(connection, write, lowest)
+            if created is not None:
+                return [created]
         execute = connection.execute
         # Every condition is checked before the first change: a refusal then costs the other
         # writes of its group commit nothing.
@@ -210,11 +215,8 @@ class EmbeddedRecordStore:
         records = [record for record, _ in changes]
         check_transaction(records)
         for record, previous in changes:
-            key, author, version, data = record.key, record.author, record.version, record.data
-            text = None if data is None else data.text
-            statement = _INSERT if previous is None else _UPDATE
-            execute(statement, (author, version, record.created, record.first, text, *key))
-            execute(_LOG, (version, *key, previous, author, data is None))
+            execute(_INSERT if previous is None else _UPDATE, _values(record))
+            execute(_LOG, _logged(record, previous))
         return records
 
     def purge_tombstones(self, limit: int = 500) -> int:
@@ -287,6 +289,35 @@ _MEMBERSHIP: Final = "SELECT role FROM memberships WHERE space = ? AND identity 
 def _role(connection: apsw.Connection, space: str, identity: str) -> Role | None:
     role: str | None = connection.execute(_MEMBERSHIP, (space, identity)).get
     return None if role is None else Role(role)
+
+
+def _create(connection: apsw.Connection, write: Put, version: int) -> Record | None:
+    """Insert what must be new without looking for it first, as the insert does that itself.
+
+    Returns None, with nothing changed, where the write allows for a record that is there, or
+    where there is one.
+    """
+    if write.expect is not Expect.NEVER and write.expect is not Expect.ABSENT:
+        return None
+    check_key(write.key)
+    record = resolve(write, None, version)
+    connection.execute(_INSERT_UNLESS_THERE, _values(record))
+    if not connection.changes():
+        return None
+    connection.execute(_LOG, _logged(record, None))
+    return record
+
+
+def _values(record: Record) -> tuple[int | str | None, ...]:
+    """Of a row: for `_INSERT` and `_UPDATE`."""
+    text = None if record.data is None else record.data.text
+    return (record.author, record.version, record.created, record.first, text, *record.key)
+
+
+def _logged(record: Record, previous: int | None) -> tuple[int | str | None, ...]:
+    """What the change log says of it: for `_LOG`."""
+    deleted = record.data is None
+    return (record.version, *record.key, previous, record.author, deleted)
 
 
 @lru_cache(limits.GET_KEYS)
