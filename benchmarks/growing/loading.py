@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.harness.command import RESULTS
-from benchmarks.harness.corpus import documents
+from benchmarks.harness.corpus import EDITION, documents
 from benchmarks.harness.traffic import Caller
 from benchmarks.servers.homeport import BATCH, DEFINITION
 from benchmarks.servers.loads import Row
@@ -84,7 +84,7 @@ def loaded(records: int, owners: int, kept: Path, *, quick: bool = False) -> Loa
     """The folder with so many of the documents, made where it is not there yet."""
     # Of this schema, and of batches that lie by key: a folder that was brought to it is packed as
     # a server's is not.
-    layout = f"schema-{len(MIGRATIONS)}-batches-{INDEXING_BATCH}"
+    layout = f"schema-{len(MIGRATIONS)}-batches-{INDEXING_BATCH}-texts-{EDITION}"
     folder = kept / f"{records}-records-{owners}-owners-{layout}"
     if not ((folder / _DONE).exists() and _is_sound(folder)):
         if not ((folder / _WRITTEN).exists() and _is_sound(folder)):

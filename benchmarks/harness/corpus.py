@@ -13,11 +13,13 @@ from typing import Any, Final
 
 from homeport.entrypoints.cli.corpus import notes, sources, standard_library
 
+EDITION: Final = 2
+"""Of what `documents` gives: what was loaded of another is loaded anew."""
 KINDS: Final = ("function", "method", "class", "module", "package")
 _CHARACTERS: Final = 700
-"""Of a body: most docstrings are shorter."""
+"""Of a text: most docstrings are shorter."""
 _STEP: Final = 7919
-"""A prime: the stretch of each number begins elsewhere."""
+"""A prime: hardly two numbers have their stretch from one place."""
 _WORD: Final = re.compile(r"\b[a-z]{5,12}\b")
 
 

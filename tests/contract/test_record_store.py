@@ -12,11 +12,13 @@ from homeport.adapters.embedded.record_store import EmbeddedRecordStore
 from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.memory.ids import SequentialIds
 from homeport.adapters.memory.record_store import MemoryRecordStore
-from homeport.domain.model.writes import Write
+from homeport.domain import limits
+from homeport.domain.errors import TooLarge
+from homeport.domain.model.writes import Expect, Write, WriteRefused
 from homeport.domain.ports.record_store import RecordStore
 from homeport.testing import RecordStoreContract
 from homeport.testing.histories import Commit
-from homeport.testing.record_support import delete, key, pages, put
+from homeport.testing.record_support import delete, do, key, pages, put
 from tests.contract.late_commits import WINDOW, FewTails, LateCommitStore
 
 
@@ -47,6 +49,19 @@ class TestEmbeddedRecordStore(RecordStoreContract):
     @pytest.fixture
     def store(self, clock: ManualClock, database: Database) -> EmbeddedRecordStore:
         return EmbeddedRecordStore(database, clock, SequentialIds())
+
+    @pytest.mark.parametrize("expect", [Expect.NEVER, Expect.ABSENT])
+    def test_a_creation_is_told_that_it_came_before_and_not_that_it_is_too_large(
+        self, store: EmbeddedRecordStore, expect: Expect
+    ) -> None:
+        """As the memory store does: whoever repeats a creation with other data hears of that."""
+        record = do(store, put(key("space"), expect=expect))
+        large = {"text": "x" * limits.RECORD_BYTES}
+        with pytest.raises(WriteRefused):
+            do(store, put(key("space"), large, expect))
+        with pytest.raises(TooLarge):
+            do(store, put(key("space", "other"), large, expect))
+        assert list(pages(store, "space")) == [[record]]
 
 
 class TestLateCommitStore(RecordStoreContract):

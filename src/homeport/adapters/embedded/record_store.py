@@ -12,7 +12,7 @@ import apsw
 
 from homeport.adapters.embedded.database import Database
 from homeport.domain import limits
-from homeport.domain.errors import Conflict, Invalid
+from homeport.domain.errors import Conflict, Invalid, TooLarge
 from homeport.domain.model import versions
 from homeport.domain.model.data import Data
 from homeport.domain.model.membership import Membership, Role
@@ -295,12 +295,15 @@ def _create(connection: apsw.Connection, write: Put, version: int) -> Record | N
     """Insert what must be new without looking for it first, as the insert does that itself.
 
     Returns None, with nothing changed, where the write allows for a record that is there, or
-    where there is one.
+    where there is one, or where the data are too large, which is told of a new record alone.
     """
     if write.expect is not Expect.NEVER and write.expect is not Expect.ABSENT:
         return None
     check_key(write.key)
-    record = resolve(write, None, version)
+    try:
+        record = resolve(write, None, version)
+    except TooLarge:
+        return None
     connection.execute(_INSERT_UNLESS_THERE, _values(record))
     if not connection.changes():
         return None
