@@ -9,12 +9,8 @@ import pytest
 
 from homeport.adapters.embedded.change_feed import EmbeddedChangeFeed
 from homeport.adapters.embedded.database import Database
-from homeport.adapters.embedded.record_store import (
-    _CHANGES,
-    _PAGE,
-    _SPACE_CHANGES,
-    EmbeddedRecordStore,
-)
+from homeport.adapters.embedded.record_rows import CHANGES, PAGE, SPACE_CHANGES
+from homeport.adapters.embedded.record_store import EmbeddedRecordStore
 from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.memory.ids import SequentialIds
 from homeport.domain import limits
@@ -245,10 +241,10 @@ def test_a_page_over_many_tombstones_ends_early_but_goes_on(backend: Backend) ->
 @pytest.mark.parametrize(
     ("statement", "bindings", "index"),
     [
-        (_PAGE[Order.UPDATED], ("space", "notes", 1, "a"), BY_VERSION),
-        (_PAGE[Order.UPDATED_DESCENDING], ("space", "notes", 1, "a"), BY_VERSION),
-        (_CHANGES, ("space", "notes", 1, "a", 2), BY_VERSION),
-        (_SPACE_CHANGES, ("space", 1, "notes", "a", 2, '["tasks"]'), BY_SPACE),
+        (PAGE[Order.UPDATED], ("space", "notes", 1, "a"), BY_VERSION),
+        (PAGE[Order.UPDATED_DESCENDING], ("space", "notes", 1, "a"), BY_VERSION),
+        (CHANGES, ("space", "notes", 1, "a", 2), BY_VERSION),
+        (SPACE_CHANGES, ("space", 1, "notes", "a", 2, '["tasks"]'), BY_SPACE),
     ],
     ids=["updated", "updated descending", "changes", "changes of the space"],
 )

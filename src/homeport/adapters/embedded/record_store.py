@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from functools import lru_cache, partial
+from collections.abc import Sequence
+from functools import partial
 from itertools import chain
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import apsw
 
 from homeport.adapters.embedded.database import Database
+from homeport.adapters.embedded.record_rows import (
+    CHANGES,
+    GET,
+    INSERT,
+    INSERT_UNLESS_THERE,
+    LOG,
+    PAGE,
+    SCAN,
+    SPACE_CHANGES,
+    UPDATE,
+    alive_page,
+    cut,
+    getting_many,
+    logged,
+    record_at,
+    values_of,
+)
 from homeport.domain import limits
 from homeport.domain.errors import Conflict, Invalid, TooLarge
 from homeport.domain.model import versions
-from homeport.domain.model.data import Data
 from homeport.domain.model.membership import Membership, Role
 from homeport.domain.model.record import Key, Position, Record
 from homeport.domain.model.store_rules import check_count, check_key, check_transaction
@@ -23,59 +39,14 @@ from homeport.domain.ports.clock import Clock
 from homeport.domain.ports.id_factory import IdFactory
 from homeport.domain.ports.record_store import ChangePage, Order, RecordPage
 
-_SCANNED: Final = 1_000
-"""Rows that one page looks at: tombstones could otherwise make it arbitrarily slow."""
-_KEY_BYTES: Final = 256
-"""What a tombstone counts for in a page."""
 _BEYOND_IDS: Final = "~"
 _BEYOND_VERSIONS: Final = (1 << 63) - 1
 
-_GET: Final = """
-    SELECT author, version, created, first, data FROM records
-    WHERE space = ? AND collection = ? AND id = ?"""
-_INSERT: Final = """
-    INSERT INTO records (author, version, created, first, data, space, collection, id)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
-_INSERT_UNLESS_THERE: Final = _INSERT + " ON CONFLICT DO NOTHING"
-_UPDATE: Final = """
-    UPDATE records SET author = ?, version = ?, created = ?, first = ?, data = ?
-    WHERE space = ? AND collection = ? AND id = ?"""
-_LOG: Final = """
-    INSERT INTO change_log (version, space, collection, id, previous, author, deleted)
-    VALUES (?, ?, ?, ?, ?, ?, ?)"""
 _LAST_VERSION: Final = "SELECT max(version) FROM change_log"
 
-_ROWS: Final = "SELECT space, collection, id, author, version, created, first, data FROM records "
-_IN_COLLECTION: Final = (
-    "SELECT id, author, version, created, first, data FROM records "
-    "WHERE space = ? AND collection = ? "
-)
-_PAGE: Final = {
-    Order.ID: _IN_COLLECTION + "AND id > ? ORDER BY id",
-    Order.ID_DESCENDING: _IN_COLLECTION + "AND id < ? ORDER BY id DESC",
-    # No two records of this store have one version: it alone orders them, here and below.
-    Order.UPDATED: _IN_COLLECTION + "AND (version, id) > (?, ?) ORDER BY version",
-    Order.UPDATED_DESCENDING: _IN_COLLECTION + "AND (version, id) < (?, ?) ORDER BY version DESC",
-}
-_CHANGES: Final = (
-    _ROWS
-    + "WHERE space = ? AND collection = ? AND (version, id) > (?, ?) AND version <= ? "
-    + "ORDER BY version"
-)
-_SPACE_CHANGES: Final = _ROWS + (  # noqa: S608 - put together from constants
-    "WHERE space = ? AND (version, collection, id) > (?, ?, ?) AND version <= ? "
-    "AND collection NOT IN (SELECT value FROM json_each(?)) ORDER BY version"
-)
-_SCAN: Final = _ROWS + (
-    "WHERE (space, collection, id) > (?, ?, ?) AND unicode(substr(id, -1)) % ? = ? "
-    "ORDER BY space, collection, id LIMIT ?"
-)
 _PURGE: Final = """
     DELETE FROM records WHERE rowid IN (
         SELECT rowid FROM records WHERE data IS NULL AND version < ? ORDER BY version LIMIT ?)"""
-
-_Row: TypeAlias = tuple[str, str, str, str, int, int, str, str | None]
-_PageRow: TypeAlias = tuple[str, str, int, int, str, str | None]
 
 
 class EmbeddedRecordStore:
@@ -95,19 +66,19 @@ class EmbeddedRecordStore:
 
     def get(self, key: Key, guard: Guard | None = None) -> Record | None:
         if guard is None:
-            return _record(key, self._database.read(_GET, key))
+            return _record(key, self._database.read(GET, key))
 
         def guarded(connection: apsw.Connection) -> Record | None:
             _check_guard(connection, guard)
-            return _record(key, connection.execute(_GET, key).fetchall())
+            return _record(key, connection.execute(GET, key).fetchall())
 
         return self._database.read_all(guarded)
 
     def get_many(self, keys: Sequence[Key]) -> list[Record | None]:
         check_count("keys", len(keys), limits.GET_KEYS)
-        rows = self._database.read(_get_many(len(keys)), tuple(chain.from_iterable(keys)))
+        rows = self._database.read(getting_many(len(keys)), tuple(chain.from_iterable(keys)))
         found = {row[:3]: row[3:] for row in rows}
-        return [_found(key, found.get(key)) for key in keys]
+        return [record_at(key, found.get(key)) for key in keys]
 
     def page(
         self,
@@ -123,9 +94,9 @@ class EmbeddedRecordStore:
 
         def read(connection: apsw.Connection) -> RecordPage:
             _check_guard(connection, guard)
-            rows = connection.execute(_PAGE[order], (space, collection, *start))
+            rows = connection.execute(PAGE[order], (space, collection, *start))
             try:
-                return _alive_page(space, collection, rows, limit)
+                return alive_page(space, collection, rows, limit)
             finally:
                 rows.close()
 
@@ -145,10 +116,10 @@ class EmbeddedRecordStore:
         end = _BEYOND_VERSIONS if through is None else through
         bindings: tuple[int | str, ...]
         if collection is None:
-            statement = _SPACE_CHANGES
+            statement = SPACE_CHANGES
             bindings = (space, *after, end, json.dumps(sorted(besides)))
         else:
-            statement = _CHANGES
+            statement = CHANGES
             bindings = (space, collection, *_after_in(collection, after), end)
 
         def read(connection: apsw.Connection) -> ChangePage:
@@ -156,7 +127,7 @@ class EmbeddedRecordStore:
             horizon = _last_version(connection)
             rows = connection.execute(statement, bindings)
             try:
-                records, more = _cut(rows, limit)
+                records, more = cut(rows, limit)
             finally:
                 rows.close()
             return ChangePage(tuple(records), horizon, more)
@@ -175,9 +146,9 @@ class EmbeddedRecordStore:
         start = after if after is not None else ("", "", "")
 
         def read(connection: apsw.Connection) -> list[Record]:
-            rows = connection.execute(_SCAN, (*start, segments, segment, limit))
+            rows = connection.execute(SCAN, (*start, segments, segment, limit))
             try:
-                return _cut(rows, limit)[0]
+                return cut(rows, limit)[0]
             finally:
                 rows.close()
 
@@ -207,7 +178,7 @@ class EmbeddedRecordStore:
         changes: list[tuple[Record, int | None]] = []
         for index, write in enumerate(writes):
             key = write.key
-            current = _record(key, execute(_GET, key).fetchall())
+            current = _record(key, execute(GET, key).fetchall())
             if current is None and not isinstance(write, Delete):
                 check_key(key)
             record = resolve(write, current, lowest + index, index)
@@ -215,8 +186,8 @@ class EmbeddedRecordStore:
         records = [record for record, _ in changes]
         check_transaction(records)
         for record, previous in changes:
-            execute(_INSERT if previous is None else _UPDATE, _values(record))
-            execute(_LOG, _logged(record, previous))
+            execute(INSERT if previous is None else UPDATE, values_of(record))
+            execute(LOG, logged(record, previous))
         return records
 
     def purge_tombstones(self, limit: int = 500) -> int:
@@ -304,30 +275,11 @@ def _create(connection: apsw.Connection, write: Put, version: int) -> Record | N
         record = resolve(write, None, version)
     except TooLarge:
         return None
-    connection.execute(_INSERT_UNLESS_THERE, _values(record))
+    connection.execute(INSERT_UNLESS_THERE, values_of(record))
     if not connection.changes():
         return None
-    connection.execute(_LOG, _logged(record, None))
+    connection.execute(LOG, logged(record, None))
     return record
-
-
-def _values(record: Record) -> tuple[int | str | None, ...]:
-    """Of a row: for `_INSERT` and `_UPDATE`."""
-    text = None if record.data is None else record.data.text
-    return (record.author, record.version, record.created, record.first, text, *record.key)
-
-
-def _logged(record: Record, previous: int | None) -> tuple[int | str | None, ...]:
-    """What the change log says of it: for `_LOG`."""
-    deleted = record.data is None
-    return (record.version, *record.key, previous, record.author, deleted)
-
-
-@lru_cache(limits.GET_KEYS)
-def _get_many(count: int) -> str:
-    """One statement for all keys: each one more costs a lookup, but no call."""
-    keys = ",".join(["(?, ?, ?)"] * count)
-    return f"{_ROWS} WHERE (space, collection, id) IN (VALUES {keys})"
 
 
 def _check_guard(connection: apsw.Connection, guard: Guard | None) -> None:
@@ -362,54 +314,4 @@ def _after_in(collection: str, after: Position) -> tuple[int, str]:
 
 
 def _record(key: Key, rows: Sequence[tuple[Any, ...]]) -> Record | None:
-    return _found(key, rows[0] if rows else None)
-
-
-def _found(key: Key, row: tuple[Any, ...] | None) -> Record | None:
-    if row is None:
-        return None
-    author, version, created, first, text = row
-    return Record(key, author, version, created, None if text is None else Data(text), first)
-
-
-def _record_of(row: _Row) -> Record:
-    space, collection, record_id, author, version, created, first, text = row
-    data = None if text is None else Data(text)
-    return Record(Key(space, collection, record_id), author, version, created, data, first)
-
-
-def _alive_page(space: str, collection: str, rows: Iterable[_PageRow], limit: int) -> RecordPage:
-    """The first `limit` rows that are no tombstones, or fewer after a megabyte or many rows."""
-    taken: list[Record] = []
-    size = scanned = 0
-    last: Position | None = None
-    for record_id, author, version, created, first, text in rows:
-        if scanned == _SCANNED:
-            return RecordPage(tuple(taken), last)
-        scanned += 1
-        if text is None:
-            last = Position(version, collection, record_id)
-            continue
-        if len(taken) == limit or size >= limits.STORE_PAGE_BYTES:
-            return RecordPage(tuple(taken), taken[-1].position)
-        key = Key(space, collection, record_id)
-        taken.append(Record(key, author, version, created, Data(text), first))
-        last = taken[-1].position if scanned == _SCANNED else None
-        size += _bytes(text)
-    return RecordPage(tuple(taken), None)
-
-
-def _cut(rows: Iterable[_Row], limit: int) -> tuple[list[Record], bool]:
-    """The first `limit` rows, or fewer once they hold a megabyte, and whether more follow."""
-    taken: list[Record] = []
-    size = 0
-    for row in rows:
-        if len(taken) == limit or size >= limits.STORE_PAGE_BYTES:
-            return taken, True
-        taken.append(_record_of(row))
-        size += _KEY_BYTES if row[7] is None else _bytes(row[7])
-    return taken, False
-
-
-def _bytes(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode())
+    return record_at(key, rows[0] if rows else None)
