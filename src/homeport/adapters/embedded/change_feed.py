@@ -4,18 +4,17 @@ A consumer's position is the version of the last event that it was handed. Event
 it that are still to be delivered are held apart: what failed, and what waits behind that.
 """
 
-# ruff: noqa: S608 - the statements are put together from constants of this module alone
-
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import apsw
 
+from homeport.adapters.embedded import feed_rows
 from homeport.adapters.embedded.database import Database
 from homeport.domain.errors import Unavailable
 from homeport.domain.events import RecordChanged
@@ -26,70 +25,10 @@ from homeport.domain.ports.change_feed import Consume
 from homeport.domain.ports.clock import Clock
 from homeport.domain.ports.deliveries import NEVER_ENDED, DeadLetter, Retry
 
-_PREPARING: Final = -1
-"""The position of a consumer whose past is still being put together."""
-_TRIMMED: Final = 500
-"""Rows of the log that one transaction forgets at most."""
-_REPLAYED: Final = 500
-"""Records whose past one transaction puts together for a late consumer."""
 _MICROSECONDS: Final = 1_000_000
 _UNSAVED: Final = _MICROSECONDS << versions.RANDOM_BITS
 """How far, as a version, a consumer may have looked past what is saved: a second's changes.
 After a crash it looks at those again; saving each look would cost a commit."""
-
-_EVENT: Final = "version, space, collection, id, previous, author, deleted"
-_POSITION: Final = "SELECT position FROM consumers WHERE name = ?"
-_MOVE_ON: Final = "UPDATE consumers SET position = max(position, ?) WHERE name = ?"
-_LAST: Final = "SELECT max(version) FROM change_log"
-_WANTED: Final = "(?2 IS NULL OR collection IN (SELECT value FROM json_each(?2)))"
-_NEW: Final = f"""
-    SELECT {_EVENT} FROM change_log WHERE version > ?1 AND {_WANTED} ORDER BY version LIMIT ?3"""
-_ANY_FREE: Final = f"""
-    SELECT 1 FROM change_log AS new WHERE version > ?1 AND {_WANTED} AND NOT EXISTS (
-        SELECT 1 FROM held_events WHERE consumer = ?3 AND space = new.space
-        AND collection = new.collection AND id = new.id) LIMIT 1"""
-_DUE: Final = f"""
-    SELECT {_EVENT}, attempts FROM held_events
-    WHERE consumer = ? AND due <= ? ORDER BY due, version LIMIT ?"""
-_HOLD: Final = f"""
-    INSERT OR REPLACE INTO held_events ({_EVENT}, consumer, attempts, due)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-_RELEASE: Final = "DELETE FROM held_events WHERE consumer = ? AND version = ?"
-_OF_KEY: Final = "consumer = ?1 AND space = ?2 AND collection = ?3 AND id = ?4"
-_IS_HELD: Final = f"SELECT 1 FROM held_events WHERE {_OF_KEY} LIMIT 1"
-_ANY_HELD: Final = "SELECT 1 FROM held_events WHERE consumer = ? LIMIT 1"
-_FIRST_OF_KEY: Final = f"(SELECT min(version) FROM held_events WHERE {_OF_KEY})"
-_FIRST_GOES: Final = f"""
-    UPDATE held_events SET due = ?5
-    WHERE consumer = ?1 AND version = {_FIRST_OF_KEY} AND due IS NULL"""
-# Named, as SQLite would go through all that the consumer holds.
-_OTHERS_WAIT: Final = f"""
-    UPDATE held_events INDEXED BY held_events_by_key SET due = NULL
-    WHERE {_OF_KEY} AND version > {_FIRST_OF_KEY} AND due IS NOT NULL"""
-_BURY: Final = """
-    INSERT INTO dead_letters (source, body, cause, attempts, died, key)
-    VALUES (?, ?, ?, ?, ?, ?)"""
-# Compared as text too: "01" is not the id of letter 1.
-_TAKE: Final = """
-    DELETE FROM dead_letters WHERE id = ?1 AND CAST(id AS TEXT) = ?1 AND source = ?2
-    RETURNING body"""
-_TRIM: Final = """
-    DELETE FROM change_log WHERE version IN (
-        SELECT version FROM change_log
-        WHERE version <= (SELECT min(position) FROM consumers)
-        AND version < (SELECT max(version) FROM change_log)
-        ORDER BY version LIMIT ?)"""
-_RECORDS_AFTER: Final = """
-    FROM records WHERE (space, collection, id) > (?, ?, ?)
-    ORDER BY space, collection, id LIMIT ?"""
-_OLDEST: Final = """
-    SELECT min(version) FROM (
-        SELECT min(version) AS version FROM change_log WHERE version > ?1
-        UNION ALL SELECT min(version) FROM held_events WHERE consumer = ?2)"""
-_REPLAY: Final = (
-    f"INSERT OR IGNORE INTO change_log ({_EVENT}) "
-    f"SELECT version, space, collection, id, NULL, author, data IS NULL {_RECORDS_AFTER}"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,12 +108,9 @@ class EmbeddedChangeFeed:
 
         def read(connection: apsw.Connection) -> float | None:
             position = self._start(connection, consumer)
-            if connection.execute(_ANY_FREE, (position, wanted, consumer)).get is not None:
+            if feed_rows.any_free(connection, position, wanted, consumer):
                 return held_back
-            due = connection.execute(
-                "SELECT min(due) FROM held_events WHERE consumer = ? AND due IS NOT NULL",
-                (consumer,),
-            ).get
+            due = feed_rows.first_due(connection, consumer)
             return None if due is None else max(held_back, (due - now) / _MICROSECONDS)
 
         return self._database.read_all(read)
@@ -182,7 +118,7 @@ class EmbeddedChangeFeed:
     def dead_letters(self, consumer: str) -> list[DeadLetter]:
         rows = self._database.read(
             "SELECT id, body, cause, attempts, died FROM dead_letters WHERE source = ? ORDER BY id",
-            (_source(consumer),),
+            (feed_rows.source_of(consumer),),
         )
         return [
             DeadLetter(str(number), consumer, body, cause, attempts, died)
@@ -193,18 +129,18 @@ class EmbeddedChangeFeed:
         now = self._clock.now()
 
         def redrive(connection: apsw.Connection) -> int:
-            bodies = _take_dead_letters(connection, consumer, ids)
+            bodies = feed_rows.take_dead_letters(connection, consumer, ids)
             for body in bodies:
                 event = RecordChanged.from_json(body)
-                connection.execute(_HOLD, (*_row(event), consumer, 0, None))
-                _line_up(connection, consumer, event.key, now)
+                feed_rows.hold(connection, consumer, event, 0, None)
+                feed_rows.line_up(connection, consumer, event.key, now)
             return len(bodies)
 
         return self._database.write(redrive)
 
     def drop(self, consumer: str, ids: Sequence[str]) -> int:
         return self._database.write(
-            lambda connection: len(_take_dead_letters(connection, consumer, ids))
+            lambda connection: len(feed_rows.take_dead_letters(connection, consumer, ids))
         )
 
     def lag(self, consumer: str) -> float:
@@ -213,8 +149,7 @@ class EmbeddedChangeFeed:
 
         def read(connection: apsw.Connection) -> int | None:
             start = self._start(connection, consumer)
-            oldest: int | None = connection.execute(_OLDEST, (start, consumer)).get
-            return oldest
+            return feed_rows.oldest_version(connection, start, consumer)
 
         oldest = self._database.read_all(read)
         if oldest is None:
@@ -233,13 +168,7 @@ class EmbeddedChangeFeed:
         """Hold nothing more for this consumer, dead letters included, so that the log can be
         trimmed without it. Nothing happens where there is none; should it come back, it starts
         over. Not part of the port."""
-
-        def forget(connection: apsw.Connection) -> None:
-            connection.execute("DELETE FROM consumers WHERE name = ?", (consumer,))
-            connection.execute("DELETE FROM held_events WHERE consumer = ?", (consumer,))
-            connection.execute("DELETE FROM dead_letters WHERE source = ?", (_source(consumer),))
-
-        self._database.write(forget)
+        self._database.write(partial(feed_rows.forget, consumer=consumer))
         self._passed.pop(consumer, None)
         self._holding.pop(consumer, None)
 
@@ -248,21 +177,21 @@ class EmbeddedChangeFeed:
 
     def _register(self, consumer: str) -> None:
         """Make the consumer known, from the beginning of the store."""
-        position = self._database.read_all(partial(_position, consumer=consumer))
+        position = self._database.read_all(partial(feed_rows.position_of, consumer=consumer))
         if position is None:
-            self._database.write(partial(_add_consumer, consumer=consumer))
-            position = self._database.read_all(partial(_position, consumer=consumer))
-        if position == _PREPARING:
+            self._database.write(partial(feed_rows.add_consumer, consumer=consumer))
+            position = self._database.read_all(partial(feed_rows.position_of, consumer=consumer))
+        if position == feed_rows.PREPARING:
             after: Key | None = Key("", "", "")
             while after is not None:
-                after = self._database.write(partial(_replay, after=after))
+                after = self._database.write(partial(feed_rows.replay, after=after))
             self._database.write(
-                lambda connection: connection.execute(_MOVE_ON, (versions.NEVER, consumer))
+                partial(feed_rows.move_on, consumer=consumer, position=versions.NEVER)
             )
 
     def _start(self, connection: apsw.Connection, consumer: str) -> int:
         """The version after which a consumer's new events are looked for."""
-        saved = _position(connection, consumer) or versions.NEVER
+        saved = feed_rows.position_of(connection, consumer) or versions.NEVER
         return max(saved, self._passed.get(consumer, versions.NEVER))
 
     def _next(self, consumer: str, limit: int, wanted: str | None) -> _Batch:
@@ -270,27 +199,26 @@ class EmbeddedChangeFeed:
         holding = self._held_back(consumer)
 
         def read(connection: apsw.Connection) -> _Batch:
-            saved = _position(connection, consumer) or versions.NEVER
+            saved = feed_rows.position_of(connection, consumer) or versions.NEVER
             position = self._start(connection, consumer)
-            due: list[Any] = connection.execute(_DUE, (consumer, now, limit)).fetchall()
-            suspects = [row for row in due if holding.is_suspect(row[0])]
+            due = feed_rows.due_events(connection, consumer, now, limit)
+            suspects = [one for one in due if holding.is_suspect(one[0].version)]
             if suspects and not holding.prefers_others():
                 return _alone(suspects[0], saved)
-            due = [row for row in due if row not in suspects]
+            due = [one for one in due if one not in suspects]
             room = limit - len(due)
-            new = connection.execute(_NEW, (position, wanted, room)).fetchall()
-            fresh = [_event(row) for row in new]
+            fresh = feed_rows.new_events(connection, position, wanted, room)
             if suspects and not due and not fresh:
                 return _alone(suspects[0], saved)
             if len(fresh) < room:
-                position = max(position, connection.execute(_LAST).get or versions.NEVER)
+                position = max(position, feed_rows.last_version(connection) or versions.NEVER)
             elif fresh:
                 position = fresh[-1].version
-            blocked = _blocked(connection, consumer, fresh)
+            blocked = feed_rows.blocked(connection, consumer, fresh)
             free = [event for event in fresh if event.key not in blocked]
             return _Batch(
-                (*(_event(row[:-1]) for row in due), *free),
-                tuple(row[-1] for row in due),
+                (*(event for event, _ in due), *free),
+                tuple(attempts for _, attempts in due),
                 tuple(event for event in fresh if event.key in blocked),
                 position,
                 saved,
@@ -307,11 +235,11 @@ class EmbeddedChangeFeed:
         ends the process becomes a dead letter too. The event is held meanwhile."""
         (event,) = batch.events
         (before,) = batch.attempts or (0,)
-        row = (*_row(event), consumer, before + 1, self._clock.now())
+        now = self._clock.now()
 
         def count(connection: apsw.Connection) -> None:
-            connection.execute(_HOLD, row)
-            connection.execute(_MOVE_ON, (batch.position, consumer))
+            feed_rows.hold(connection, consumer, event, before + 1, now)
+            feed_rows.move_on(connection, consumer, batch.position)
 
         self._database.write(count)
         return replace(batch, attempts=(before,))
@@ -325,10 +253,10 @@ class EmbeddedChangeFeed:
             due += round(LONGEST_OUTAGE_WAIT * _MICROSECONDS)
 
         def hold(connection: apsw.Connection) -> None:
-            connection.execute(_HOLD, (*_row(event), consumer, before, due))
+            feed_rows.hold(connection, consumer, event, before, due)
             for later in batch.blocked:
-                connection.execute(_HOLD, (*_row(later), consumer, 0, None))
-            connection.execute(_MOVE_ON, (batch.position, consumer))
+                feed_rows.hold(connection, consumer, later, 0, None)
+            feed_rows.move_on(connection, consumer, batch.position)
 
         self._database.write(hold)
 
@@ -341,7 +269,7 @@ class EmbeddedChangeFeed:
         def save(connection: apsw.Connection) -> None:
             dead.clear()  # it may run twice
             for event in batch.blocked:
-                connection.execute(_HOLD, (*_row(event), consumer, 0, None))
+                feed_rows.hold(connection, consumer, event, 0, None)
             waiting: set[Key] = set()
             for place, event in enumerate(batch.events):
                 held = place < len(batch.attempts)
@@ -349,30 +277,31 @@ class EmbeddedChangeFeed:
                 cause = failures.get(place)
                 if event.key in waiting:
                     # An earlier change of this record has just failed, and comes first again.
-                    connection.execute(_HOLD, (*_row(event), consumer, 0, None))
+                    feed_rows.hold(connection, consumer, event, 0, None)
                 elif cause is not None and attempts < self._retry.attempts:
                     wait = holding.wait(event.version, attempts)
                     due = now + round(wait * _MICROSECONDS)
-                    connection.execute(_HOLD, (*_row(event), consumer, attempts, due))
+                    feed_rows.hold(connection, consumer, event, attempts, due)
                     waiting.add(event.key)
                 else:
                     if cause is not None:
                         dead.append((event, cause, attempts))
-                        _bury(connection, consumer, event, cause, attempts, now)
+                        feed_rows.bury(connection, consumer, event, cause, attempts, now)
                     if held:
-                        connection.execute(_RELEASE, (consumer, event.version))
-                        _line_up(connection, consumer, event.key, now)
-            connection.execute(_MOVE_ON, (batch.position, consumer))
-            connection.execute(_TRIM, (_TRIMMED,))
+                        feed_rows.release(connection, consumer, event)
+                        feed_rows.line_up(connection, consumer, event.key, now)
+            feed_rows.move_on(connection, consumer, batch.position)
+            feed_rows.trim(connection)
 
         self._database.write(save)
         for event, cause, attempts in dead:
             holding.died(event.version, consumer, "/".join(event.key), cause, attempts)
 
 
-def _alone(row: Sequence[Any], saved: int) -> _Batch:
-    """Of one event that is held: it takes nobody along."""
-    return _Batch((_event(row[:-1]),), (row[-1],), (), saved, saved)
+def _alone(held: feed_rows.Held, saved: int) -> _Batch:
+    """It takes nobody along."""
+    event, attempts = held
+    return _Batch((event,), (attempts,), (), saved, saved)
 
 
 def _consumed(consume: Consume, events: Sequence[RecordChanged]) -> Mapping[int, str]:
@@ -385,75 +314,3 @@ def _consumed(consume: Consume, events: Sequence[RecordChanged]) -> Mapping[int,
 
 def _names(collections: Collection[str] | None) -> str | None:
     return None if collections is None else json.dumps(sorted(collections))
-
-
-def _position(connection: apsw.Connection, consumer: str) -> int | None:
-    position: int | None = connection.execute(_POSITION, (consumer,)).get
-    return position
-
-
-def _add_consumer(connection: apsw.Connection, consumer: str) -> None:
-    """The log may have been trimmed before it, even where there is no other one by now."""
-    connection.execute(
-        "INSERT OR IGNORE INTO consumers (name, position) VALUES (?, ?)", (consumer, _PREPARING)
-    )
-
-
-def _replay(connection: apsw.Connection, after: Key) -> Key | None:
-    """Put the next records back into the log where it was trimmed, each at its present version.
-
-    Consumers that passed there do not notice. Returns the last key, None after the last piece.
-    """
-    keys: list[Any] = connection.execute(
-        f"SELECT space, collection, id {_RECORDS_AFTER}", (*after, _REPLAYED)
-    ).fetchall()
-    connection.execute(_REPLAY, (*after, _REPLAYED))
-    return Key(*keys[-1]) if keys else None
-
-
-def _blocked(
-    connection: apsw.Connection, consumer: str, events: Sequence[RecordChanged]
-) -> set[Key]:
-    """The keys among these of which an earlier event is held."""
-    if connection.execute(_ANY_HELD, (consumer,)).get is None:
-        return set()
-    keys = {event.key for event in events}
-    return {key for key in keys if connection.execute(_IS_HELD, (consumer, *key)).get is not None}
-
-
-def _line_up(connection: apsw.Connection, consumer: str, key: Key, now: int) -> None:
-    """Of a record's held events, the first is due and the others wait behind it."""
-    connection.execute(_OTHERS_WAIT, (consumer, *key))
-    connection.execute(_FIRST_GOES, (consumer, *key, now))
-
-
-def _bury(
-    connection: apsw.Connection,
-    consumer: str,
-    event: RecordChanged,
-    cause: str,
-    attempts: int,
-    now: int,
-) -> None:
-    letter = (_source(consumer), event.to_json(), cause, attempts, now, "/".join(event.key))
-    connection.execute(_BURY, letter)
-
-
-def _take_dead_letters(connection: apsw.Connection, consumer: str, ids: Sequence[str]) -> list[str]:
-    """Remove these dead letters, and return the bodies of those that there were."""
-    taken = (connection.execute(_TAKE, (number, _source(consumer))).get for number in ids)
-    return [body for body in taken if body is not None]
-
-
-def _source(consumer: str) -> str:
-    return f"feed:{consumer}"
-
-
-def _row(event: RecordChanged) -> tuple[Any, ...]:
-    return (event.version, *event.key, event.previous, event.author, event.deleted)
-
-
-def _event(row: Sequence[Any]) -> RecordChanged:
-    version, space, collection, record_id, previous, author, deleted = row
-    key = Key(space, collection, record_id)
-    return RecordChanged(key, version, previous, author, bool(deleted))
