@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,15 +12,32 @@ from typing import Any, Final, cast
 import apsw
 import pytest
 
-from homeport.adapters.embedded import engine
+from homeport.adapters.embedded import engine, write_ahead_log
 from homeport.adapters.embedded.database import Database
-from homeport.adapters.embedded.turns import Alone
+from homeport.adapters.embedded.turns import Alone, Log
 from homeport.adapters.embedded.write_ahead_log import PAGES, WriteAheadLog
 from tests.loops import running
 
 _PAGES: Final = 30
 _PAGE_BYTES: Final = 4096
 _MOST_COMMITS: Final = 20_000
+
+
+class Shared(Alone):
+    """Of several logs, as processes have it. `said` is how far they were, one after the other."""
+
+    def __init__(self) -> None:
+        self.said = [Log.SHORT]
+        super().__init__()
+
+    @property
+    def log(self) -> Log:
+        return self.said[-1]
+
+    @log.setter
+    def log(self, log: Log) -> None:
+        if log is not self.said[-1]:
+            self.said.append(log)
 
 
 class Notes:
@@ -121,6 +139,60 @@ def test_what_somebody_reads_stays_in_the_log_until_they_are_done(notes: Notes) 
 
 def test_the_writer_moves_all_where_the_thread_cannot(notes: Notes) -> None:
     notes.mover.close()
+    notes.add()
+    notes.add_until_it_begins_anew()
+
+
+def test_while_one_process_moves_the_log_the_others_leave_it(
+    notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else they would wait for the disk in their turns, which takes what the one has moved."""
+    turn, going_on = Shared(), threading.Event()
+    move = WriteAheadLog._move
+    begun: list[WriteAheadLog] = []
+
+    def move_later(log: WriteAheadLog) -> None:
+        begun.append(log)
+        going_on.wait(60)
+        move(log)
+
+    monkeypatch.setattr(WriteAheadLog, "_move", move_later)
+    first, second = (
+        WriteAheadLog(notes.writer, engine.open_reader(notes.path), turn, _PAGES) for _ in range(2)
+    )
+    notes.log = first
+    while turn.said[-1] is Log.SHORT:
+        notes.add()
+    size, salt = notes.path.stat().st_size, notes.salt()
+    notes.log = second
+    for _ in range(2 * _PAGES):
+        notes.add()
+    assert (notes.path.stat().st_size, notes.salt()) == (size, salt)
+    going_on.set()
+    first.stop()
+    notes.add_until_it_begins_anew()
+    second.stop()
+    assert turn.said == [Log.SHORT, Log.LONG, Log.MOVED, Log.SHORT]
+    assert begun == [first]
+
+
+def test_where_the_process_that_moves_it_has_ended_sqlite_does(notes: Notes) -> None:
+    turn = Shared()
+    turn.log = Log.LONG
+    notes.log = WriteAheadLog(notes.writer, notes.mover, turn, _PAGES)
+    notes.writer.wal_autocheckpoint(2 * _PAGES)
+    notes.add()
+    notes.add_until_it_begins_anew()
+    assert turn.said[-1] is Log.SHORT
+
+
+def test_a_log_that_the_disk_would_not_take_is_moved_by_the_writer(
+    notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError("no disk")
+
+    monkeypatch.setattr(write_ahead_log, "_flushed", fail)
     notes.add()
     notes.add_until_it_begins_anew()
 

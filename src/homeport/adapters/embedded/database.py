@@ -237,7 +237,7 @@ class Database:
             if turns != self._turns_seen:  # another process may have committed
                 self._turns_seen = turns
                 self._end_snapshot()
-            if not (self._snapshot_open or group.busy or self._turn.log_is_long):
+            if not (self._snapshot_open or group.busy or self._turn.log):
                 # Kept open until the next batch: a statement in an open transaction is cheaper
                 # by a third. While a commit is in flight it would keep the log from restarting.
                 reader.execute("BEGIN")

@@ -13,7 +13,7 @@ from homeport.domain.errors import OutcomeUnknown, Unavailable
 
 T = TypeVar("T")
 
-AUTOCHECKPOINT: Final = 8_000
+AUTOCHECKPOINT: Final = 32_000
 """Pages in the write-ahead log before a commit moves them to the data file: rarely, since that
 takes 10 to 20 ms. What serves does it beside its commits, and sooner: see write_ahead_log.py."""
 _JOURNAL_BYTES = 128 * 1024 * 1024

@@ -13,14 +13,26 @@ import mmap
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from enum import IntEnum
 from typing import Final, Protocol
 
 LOOK_SECONDS: Final = 0.01
 """How often who waits looks by itself: one that is killed in its turn tells nobody."""
 _MEMORY: Final = "/dev/shm"  # noqa: S108 - it never has a name there
-_COUNT, _LOG_IS_LONG = 0, 1
+_COUNT, _LOG = 0, 1
 """Places in what is shared, each of `_PLACE_BYTES`."""
 _PLACE_BYTES: Final = 8
+
+
+class Log(IntEnum):
+    """How far the write-ahead log is, which all processes write to. Unless it is short nobody keeps
+    a moment to read from, so that it can begin anew."""
+
+    SHORT = 0
+    LONG = 1
+    """One process moves it to the data file."""
+    MOVED = 2
+    """It has; what was written since, a commit moves."""
 
 
 class Turn(Protocol):
@@ -33,12 +45,10 @@ class Turn(Protocol):
         ...
 
     @property
-    def log_is_long(self) -> bool:
-        """Whether the log is to begin anew: until it does, nobody keeps a moment to read from."""
-        ...
+    def log(self) -> Log: ...
 
-    @log_is_long.setter
-    def log_is_long(self, is_so: bool) -> None: ...
+    @log.setter
+    def log(self, log: Log) -> None: ...
 
     @property
     def is_asked(self) -> bool:
@@ -65,7 +75,7 @@ class Alone:
     is_asked = False
 
     def __init__(self) -> None:
-        self.log_is_long = False
+        self.log: Log = Log.SHORT
 
     def ask(self, loop: asyncio.AbstractEventLoop, go: Callable[[], None]) -> None:
         go()
@@ -124,12 +134,12 @@ class SharedTurn:
         return self._shared[_COUNT]
 
     @property
-    def log_is_long(self) -> bool:
-        return bool(self._shared[_LOG_IS_LONG])
+    def log(self) -> Log:
+        return Log(self._shared[_LOG])
 
-    @log_is_long.setter
-    def log_is_long(self, is_so: bool) -> None:
-        self._shared[_LOG_IS_LONG] = is_so
+    @log.setter
+    def log(self, log: Log) -> None:
+        self._shared[_LOG] = log
 
     @property
     def is_asked(self) -> bool:

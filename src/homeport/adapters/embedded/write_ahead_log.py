@@ -1,31 +1,33 @@
 """Moves the write-ahead log to the data file beside the commits.
 
 SQLite does that in the commit that finds the log long, and all who wait for that commit wait
-10 to 20 ms for it. Here a thread moves what is there, with a connection of its own, and the next
-commit moves the little that was written meanwhile: then nothing is left, unless somebody still
-reads what was before, and the log begins anew, which it could not while others commit. Other
-processes of the server write to the same log, and read: how long it is SQLite says, in a turn
-nobody else commits, and from when the log is to begin anew they keep no moment to read from.
+10 to 20 ms for it. Here a thread moves what is there, with a connection of its own, and has the
+disk take it; the next commit moves the little that was written meanwhile: then nothing is left,
+unless somebody still reads what was before, and the log begins anew, which it could not while
+others commit. Other processes of the server write to the same log, and read: how long it is SQLite
+says, in a turn nobody else commits, and how far its moving is, they all have in common.
 """
 
 from __future__ import annotations
 
 import contextlib
-from concurrent.futures import Future, ThreadPoolExecutor
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import apsw
 
 from homeport.adapters.embedded import engine
-from homeport.adapters.embedded.turns import Turn
+from homeport.adapters.embedded.turns import Log, Turn
 
-PAGES: Final = 6_000
+PAGES: Final = 24_000
 """In the log before they are moved: rarely, since the same pages come again and again. So
 many fewer than SQLite waits for (`engine.AUTOCHECKPOINT`) that it has nothing to do, but where
-moving fails, or others read or write beside this process for long."""
-_PASSES: Final = 5
-"""Each moves what was written during the one before. Most often one of them meets no commit, and
-has the data file on disk as well; else the commit that moves the rest waits for that too, 5 ms."""
+moving fails, the process that does it ends, or others read or write beside this server for
+long."""
+_PASSES: Final = 3
+"""Each moves what was written during the one before."""
+_flushed: Final = getattr(os, "fdatasync", os.fsync)
 
 
 class WriteAheadLog:
@@ -40,25 +42,20 @@ class WriteAheadLog:
         self._turn = turn
         self._pages = pages
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
-        self._moving: Future[None] | None = None
-        self._moved_at = 0
-        """How long the log was when the thread began."""
+        self._file: int | None = None
 
     def commit(self) -> None:
         """COMMIT, and see to the log, in one turn. Raises what `engine.commit` does."""
         engine.commit(self._writer)
         length, moved = self._state()
-        self._turn.log_is_long = is_long = length >= self._pages
-        if not is_long:
-            self._moving = None
-        elif self._moving is None or length < self._moved_at:  # another has begun it anew
-            with contextlib.suppress(RuntimeError):  # no thread is to be had
-                self._moving = self._thread.submit(self._move)
-                self._moved_at = length
-        elif self._moving.done():  # each commit goes on, until the log has begun anew
+        if length < self._pages:
+            self._turn.log = Log.SHORT
+        elif self._turn.log is Log.SHORT:
+            self._begin()
+        elif self._turn.log is Log.MOVED:  # each commit goes on, until the log has begun anew
             _move(self._writer)
             if length - moved >= self._pages:  # somebody reads what was before, for long
-                self._moving = None
+                self._begin()
 
     def stop(self) -> None:
         """Wait for the thread. Nothing is to be committed any more."""
@@ -72,9 +69,28 @@ class WriteAheadLog:
         except apsw.Error:  # what was committed stands
             return 0, 0
 
+    def _begin(self) -> None:
+        self._turn.log = Log.LONG
+        try:
+            self._thread.submit(self._move)
+        except RuntimeError:  # no thread is to be had
+            self._turn.log = Log.MOVED
+
     def _move(self) -> None:
         for _ in range(_PASSES):
             _move(self._mover)
+            self._flush()
+        if self._turn.log is Log.LONG:  # it may have begun anew meanwhile
+            self._turn.log = Log.MOVED
+
+    def _flush(self) -> None:
+        """Have the disk take what is in the data file. SQLite does so only where nothing was
+        committed while it moved; else the commit that moves the rest would wait for all of it."""
+        with contextlib.suppress(OSError, apsw.Error):  # SQLite hears of it as well
+            if self._file is None:
+                # Left open: closing any file of it would free SQLite's locks on it (fcntl).
+                self._file = os.open(self._mover.filename, os.O_RDWR)
+            _flushed(self._file)
 
 
 def _move(connection: apsw.Connection) -> None:
