@@ -110,6 +110,19 @@ def test_what_one_has_written_the_other_reads_at_once(shared: Sides) -> None:
         assert there.ask("GET", path).json["data"] == {"n": number}
 
 
+def test_each_process_keeps_to_processors_of_its_own(sides: Sides) -> None:
+    """Its loop does, which is its first thread; alone, a process computes anywhere again."""
+    first, worker, every = sides.server.process.pid, sides.worker_pid, os.sched_getaffinity(0)
+
+    def are_apart() -> bool:
+        processors = os.sched_getaffinity(first), os.sched_getaffinity(worker)
+        return processors[0].isdisjoint(processors[1]) and processors[0] | processors[1] == every
+
+    assert eventually(are_apart)
+    os.kill(worker, signal.SIGKILL)
+    assert eventually(lambda: os.sched_getaffinity(first) == every)
+
+
 @pytest.mark.parametrize(
     ("method", "path", "data", "headers"),
     [

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import subprocess
 from collections.abc import Awaitable, Callable
 from itertools import count
-from typing import cast
+from typing import Final, cast
 
 import pytest
 
@@ -16,8 +17,11 @@ from homeport.entrypoints.local import workers
 from homeport.entrypoints.local.calls import Call
 from homeport.entrypoints.local.channel import Channel, Ends, Message
 from homeport.entrypoints.local.metrics import Counts
+from homeport.entrypoints.local.processors import Share
 from homeport.entrypoints.local.worker_handle import MISSED, Worker
 from homeport.entrypoints.local.workers import Workers
+
+SHARE: Final = Share(frozenset({1}), frozenset({0, 1}))
 
 
 class Played:
@@ -79,15 +83,15 @@ def play(scenario: Callable[[Worker, Played, list[Call]], Awaitable[None]]) -> N
 def test_one_that_does_not_answer_is_ended() -> None:
     async def scenario(worker: Worker, played: Played, _: list[Call]) -> None:
         for _look in range(MISSED):
-            worker.look(2)
+            worker.look(2, SHARE)
         assert not played.killed
         played.channel.send("looked")
-        await until(lambda: ("look", 2) in played.received)
+        await until(lambda: ("look", 2, SHARE) in played.received)
         await asyncio.sleep(0.05)
         for _look in range(MISSED):
-            worker.look(2)
+            worker.look(2, SHARE)
         assert not played.killed, "it had answered"
-        worker.look(2)
+        worker.look(2, SHARE)
         assert played.killed
 
     play(scenario)
@@ -159,7 +163,7 @@ def test_another_is_started_some_time_after_one_has_ended(monkeypatch: pytest.Mo
         own.commits.add(1)
         several = Workers(
             1, launch, ("hello",), loop, lambda _: None, lambda: None, lambda: None,
-            lambda: next(served) * 1000, lambda: 0.0, own,
+            lambda _: None, lambda: next(served) * 1000, lambda: 0.0, own,
         )  # fmt: skip
         several.start()
         await until(lambda: len(started) == 1)
@@ -190,5 +194,34 @@ def test_another_is_started_some_time_after_one_has_ended(monkeypatch: pytest.Mo
         ending = asyncio.ensure_future(several.end())
         started[1][1].close()
         await ending
+
+    asyncio.run(run())
+
+
+def test_processes_share_the_processors_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "LOOK_SECONDS", 0.01)
+    every = frozenset(range(4))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(every), raising=False)
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        played, kept, served = Played(loop), list[Share](), count()
+        several = Workers(
+            1, played.launch, (), loop, lambda _: None, lambda: None, lambda: None,
+            kept.append, lambda: next(served) * 1000, lambda: 0.0, Counts(),
+        )  # fmt: skip
+        several.start()
+        await until(lambda: played.ends is not None)
+        await asyncio.sleep(0.05)
+        assert not kept, "alone it computes anywhere"
+        assert played.ends is not None
+        await played.channel.open(played.ends.messages)
+        played.channel.send("serving", 10)
+        await until(lambda: ("look", 2, Share(frozenset({2, 3}), every)) in played.received)
+        assert set(kept) == {Share(frozenset({0, 1}), every)}
+        played.close()
+        await until(lambda: kept[-1] == Share(every, every))
+        await several.stop()
+        await several.end()
 
     asyncio.run(run())

@@ -181,6 +181,11 @@ class Database:
         loop.call_soon_threadsafe(detach)
         done.wait()
 
+    @property
+    def committing(self) -> int | None:
+        """The kernel's id of the thread that commits, None where each write is its own commit."""
+        return None if self._group is None else self._group.committing
+
     def release_memory(self) -> None:
         """Let go of what is kept of the file for writes and for the loop's thread, which calls this
         when there is little to do."""

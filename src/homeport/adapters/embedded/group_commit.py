@@ -147,6 +147,11 @@ class GroupCommit:
         """Whether a commit is in flight."""
         return self._committing is not None
 
+    @property
+    def committing(self) -> int | None:
+        """The kernel's id of the thread that commits."""
+        return self._writer.native_id
+
     def write(self, work: Work[T]) -> T:
         """Run `work` in the next batch and wait until that is durable.
 

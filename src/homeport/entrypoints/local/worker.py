@@ -7,6 +7,7 @@ import asyncio
 import logging
 import os
 import socket
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -150,8 +151,9 @@ class WorkerLoop:
                 self._calls.pop(number).set_result(result)
             case ("index", packed):
                 self._indexer.take(packed)
-            case ("look", processes):
+            case ("look", processes, share):
                 self._processes = processes
+                share.keep({threading.get_native_id(), self._backend.database.committing})
                 self._admission.share(processes)
                 self._channel.send("looked")
             case ("count",):

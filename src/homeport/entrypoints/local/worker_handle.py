@@ -18,6 +18,7 @@ from homeport.entrypoints.local.calls import Call
 from homeport.entrypoints.local.channel import Channel, Ends, Message
 from homeport.entrypoints.local.indexing import Causes, IndexingFailed, WorkerGone, causes_of
 from homeport.entrypoints.local.metrics import Counts
+from homeport.entrypoints.local.processors import Share
 
 log: Final = logging.getLogger("homeport.gateway")
 
@@ -118,15 +119,15 @@ class Worker:
         self.open += 1
         return True
 
-    def look(self, processes: int) -> None:
-        """See whether it is well, and tell it how many serve."""
+    def look(self, processes: int, share: Share) -> None:
+        """See whether it is well, and tell it how many serve, and its processors."""
         if not self.is_serving or self._process is None:
             return
         if self._missed == MISSED:
             log.error("a worker's process does not answer, and is ended")
             self._process.kill()
         self._missed += 1
-        self._channel.send("look", processes)
+        self._channel.send("look", processes, share)
 
     def counts(self) -> Counts:
         if self.is_serving:

@@ -10,6 +10,7 @@ parent.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
 from functools import partial
@@ -19,6 +20,7 @@ from homeport.entrypoints.local.calls import Call
 from homeport.entrypoints.local.channel import Message
 from homeport.entrypoints.local.indexing import Take
 from homeport.entrypoints.local.metrics import Counts
+from homeport.entrypoints.local.processors import Share, shares
 from homeport.entrypoints.local.worker_handle import Launch, Worker
 
 LOOK_SECONDS: Final = 0.5
@@ -34,7 +36,8 @@ COMPUTED: Final = 0.3
 class Workers:
     """Up to `count` workers, as the gateway's loop sees them. Each gets `greeting` first. `receive`
     gets what they ask for; `on_change` is called when one has begun to serve, or a connection of
-    theirs has ended, and `on_commit` when one has seen that something was committed.
+    theirs has ended, and `on_commit` when one has seen that something was committed. `keep` gets,
+    again and again while others serve, what this process has of the processors.
 
     `served` counts the gateway's requests, and `computed` tells the processor time that they took
     of its loop, in seconds. What one that has ended had counted goes over to `counts`, as far as it
@@ -50,6 +53,7 @@ class Workers:
         receive: Callable[[Call], None],
         on_change: Callable[[], None],
         on_commit: Callable[[], None],
+        keep: Callable[[Share], None],
         served: Callable[[], int],
         computed: Callable[[], float],
         counts: Counts,
@@ -60,15 +64,20 @@ class Workers:
         self._not_before = 0.0
         """When the next may be started."""
         self._indexes: Worker | None = None
+        self._keep = keep
+        self._processors = frozenset[int]()
         self._loop = loop
         self._served = served
         self._computed = computed
         self._seen = (0.0, 0, 0.0)
+        self._is_apart = False
+        """Whether this process keeps to some of the processors."""
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Look from now on whether workers would help."""
         if self._workers:
+            self._processors = frozenset(os.sched_getaffinity(0))
             self._look()
 
     @property
@@ -133,6 +142,14 @@ class Workers:
             fresh = next((one for one in self._workers if one.is_fresh), None)
             if fresh is not None and not fresh.launch():
                 self._not_before = now + AGAIN_SECONDS
-        processes = 1 + self.serving
-        for one in self._workers:
-            one.look(processes)
+        self._share_out()
+
+    def _share_out(self) -> None:
+        """See whether those that serve are well, and tell each process its part."""
+        serving = [one for one in self._workers if one.is_serving]
+        own, *others = shares(self._processors, 1 + len(serving))
+        if serving or self._is_apart:
+            self._keep(own)
+        self._is_apart = bool(serving)
+        for one, share in zip(serving, others, strict=True):
+            one.look(1 + len(serving), share)
