@@ -18,10 +18,10 @@ from typing import Final
 import apsw
 import pytest
 
-from homeport.adapters.embedded import engine, group_commit, turns
+from homeport.adapters.embedded import database, engine, group_commit, turns
 from homeport.adapters.embedded.database import Database
 from homeport.adapters.embedded.turns import SharedTurn
-from homeport.adapters.embedded.write_ahead_log import PAGES
+from homeport.adapters.embedded.write_ahead_log import WriteAheadLog
 from homeport.container import build
 from homeport.definition import Definition
 from homeport.domain.errors import Unavailable
@@ -32,6 +32,7 @@ from tests.processes import eventually
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="turns are shared on Linux alone")
 
 _LONG: Final = 60.0
+_PAGES: Final = 6_000
 _HOLDER = """
 import sys, time
 from homeport.adapters.embedded.turns import SharedTurn
@@ -64,8 +65,9 @@ _NAMES: Final = "SELECT name FROM settings ORDER BY name"
 
 
 @pytest.fixture
-def sides(tmp_path: Path) -> Iterator[tuple[Side, Side]]:
-    """As two processes have them, but for the process."""
+def sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Side, Side]]:
+    """As two processes have them, but for the process, and with a shorter log."""
+    monkeypatch.setattr(database, "WriteAheadLog", partial(WriteAheadLog, pages=_PAGES))
     with running() as one, running() as other:
         first = Database(tmp_path / "data")
         files = first.share_turns()
@@ -230,7 +232,7 @@ def test_the_log_begins_anew_whoever_writes_and_reads(
     # It is 78,000 pages, 13 times what the log is to have. On a busy machine the reader keeps
     # it from beginning anew now and then.
     assert len(salts) > 2
-    assert longest < 10 * PAGES * 4096
+    assert longest < 10 * _PAGES * 4096
 
 
 def test_a_locked_file_keeps_no_loop_for_longer_than_a_batch(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +16,7 @@ import pytest
 
 from homeport.adapters.embedded import engine, write_ahead_log
 from homeport.adapters.embedded.database import Database
+from homeport.adapters.embedded.priority import NICENESS
 from homeport.adapters.embedded.turns import Alone, Log
 from homeport.adapters.embedded.write_ahead_log import PAGES, WriteAheadLog
 from tests.loops import running
@@ -112,6 +115,20 @@ def test_the_thread_moves_all_that_is_there(notes: Notes, tmp_path: Path) -> Non
         notes.add()
     notes.log._move()
     assert notes.moved(tmp_path / "copy") == notes.count
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priorities")
+def test_the_thread_gives_way_to_all_others(notes: Notes, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[int] = []
+
+    def look(_: WriteAheadLog) -> None:
+        found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+    monkeypatch.setattr(WriteAheadLog, "_move", look)
+    while not found:
+        notes.add()
+    own = os.getpriority(os.PRIO_PROCESS, os.getpid())
+    assert found[0] == min(19, own + NICENESS)
 
 
 def test_a_short_log_stays_where_it_is(notes: Notes) -> None:

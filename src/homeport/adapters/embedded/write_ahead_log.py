@@ -18,6 +18,7 @@ from typing import Final
 import apsw
 
 from homeport.adapters.embedded import engine
+from homeport.adapters.embedded.priority import give_way_here
 from homeport.adapters.embedded.turns import Log, Turn
 
 PAGES: Final = 24_000
@@ -41,7 +42,9 @@ class WriteAheadLog:
         self._mover = mover
         self._turn = turn
         self._pages = pages
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._thread = ThreadPoolExecutor(
+            1, thread_name_prefix="checkpoint", initializer=give_way_here
+        )
         self._file: int | None = None
 
     def commit(self) -> None:
