@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, cast
@@ -26,12 +27,14 @@ _PAGE_BYTES: Final = 4096
 _MOST_COMMITS: Final = 20_000
 
 
-class Shared(Alone):
+class Shared:
     """Of several logs, as processes have it. `said` is how far they were, one after the other."""
+
+    had = 0
+    is_asked = False
 
     def __init__(self) -> None:
         self.said = [Log.SHORT]
-        super().__init__()
 
     @property
     def log(self) -> Log:
@@ -41,6 +44,15 @@ class Shared(Alone):
     def log(self, log: Log) -> None:
         if log is not self.said[-1]:
             self.said.append(log)
+
+    def ask(self, loop: asyncio.AbstractEventLoop, go: Callable[[], None]) -> None:
+        go()
+
+    def take(self) -> None: ...
+
+    def give(self) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class Notes:
