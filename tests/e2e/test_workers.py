@@ -111,14 +111,24 @@ def test_what_one_has_written_the_other_reads_at_once(shared: Sides) -> None:
 
 
 def test_each_process_keeps_to_processors_of_its_own(sides: Sides) -> None:
-    """Its loop does, which is its first thread; alone, a process computes anywhere again."""
+    """Its loop does, which is its first thread, and the one that commits; alone, a process computes
+    anywhere again."""
     first, worker, every = sides.server.process.pid, sides.worker_pid, os.sched_getaffinity(0)
+
+    def kept(process: int) -> int:
+        """Threads that keep to the processors of the first."""
+        threads = [int(one.name) for one in Path(f"/proc/{process}/task").iterdir()]
+        own = os.sched_getaffinity(process)
+        return sum(os.sched_getaffinity(one) == own for one in threads)
 
     def are_apart() -> bool:
         processors = os.sched_getaffinity(first), os.sched_getaffinity(worker)
         return processors[0].isdisjoint(processors[1]) and processors[0] | processors[1] == every
 
+    for one in (sides.first, sides.worker):
+        assert one.ask("POST", NOTES, {"n": 0}).status == 201  # there is a thread that commits
     assert eventually(are_apart)
+    assert eventually(lambda: (kept(first), kept(worker)) == (2, 2))
     os.kill(worker, signal.SIGKILL)
     assert eventually(lambda: os.sched_getaffinity(first) == every)
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from homeport.entrypoints.local import processors
 from homeport.entrypoints.local.processors import Share, shares
 from tests.processes import needs_workers
 
@@ -68,6 +71,21 @@ def test_all_other_threads_compute_anywhere(idle: Callable[[], int]) -> None:
     finally:
         Share(every, every).keep({kept})
     assert _processors(kept) == every
+
+
+@needs_workers
+def test_where_no_file_is_to_be_had_all_stays_as_it_is(
+    idle: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Exhausted:
+        def iterdir(self) -> Iterator[Path]:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    every = frozenset(os.sched_getaffinity(0))
+    thread = idle()
+    monkeypatch.setattr(processors, "_THREADS", Exhausted())
+    Share(frozenset({min(every)}), every).keep({thread})
+    assert _processors(thread) == every
 
 
 def _processors(thread: int) -> frozenset[int]:

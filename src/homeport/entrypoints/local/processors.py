@@ -26,12 +26,13 @@ class Share:
     every: frozenset[int]
 
     def keep(self, threads: Collection[int | None]) -> None:
-        """Have these threads of this process, by the kernel's ids, keep to its own. Call it again
-        and again: a thread that one of them has started keeps to the same until then. Linux only.
-        """
-        for thread in [int(one.name) for one in _THREADS.iterdir()]:
-            with suppress(OSError):  # it has ended, or a processor is gone
-                os.sched_setaffinity(thread, self.own if thread in threads else self.every)
+        """Have these threads of this process, by the kernel's ids, keep to its own, and all others
+        to no less than every one. Call it again and again: a thread that one of these has started
+        keeps to the same until then. Linux only; where it cannot be, nothing happens."""
+        with suppress(OSError):  # there is no file to be had to read which there are
+            for thread in [int(one.name) for one in _THREADS.iterdir()]:
+                with suppress(OSError):  # it has ended, or a processor is gone
+                    os.sched_setaffinity(thread, self.own if thread in threads else self.every)
 
 
 def shares(every: frozenset[int], processes: int) -> list[Share]:

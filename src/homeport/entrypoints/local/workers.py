@@ -140,6 +140,8 @@ class Workers:
         busy = served - served_then >= MANY * span or computed - computed_then >= COMPUTED * span
         if busy and now >= self._not_before and not any(one.is_starting for one in self._workers):
             fresh = next((one for one in self._workers if one.is_fresh), None)
+            if self._is_apart:  # it begins with the processors of who starts it
+                self._keep(Share(self._processors, self._processors))
             if fresh is not None and not fresh.launch():
                 self._not_before = now + AGAIN_SECONDS
         self._share_out()
