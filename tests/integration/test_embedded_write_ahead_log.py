@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -215,8 +216,25 @@ def test_where_the_process_that_moves_it_has_ended_sqlite_does(notes: Notes) -> 
     assert turn.said[-1] is Log.SHORT
 
 
-def test_a_log_that_the_disk_would_not_take_is_moved_by_the_writer(
+def test_the_disk_takes_the_data_file_before_others_go_on(
     notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the commit that moves the rest waits for all of it."""
+    turn = Shared()
+    flushed: list[tuple[Log, int]] = []
+
+    def look(file: int) -> None:
+        flushed.append((turn.log, os.fstat(file).st_ino))
+
+    monkeypatch.setattr(write_ahead_log, "_flushed", look)
+    notes.log = WriteAheadLog(notes.writer, notes.mover, turn, _PAGES)
+    while turn.said[-1] is not Log.MOVED:
+        notes.add()
+    assert flushed == [(Log.LONG, notes.path.stat().st_ino)] * 3
+
+
+def test_a_log_that_the_disk_would_not_take_is_moved_by_the_writer(
+    notes: Notes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(_: int) -> None:
         raise OSError("no disk")
@@ -224,6 +242,39 @@ def test_a_log_that_the_disk_would_not_take_is_moved_by_the_writer(
     monkeypatch.setattr(write_ahead_log, "_flushed", fail)
     notes.add()
     notes.add_until_it_begins_anew()
+    assert "not taken what was written to the data file: no disk" in caplog.text
+
+
+def test_what_the_disk_takes_leaves_the_writers_lock(notes: Notes) -> None:
+    """A file of this process that is closed would free it, as POSIX has it."""
+    notes.add()
+    notes.writer.execute("BEGIN IMMEDIATE")
+    notes.log._move()
+    stranger = """
+import sys, apsw
+connection = apsw.Connection(sys.argv[1])
+try:
+    connection.execute("BEGIN IMMEDIATE")
+except apsw.BusyError:
+    sys.exit(3)
+"""
+    ended = subprocess.run([sys.executable, "-c", stranger, str(notes.path)], check=False)
+    notes.writer.execute("ROLLBACK")
+    assert ended.returncode == 3
+
+
+def test_a_fault_in_moving_keeps_nobody_from_it(
+    notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: WriteAheadLog) -> None:
+        raise MemoryError
+
+    turn = Shared()
+    monkeypatch.setattr(WriteAheadLog, "_flush", fail)
+    notes.log = WriteAheadLog(notes.writer, notes.mover, turn, _PAGES)
+    notes.add()
+    notes.add_until_it_begins_anew()
+    assert turn.said == [Log.SHORT, Log.LONG, Log.MOVED, Log.SHORT]
 
 
 class FullDisk:

@@ -30,7 +30,7 @@ from homeport.adapters.embedded.group_commit import (
 from homeport.adapters.embedded.migrations import check_current, migrate
 from homeport.adapters.embedded.neighbours import Watch, wait_patiently
 from homeport.adapters.embedded.presence import database_in, find_database
-from homeport.adapters.embedded.turns import Alone, SharedTurn, Turn
+from homeport.adapters.embedded.turns import Alone, Log, SharedTurn, Turn
 from homeport.adapters.embedded.write_ahead_log import WriteAheadLog
 
 T = TypeVar("T")
@@ -182,9 +182,9 @@ class Database:
         done.wait()
 
     @property
-    def committing(self) -> int | None:
+    def commit_thread(self) -> int | None:
         """The kernel's id of the thread that commits, None where each write is its own commit."""
-        return None if self._group is None else self._group.committing
+        return None if self._group is None else self._group.commit_thread
 
     def release_memory(self) -> None:
         """Let go of what is kept of the file for writes and for the loop's thread, which calls this
@@ -242,7 +242,7 @@ class Database:
             if turns != self._turns_seen:  # another process may have committed
                 self._turns_seen = turns
                 self._end_snapshot()
-            if not (self._snapshot_open or group.busy or self._turn.log):
+            if not (self._snapshot_open or group.busy or self._turn.log is not Log.SHORT):
                 # Kept open until the next batch: a statement in an open transaction is cheaper
                 # by a third. While a commit is in flight it would keep the log from restarting.
                 reader.execute("BEGIN")

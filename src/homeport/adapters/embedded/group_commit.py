@@ -148,7 +148,7 @@ class GroupCommit:
         return self._committing is not None
 
     @property
-    def committing(self) -> int | None:
+    def commit_thread(self) -> int | None:
         """The kernel's id of the thread that commits."""
         return self._writer.native_id
 

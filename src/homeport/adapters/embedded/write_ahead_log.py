@@ -11,6 +11,7 @@ says, in a turn nobody else commits, and how far its moving is, they all have in
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -20,6 +21,8 @@ import apsw
 from homeport.adapters.embedded import engine
 from homeport.adapters.embedded.priority import give_way_here
 from homeport.adapters.embedded.turns import Log, Turn
+
+log: Final = logging.getLogger("homeport.data_folder")
 
 PAGES: Final = 24_000
 """In the log before they are moved: rarely, since the same pages come again and again. So
@@ -80,20 +83,27 @@ class WriteAheadLog:
             self._turn.log = Log.MOVED
 
     def _move(self) -> None:
-        for _ in range(_PASSES):
-            _move(self._mover)
-            self._flush()
-        if self._turn.log is Log.LONG:  # it may have begun anew meanwhile
-            self._turn.log = Log.MOVED
+        try:
+            for _ in range(_PASSES):
+                _move(self._mover)
+                self._flush()
+        finally:
+            if self._turn.log is Log.LONG:  # it may have begun anew meanwhile
+                self._turn.log = Log.MOVED
 
     def _flush(self) -> None:
         """Have the disk take what is in the data file. SQLite does so only where nothing was
         committed while it moved; else the commit that moves the rest would wait for all of it."""
-        with contextlib.suppress(OSError, apsw.Error):  # SQLite hears of it as well
-            if self._file is None:
+        if self._file is None:
+            with contextlib.suppress(OSError, apsw.Error):
                 # Left open: closing any file of it would free SQLite's locks on it (fcntl).
                 self._file = os.open(self._mover.filename, os.O_RDWR)
-            _flushed(self._file)
+        if self._file is not None:
+            try:
+                _flushed(self._file)
+            except OSError as exc:
+                # Each file is told once of what was lost: SQLite, which asks again, may not be.
+                log.critical("the disk has not taken what was written to the data file: %s", exc)
 
 
 def _move(connection: apsw.Connection) -> None:

@@ -153,7 +153,7 @@ class Gateway:
             serving.admission.receive_call,
             share,
             self.pumps.wake,
-            lambda share: share.keep({threading.get_native_id(), database.committing}),
+            lambda share: share.keep({threading.get_native_id(), database.commit_thread}),
             self._served,
             self._computed,
             self._metrics.counts,

@@ -153,7 +153,7 @@ class WorkerLoop:
                 self._indexer.take(packed)
             case ("look", processes, share):
                 self._processes = processes
-                share.keep({threading.get_native_id(), self._backend.database.committing})
+                share.keep({threading.get_native_id(), self._backend.database.commit_thread})
                 self._admission.share(processes)
                 self._channel.send("looked")
             case ("count",):
