@@ -6,7 +6,7 @@ range of terms, gets digests, hexadecimal digits and keys, whose alphabet is che
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -24,6 +24,8 @@ from homeport.adapters.embedded.search_schema import (
     in_json,
     key_text,
     ordered_term,
+    partitioned,
+    partitioned_term,
     scope_term,
     sortable,
 )
@@ -61,10 +63,13 @@ class QueryTranslator:
     def matching(self, query: SearchQuery, circles: Mapping[Near, Query]) -> Query:
         """Everything that the query is about: what it matches within scopes and filters.
         `circles` are what each of its Near finds."""
-        # Scopes first: measured with one word in a rebuilt index of a million, a fifth sooner than
-        # last; where spaces lie by turns, the same.
-        clauses = [(Occur.Must, _unscored(self._within(query.scopes)))]
-        clauses += self._clauses(query.match)
+        partition = _partition(query.scopes)
+        clauses = []
+        if partition is None or not self._is_within(query.match):
+            # First: measured with one word in a rebuilt index of a million, a fifth sooner than
+            # last; where spaces lie by turns, the same.
+            clauses.append((Occur.Must, _unscored(self._within(query.scopes))))
+        clauses += self._clauses(query.match, partition)
         clauses += [(Occur.Must, _unscored(self._filter(one, circles))) for one in query.filters]
         return Query.boolean_query(clauses)
 
@@ -125,19 +130,35 @@ class QueryTranslator:
             return self.without(query, first_value(sort.role, sort.field))
         return _every(query, self._with_first_value(sort, value))
 
-    def leaf(self, node: Leaf) -> Query:
-        """A word, words side by side, the beginning of a word, or what resembles one."""
+    def _leaf(self, node: Leaf, partition: str | None) -> Query:
+        """A word, words side by side, the beginning of a word, or what resembles one. Of what lies
+        outside of the `partition` it may match some, and none."""
         if isinstance(node, Prefix):
             return self._prefix(node)
         if isinstance(node, Fuzzy):
             return self._fuzzy(node)
         tokens = self.tokens(node)
-        query = self._side_by_side(_at("text", node.field), tokens)
+        if partition is not None and _is_word(node, tokens):
+            return self._weighed(node, [partitioned_term(partition, tokens[0])], partitioned)
+        return self._weighed(node, tokens, _everywhere)
+
+    def _weighed(self, node: Words | Phrase, tokens: list[str], at: Callable[[str], str]) -> Query:
+        """What has these in a text, more so where it is one that weighs more. `at` says which field
+        of the index stands for another."""
+        query = self._side_by_side(at(_at("text", node.field)), tokens)
         for path, boost in self._schema.boosts.items():
             if tokens and node.field in (None, path):
-                more = Query.boost_query(self._side_by_side(boosted(path), tokens), boost - 1)
+                heavy = self._side_by_side(at(boosted(path)), tokens)
+                more = Query.boost_query(heavy, boost - 1)
                 query = Query.boolean_query([(Occur.Must, query), (Occur.Should, more)])
         return query
+
+    def _is_within(self, match: Node) -> bool:
+        """Whether `_leaf` leaves nothing of it outside of a partition."""
+        nodes = match.nodes if isinstance(match, All) else (match,)
+        return any(
+            isinstance(one, Words | Phrase) and _is_word(one, self.tokens(one)) for one in nodes
+        )
 
     def tokens(self, node: Leaf) -> list[str]:
         """What has to stand side by side in a text, as the index has cut it."""
@@ -146,26 +167,26 @@ class QueryTranslator:
         text = node.text if isinstance(node, Words) else " ".join(node.words)
         return self._schema.words.analyze(as_indexed(text))
 
-    def _clauses(self, node: Node) -> Iterator[Clause]:
+    def _clauses(self, node: Node, partition: str | None) -> Iterator[Clause]:
         """The clauses that a node adds to a boolean query."""
         if not isinstance(node, All):
             node = All((node,))
         excluding_only = True
         for one in node.nodes:
             if isinstance(one, Not):
-                yield Occur.MustNot, self._node(one.node)
+                yield Occur.MustNot, self._node(one.node, partition)
             else:
                 excluding_only = False
-                yield Occur.Must, self._node(one)
+                yield Occur.Must, self._node(one, partition)
         if excluding_only:
             yield Occur.Must, Query.all_query()
 
-    def _node(self, node: Node) -> Query:
+    def _node(self, node: Node, partition: str | None) -> Query:
         if isinstance(node, Words | Phrase | Prefix | Fuzzy):
-            return self.leaf(node)
+            return self._leaf(node, partition)
         if isinstance(node, Nothing):
             return Query.empty_query()
-        return Query.boolean_query(list(self._clauses(node)))
+        return Query.boolean_query(list(self._clauses(node, partition)))
 
     def _prefix(self, node: Prefix) -> Query:
         tokens = self.tokens(node)
@@ -293,6 +314,22 @@ def circles_of(filters: Iterable[Filter]) -> set[Near]:
 
 def _at(name: str, path: str | None) -> str:
     return name if path is None else f"{name}_at.{field_name(path)}"
+
+
+def _everywhere(name: str) -> str:
+    return name
+
+
+def _partition(scopes: Sequence[Scope]) -> str | None:
+    """The one that all of a search is within, if there is one."""
+    if len(scopes) != 1 or None in (scopes[0].space, scopes[0].collection) or scopes[0].besides:
+        return None
+    return scope_term(scopes[0])
+
+
+def _is_word(node: Words | Phrase, tokens: Sequence[str]) -> bool:
+    """Whether it is a single word that may stand in any field."""
+    return node.field is None and len(tokens) == 1
 
 
 def _unscored(query: Query) -> Query:

@@ -9,6 +9,8 @@ ranges) has fields of its own where the catalog declares it:
     scope         *  space  space,collection  ,collection; none of them on a removal's marker
     text, plain   the words of all text fields, stemmed and as written (for prefixes)
     text_at, plain_at, keyword, number    JSON by field
+    partitioned, partitioned_boosted_*    the words of text and of boosted_*, each behind the
+                  space,collection that it stands in
     terms         numbers and dates as text that sorts as they do, for terms and ranges
     shown         the values of declared text fields, for highlights
     points        the points of geo fields that have several
@@ -43,7 +45,7 @@ from homeport.domain.model.record import Key
 from homeport.domain.ports.search_index import Capability
 from homeport.domain.words import is_latin, is_mark, one_sigma, without_signs
 
-FORMAT: Final = 7
+FORMAT: Final = 8
 """Raise it with every change to what is written, or to a fault in how: older indexes are then
 rebuilt."""
 
@@ -110,6 +112,7 @@ class SearchSchema:
         """Tell an index, new or opened, how to cut text into words."""
         index.register_tokenizer("words", self.words)
         index.register_tokenizer("plain", self.plain_words)
+        index.register_tokenizer("blanks", _BLANKS)
 
     def document(self, document: Document) -> tantivy.Document:
         """Made from Python's values: of numbers in JSON, tantivy reads one in ten a last digit
@@ -145,9 +148,12 @@ class SearchSchema:
         if shown:
             fields["shown"] = json.dumps(shown)
         self._add_places(fields, document.geo)
+        fields[partitioned("text")] = self._partitioned(document.key, texts)
         for path in self.boosts:
             if path in document.text:
-                fields[boosted(path)] = list(map(from_json, texts_at[field_name(path)]))
+                several = list(map(from_json, texts_at[field_name(path)]))
+                fields[boosted(path)] = several
+                fields[partitioned(boosted(path))] = self._partitioned(document.key, several)
         return tantivy.Document.from_dict(fields, self.fields)
 
     def marker(self, removal: Removal, expires: int) -> tantivy.Document:
@@ -167,6 +173,11 @@ class SearchSchema:
             first = values[0]
             fields[first_value(role, path)] = sortable(first) if isinstance(first, str) else first
         return True
+
+    def _partitioned(self, key: Key, texts: Sequence[str]) -> str:
+        partition = scope_term(Scope(key.space, key.collection))
+        words = (word for text in texts for word in self.words.analyze(text))
+        return " ".join([partitioned_term(partition, word) for word in words])
 
     def _add_places(
         self, fields: dict[str, Any], geo: Mapping[str, Sequence[tuple[float, float]]]
@@ -193,12 +204,16 @@ class SearchSchema:
                 name, stored=stored, fast=fast, tokenizer_name="raw", index_option="basic"
             )
 
+        def words(name: str) -> None:
+            builder.add_text_field(name, tokenizer_name="words", index_option="position")
+            builder.add_text_field(partitioned(name), tokenizer_name="blanks", index_option="freq")
+
         raw("key", stored=True, fast=True)
         builder.add_integer_field("version", stored=True, fast=True)
         builder.add_integer_field("expires", indexed=True, fast=True)
         raw("scope")
         raw("terms")
-        builder.add_text_field("text", tokenizer_name="words", index_option="position")
+        words("text")
         builder.add_text_field("plain", tokenizer_name="plain", index_option="basic")
         builder.add_json_field("text_at", tokenizer_name="words", index_option="position")
         builder.add_json_field("plain_at", tokenizer_name="plain", index_option="basic")
@@ -207,7 +222,7 @@ class SearchSchema:
         raw("shown", stored=True)
         raw("points", stored=True)
         for path in sorted(self.boosts):
-            builder.add_text_field(boosted(path), tokenizer_name="words", index_option="position")
+            words(boosted(path))
         for role, path in sorted(self.columns):
             for name in (all_values(role, path), first_value(role, path)):
                 if role is FieldRole.KEYWORD:
@@ -324,6 +339,15 @@ def boosted(path: str) -> str:
     return f"boosted_{field_name(path)}"
 
 
+def partitioned(field: str) -> str:
+    """Where the words of a text field stand once more, behind what `partitioned_term` is given."""
+    return "partitioned" if field == "text" else f"partitioned_{field}"
+
+
+def partitioned_term(partition: str, word: str) -> str:
+    return f"{partition},{word}"
+
+
 def ordered_term(role: FieldRole, path: str, value: float) -> str:
     """A number or date as text that sorts, among those of its field, as its value does."""
     if role is FieldRole.DATE:
@@ -366,6 +390,7 @@ def _analyzer(stems: str) -> tantivy.TextAnalyzer:
     return builder.build()
 
 
+_BLANKS: Final = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
 _COLUMNS: Final = frozenset({FieldRole.KEYWORD, FieldRole.NUMBER, FieldRole.DATE})
 _LONGEST_WORD: Final = 2048
 """Bytes: twice a query's. Longer ones are left out, since what looks for a word's stem takes the
