@@ -202,8 +202,6 @@ def test_the_log_begins_anew_whoever_writes_and_reads(
 ) -> None:
     log = tmp_path / "data" / "homeport.db-wal"
     done = threading.Event()
-    for side in sides:
-        side.database._writer.wal_autocheckpoint(0)  # what SQLite would do by itself
 
     def salt() -> bytes:
         with log.open("rb") as opened:
