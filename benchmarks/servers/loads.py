@@ -27,7 +27,7 @@ SEARCH_ALL_UNCOUNTED: Final = "search a word in all records, uncounted"
 KINDS: Final = 2000
 """How many different requests a load has: enough to be all over the data."""
 _TOLERANCE: Final = 0.3
-"""How much longer or shorter than the checked ones the answers may be, in the mean."""
+"""How much longer or shorter than the checked ones the answers may be, in the mean of as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +117,11 @@ def measured(
         raise RuntimeError(late)
     if load.bad:
         raise RuntimeError(f"{peer.name}, {operation}: {load.bad} answers were no good ones")
-    if abs(load.size - size) > _TOLERANCE * size:
+    answers = load.rate * seconds
+    if answers >= _CHECKED and abs(load.size - size) > _TOLERANCE * size:
         raise RuntimeError(
-            f"{peer.name}, {operation}: answers of {load.size:.0f} bytes, but {size:.0f} expected"
+            f"{peer.name}, {operation}: {answers:.0f} answers of {load.size:.0f} bytes,"
+            f" but {size:.0f} expected"
         )
     # What its pumps have put off is not for the next one's turn.
     return replace(load, owed=peer.settle())
