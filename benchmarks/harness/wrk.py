@@ -42,6 +42,11 @@ def check_is_here() -> None:
         raise LeftOut("the loads: wrk is not on this machine (Debian: wrk)")
 
 
+def whole(seconds: float) -> int:
+    """How long a load lasts that is asked for so: wrk knows whole seconds alone."""
+    return max(1, round(seconds))
+
+
 def wrk(
     address: str,
     traffic: Path,
@@ -54,7 +59,7 @@ def wrk(
     """Put a load on the server at `address`; `seed` is where in the file it begins."""
     check_is_here()
     command: list[str | Path] = [
-        *("wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s"),
+        *("wrk", "-t1", f"-c{connections}", f"-d{whole(seconds)}s"),
         *("--timeout", "60s", "-s", LUA / script, f"http://{address}"),
     ]
     environ = {**os.environ, "LUA": str(LUA), "TRAFFIC": str(traffic), "SEED": str(seed)}

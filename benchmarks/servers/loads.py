@@ -117,7 +117,7 @@ def measured(
         raise RuntimeError(late)
     if load.bad:
         raise RuntimeError(f"{peer.name}, {operation}: {load.bad} answers were no good ones")
-    answers = load.rate * seconds
+    answers = load.rate * wrk.whole(seconds)
     if answers >= _CHECKED and abs(load.size - size) > _TOLERANCE * size:
         raise RuntimeError(
             f"{peer.name}, {operation}: {answers:.0f} answers of {load.size:.0f} bytes,"
