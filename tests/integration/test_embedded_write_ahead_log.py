@@ -228,9 +228,11 @@ def test_the_disk_takes_the_data_file_before_others_go_on(
 
     monkeypatch.setattr(write_ahead_log, "_flushed", look)
     notes.log = WriteAheadLog(notes.writer, notes.mover, turn, _PAGES)
-    while turn.said[-1] is not Log.MOVED:
-        notes.add()
+    notes.add()
+    turn.log = Log.LONG
+    notes.log._move()
     assert flushed == [(Log.LONG, notes.path.stat().st_ino)] * 3
+    assert turn.log is Log.MOVED
 
 
 def test_a_log_that_the_disk_would_not_take_is_moved_by_the_writer(
@@ -272,9 +274,10 @@ def test_a_fault_in_moving_keeps_nobody_from_it(
     turn = Shared()
     monkeypatch.setattr(WriteAheadLog, "_flush", fail)
     notes.log = WriteAheadLog(notes.writer, notes.mover, turn, _PAGES)
-    notes.add()
-    notes.add_until_it_begins_anew()
-    assert turn.said == [Log.SHORT, Log.LONG, Log.MOVED, Log.SHORT]
+    turn.log = Log.LONG
+    with pytest.raises(MemoryError):
+        notes.log._move()
+    assert turn.log is Log.MOVED
 
 
 class FullDisk:
