@@ -112,8 +112,8 @@ def test_a_field_that_weighs_more_does_so_there(index: EmbeddedSearchIndex) -> N
     assert {True, False} <= set(titled)
 
 
-def test_scores_are_of_the_partition_alone(tmp_path: Path) -> None:
-    """What others have written is not to be guessed from them."""
+def test_how_rare_a_word_is_counts_within_the_partition(tmp_path: Path) -> None:
+    """Which words others use is not to be guessed from the order of hits."""
     index = EmbeddedSearchIndex(tmp_path, Catalog())
     mine = [Document(Key("mine", "notes", id), 1, "me", text={"t": (id,)}) for id in ("fox", "hen")]
     index.apply(mine)
