@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from homeport.adapters.embedded.search_schema import SearchSchema, as_indexed
+from homeport.adapters.embedded.search_schema import SearchSchema
+from homeport.adapters.embedded.search_words import as_indexed
 from homeport.domain.words import as_found, cut_words
 from homeport.testing import CATALOG
 

@@ -11,7 +11,8 @@ from typing import Final
 import tantivy
 
 from homeport.adapters.embedded.search_query import Leaf, QueryTranslator
-from homeport.adapters.embedded.search_schema import SearchSchema, as_indexed
+from homeport.adapters.embedded.search_schema import SearchSchema
+from homeport.adapters.embedded.search_words import as_indexed
 from homeport.domain.highlighting import SHOWN, Phrases, Span, fragments
 from homeport.domain.model.query import (
     All,

@@ -17,7 +17,6 @@ from homeport.adapters.embedded.search_schema import (
     LIVE,
     SearchSchema,
     all_values,
-    as_indexed,
     boosted,
     field_name,
     first_value,
@@ -29,6 +28,7 @@ from homeport.adapters.embedded.search_schema import (
     scope_term,
     sortable,
 )
+from homeport.adapters.embedded.search_words import as_indexed
 from homeport.domain.model import names
 from homeport.domain.model.collection import FieldRole
 from homeport.domain.model.query import (

@@ -28,7 +28,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import struct
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -37,13 +36,13 @@ from typing import Any, Final, NamedTuple
 import tantivy
 
 from homeport.adapters.embedded.search_cells import cells_of
+from homeport.adapters.embedded.search_words import BLANKS, analyzer, as_indexed
 from homeport.domain.errors import Invalid
 from homeport.domain.model.collection import Catalog, FieldRole
 from homeport.domain.model.document import Document, Removal
 from homeport.domain.model.query import Scope
 from homeport.domain.model.record import Key
 from homeport.domain.ports.search_index import Capability
-from homeport.domain.words import is_latin, is_mark, one_sigma, without_signs
 
 FORMAT: Final = 8
 """Raise it with every change to what is written, or to a fault in how: older indexes are then
@@ -99,8 +98,8 @@ class SearchSchema:
         self.digest = hashlib.blake2b(
             json.dumps([FORMAT, language, declared]).encode(), digest_size=16
         ).hexdigest()
-        self.words = _analyzer(self.stems)
-        self.plain_words = _analyzer("")
+        self.words = analyzer(self.stems)
+        self.plain_words = analyzer("")
         self.fields = self._build()
 
     @property
@@ -112,7 +111,7 @@ class SearchSchema:
         """Tell an index, new or opened, how to cut text into words."""
         index.register_tokenizer("words", self.words)
         index.register_tokenizer("plain", self.plain_words)
-        index.register_tokenizer("blanks", _BLANKS)
+        index.register_tokenizer("blanks", BLANKS)
 
     def document(self, document: Document) -> tantivy.Document:
         """Made from Python's values: of numbers in JSON, tantivy reads one in ten a last digit
@@ -286,38 +285,6 @@ def from_json(text: str) -> str:
     return text[1:]
 
 
-def as_indexed(text: str) -> str:
-    """Text of the same length as tantivy is to see it. The small sigma that ends words is another
-    one, since tantivy never makes one of a capital. Marks at which it would cut a word in two, such
-    as viramas, tone marks and accents of no composed letter, have letters as stand-ins; marks on
-    nothing, and signs that it takes for letters, are blanks."""
-    if is_latin(text):
-        return text
-    text = one_sigma(text)
-    unusual = [char for char in set(text) if char > _LATIN and not char.isalnum()]
-    if any(map(is_mark, unusual)):
-        text = _ON_NOTHING.sub(lambda found: " " * len(found[0]), without_signs(text))
-    stand_ins = {ord(char): one for char in unusual if (one := _stand_in(char)) != char}
-    if len(stand_ins) > _FEW:
-        return text.translate(stand_ins)
-    for mark, one in stand_ins.items():  # takes half as long
-        text = text.replace(chr(mark), one)
-    return text
-
-
-@lru_cache(maxsize=4096)
-def _stand_in(char: str) -> str:
-    """For a mark that tantivy takes for no part of a word, a letter of a script that hardly
-    anybody writes, so that the length and the number of edits stay; for a sign that it takes for
-    one, a blank."""
-    is_part = len(_PLAIN.analyze(f"a{char}a")) == 1
-    if is_part == is_mark(char):
-        return char
-    if is_part:
-        return " "
-    return chr(_TANGUT + ord(char) % _TANGUT_LETTERS)
-
-
 def all_values(role: FieldRole, path: str) -> str:
     return f"all_{role}_{field_name(path)}"
 
@@ -379,28 +346,6 @@ def _spot(points: Sequence[tuple[float, float]]) -> int:
     return digest >> 1 & ~1 | (len(points) > 1)
 
 
-def _analyzer(stems: str) -> tantivy.TextAnalyzer:
-    # Small letters may be longer than capitals: it is they whose length counts.
-    filters = [tantivy.Filter.lowercase(), tantivy.Filter.remove_long(_LONGEST_WORD)]
-    if stems:
-        filters.append(tantivy.Filter.stemmer(stems))
-    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
-    for one in filters:
-        builder = builder.filter(one)
-    return builder.build()
-
-
-_BLANKS: Final = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
 _COLUMNS: Final = frozenset({FieldRole.KEYWORD, FieldRole.NUMBER, FieldRole.DATE})
-_LONGEST_WORD: Final = 2048
-"""Bytes: twice a query's. Longer ones are left out, since what looks for a word's stem takes the
-square of its length, a tenth of a second for 65,000."""
 _SIGN: Final = 1 << 63
 _ALL: Final = (1 << 64) - 1
-_PLAIN: Final = _analyzer("")
-_FEW: Final = 32
-_LATIN: Final = "\u02ff"
-_ON_NOTHING: Final = re.compile(r"(?<![^\W_])(?<![^\w\x00-\x7f])[^\w\x00-\x7f]+")
-"""Marks, in a text without signs, behind neither a letter nor another mark."""
-_TANGUT: Final = 0x17000
-_TANGUT_LETTERS: Final = 6136
