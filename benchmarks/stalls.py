@@ -1,9 +1,10 @@
 """How long the slowest answers take at half of what is possible, and whether anything stops.
 
-What is possible is measured with wrk before; the loads themselves are open loops at a constant
-rate, so that a stall counts for every request that it meets, and take turns. Beside them go
-checkpoints, batches of the index and their merges, and messages to a hundred recipients with a
-device each. The first rows show the client's own limits, against the bare HTTP server.
+What is possible is measured with wrk right before each load, since a machine is quicker in some
+minutes than in others; the loads themselves are open loops at a constant rate, so that a stall
+counts for every request that it meets, and take turns. Beside them go checkpoints, batches of the
+index and their merges, and messages to a hundred recipients with a device each. The first rows
+show the client's own limits, against the bare HTTP server.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -65,16 +67,17 @@ def measure(settings: Settings, report: Report, folder: Path) -> None:
             print(f"  {operation} ...", flush=True)
             sides: dict[tuple[str, str], Callable[[], Outcome]] = {}
             for peer in peers:
-                half = measured(peer, operation, folder, min(seconds, 5.0)).rate / 2
-                sides[operation, peer.name] = partial(_constant, peer, operation, half, seconds)
+                half = partial(_at_half, peer, operation, folder, seconds)
+                sides[operation, peer.name] = half
                 if peer is ours and operation == MIXED:
-                    fan_out = partial(_constant, peer, operation, half, seconds, messages=True)
-                    sides[_FAN_OUT, peer.name] = fan_out
-            for (what, name), outcomes in interleaved(settings.rounds, sides).items():
+                    sides[_FAN_OUT, peer.name] = partial(half, messages=True)
+            found = interleaved(settings.rounds, sides, attrgetter("stolen"))
+            for (what, name), outcomes in found.items():
                 tell(report, table, what, name, outcomes, is_target=name == ours.name)
     report.notes.append(
-        "Times are those of the middle round, each column by itself; `spread` is the least and "
-        "the most p99 of a round. `over 100 ms` and `no good answer` count what was in any of them."
+        "Rates, each half of what was possible right before, and times are those of the middle "
+        "round, each column by itself; `spread` is the least and the most p99 of a round. `over "
+        "100 ms` and `no good answer` count what was in any of them."
     )
     report.notes.append(
         "`behind` is the client's own lateness (p99, ms): where it is over 2 ms, the client was "
@@ -83,16 +86,18 @@ def measure(settings: Settings, report: Report, folder: Path) -> None:
     )
 
 
-def _constant(
-    peer: Peer, operation: str, rate: float, seconds: float, *, messages: bool = False
+def _at_half(
+    peer: Peer, operation: str, folder: Path, seconds: float, *, messages: bool = False
 ) -> Outcome:
+    """What is possible, and then half of it."""
+    possible = measured(peer, operation, folder, min(seconds, 5.0)).rate
     peer.freshen()
     wanted = requests(peer, operation)
     if messages and isinstance(peer, Homeport):
         wanted = _with_messages(peer.callers, wanted)
     peer.settle()
     address = peer.running.address
-    return open_loop.run(address, [one.raw(address) for one in wanted], rate, seconds)
+    return open_loop.run(address, [one.raw(address) for one in wanted], possible / 2, seconds)
 
 
 def _register(ours: Homeport) -> None:
@@ -148,10 +153,11 @@ def tell(
     if not is_answered:
         good = sum(len(one.good()) for one in outcomes)
         report.faults.append(f"{operation}, {server}: {good} good answers, and {bad} that are none")
-    rate = outcomes[0].rate
+    rates = [one.rate for one in outcomes]
     some = [one for one in outcomes if one.good()]
     if not some:
-        table.add(operation, server, rate, *[None] * 8, bad, None, False if is_target else None)
+        reached = False if is_target else None
+        table.add(operation, server, median(rates), *[None] * 8, bad, None, reached)
         return
     p50s, p99s, slowest = ([one.percentile(part) for one in some] for part in (0.5, 0.99, 1.0))
     p99 = Spread.of(p99s)
@@ -161,12 +167,14 @@ def tell(
     behind = [one.behind for one in some]
     is_reached = is_answered and p99.median < _TARGET and median(slowest) < _STALL
     table.add(
-        *(operation, server, rate, median(p50s), p99.median, p99, median(shares)),
+        *(operation, server, median(rates), median(p50s), p99.median, p99, median(shares)),
         *(median(theirs) if theirs else None, median(slowest)),
         sum(answer.took > _STALL for one in outcomes for answer in one.answers),
         *(median(one.stall() for one in some), bad, median(behind)),
         is_reached if is_target else None,
-        **{"p50 ms": p50s, "slowest ms": slowest, "undisturbed": shares, "behind": behind},
+        undisturbed=shares,
+        behind=behind,
+        **{"a second": rates, "p50 ms": p50s, "slowest ms": slowest},
     )
 
 

@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
+from benchmarks.harness import steal
 from benchmarks.harness.steal import Steal, is_within
 
 _TICK: Final = 0.0005
@@ -50,8 +51,9 @@ class Answer:
 class Outcome:
     """`behind`: how late the client itself sent the slowest hundredth, in milliseconds, where a
     connection was free. `missing`: requests that had no answer in the end. `disturbed`: from when
-    to when, in seconds since the beginning, the processors were not all ours. `sent`: when each
-    request went out, which is later than it was due where it waited for a connection."""
+    to when, in seconds since the beginning, the processors were not all ours; `stolen`: how much
+    of them was not, 0.0 to 1.0. `sent`: when each request went out, which is later than it was due
+    where it waited for a connection."""
 
     rate: float
     answers: list[Answer]
@@ -59,6 +61,7 @@ class Outcome:
     missing: int
     disturbed: list[tuple[float, float]]
     sent: list[float] = field(default_factory=list)
+    stolen: float = 0.0
 
     def good(self) -> list[Answer]:
         return [one for one in self.answers if one.status < 300]
@@ -106,6 +109,7 @@ def run(
     client = _Client((host, int(port)))
     gc.collect()
     gc.disable()
+    before = steal.counted()
     try:
         client.open(connections)
         client.run(requests, due)
@@ -114,7 +118,8 @@ def run(
         client.close()
     behind = percentile(client.lateness, 0.99)
     missing = len(due) - len(client.answers)
-    return Outcome(rate, client.answers, behind, missing, client.steal.times(), client.sent)
+    times, stolen = client.steal.times(), steal.share(before, steal.counted())
+    return Outcome(rate, client.answers, behind, missing, times, client.sent, stolen)
 
 
 def moments(*phases: tuple[float, float]) -> list[float]:

@@ -72,8 +72,12 @@ class TestStalls:
         assert row["p99 ms"] is None and row["slowest ms"] is None and row["reached"] is False
 
     def test_the_middle_round_counts_and_all_of_them_are_kept(self) -> None:
-        rounds = [Outcome(100.0, _answers(100, 200, took), 0.5, 0, []) for took in (3, 120, 4)]
+        rounds = [
+            Outcome(rate, _answers(100, 200, took), 0.5, 0, [])
+            for rate, took in ((90.0, 3), (120.0, 120), (100.0, 4))
+        ]
         row, faults = self.told(*rounds)
+        assert row["a second"] == 100.0
         assert (row["p99 ms"], row["spread"], row["slowest ms"]) == (4, "3-120", 4)
         assert (row["over 100 ms"], row["reached"], faults) == (100, True, [])
         slow = [Outcome(100.0, _answers(100, 200, took), 0.5, 0, []) for took in (3, 12, 14)]
