@@ -6,7 +6,7 @@ range of terms, gets digests, hexadecimal digits and keys, whose alphabet is che
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -23,7 +23,6 @@ from homeport.adapters.embedded.search_schema import (
     in_json,
     key_text,
     ordered_term,
-    partitioned,
     partitioned_term,
     scope_term,
     sortable,
@@ -138,20 +137,26 @@ class QueryTranslator:
         if isinstance(node, Fuzzy):
             return self._fuzzy(node)
         tokens = self.tokens(node)
-        if partition is not None and _is_word(node, tokens):
-            return self._weighed(node, [partitioned_term(partition, tokens[0])], partitioned)
-        return self._weighed(node, tokens, _everywhere)
-
-    def _weighed(self, node: Words | Phrase, tokens: list[str], at: Callable[[str], str]) -> Query:
-        """What has these in a text, more so where it is one that weighs more. `at` says which field
-        of the index stands for another."""
-        query = self._side_by_side(at(_at("text", node.field)), tokens)
+        query = self._standing(node, tokens, partition)
         for path, boost in self._schema.boosts.items():
             if tokens and node.field in (None, path):
-                heavy = self._side_by_side(at(boosted(path)), tokens)
-                more = Query.boost_query(heavy, boost - 1)
+                more = Query.boost_query(self._standing(node, tokens, partition, path), boost - 1)
                 query = Query.boolean_query([(Occur.Must, query), (Occur.Should, more)])
         return query
+
+    def _standing(
+        self,
+        node: Words | Phrase,
+        tokens: list[str],
+        partition: str | None,
+        heavy: str | None = None,
+    ) -> Query:
+        """What has these in a text, or in that of a field which weighs more."""
+        if partition is not None and _is_word(node, tokens):
+            term = partitioned_term(partition, tokens[0], heavy)
+            return Query.term_query(self._schema.fields, "partitioned", term)
+        name = _at("text", node.field) if heavy is None else boosted(heavy)
+        return self._side_by_side(name, tokens)
 
     def _is_within(self, match: Node) -> bool:
         """Whether `_leaf` leaves nothing of it outside of a partition."""
@@ -314,10 +319,6 @@ def circles_of(filters: Iterable[Filter]) -> set[Near]:
 
 def _at(name: str, path: str | None) -> str:
     return name if path is None else f"{name}_at.{field_name(path)}"
-
-
-def _everywhere(name: str) -> str:
-    return name
 
 
 def _partition(scopes: Sequence[Scope]) -> str | None:

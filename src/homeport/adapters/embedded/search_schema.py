@@ -9,8 +9,8 @@ ranges) has fields of its own where the catalog declares it:
     scope         *  space  space,collection  ,collection; none of them on a removal's marker
     text, plain   the words of all text fields, stemmed and as written (for prefixes)
     text_at, plain_at, keyword, number    JSON by field
-    partitioned, partitioned_boosted_*    the words of text and of boosted_*, each behind the
-                  space,collection that it stands in
+    partitioned   the words of text, each behind the space,collection that it stands in; once
+                  more with the field behind it where it weighs more
     terms         numbers and dates as text that sorts as they do, for terms and ranges
     shown         the values of declared text fields, for highlights
     points        the points of geo fields that have several
@@ -31,6 +31,7 @@ import json
 import struct
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 import tantivy
@@ -44,7 +45,7 @@ from homeport.domain.model.query import Scope
 from homeport.domain.model.record import Key
 from homeport.domain.ports.search_index import Capability
 
-FORMAT: Final = 8
+FORMAT: Final = 9
 """Raise it with every change to what is written, or to a fault in how: older indexes are then
 rebuilt."""
 
@@ -116,12 +117,9 @@ class SearchSchema:
     def document(self, document: Document) -> tantivy.Document:
         """Made from Python's values: of numbers in JSON, tantivy reads one in ten a last digit
         off. Raises ValueError for what it does not take."""
-        texts: list[str] = []
-        texts_at = {}
-        for path, written in document.text.items():
-            several = [as_indexed(text) for text in written]
-            texts += several
-            texts_at[field_name(path)] = [in_json(text) for text in several]
+        written = {path: list(map(as_indexed, some)) for path, some in document.text.items()}
+        texts = list(chain.from_iterable(written.values()))
+        texts_at = {field_name(path): list(map(in_json, some)) for path, some in written.items()}
         fields: dict[str, Any] = {
             "key": key_text(document.key),
             "version": document.version,
@@ -147,12 +145,9 @@ class SearchSchema:
         if shown:
             fields["shown"] = json.dumps(shown)
         self._add_places(fields, document.geo)
-        fields[partitioned("text")] = self._partitioned(document.key, texts)
-        for path in self.boosts:
-            if path in document.text:
-                several = list(map(from_json, texts_at[field_name(path)]))
-                fields[boosted(path)] = several
-                fields[partitioned(boosted(path))] = self._partitioned(document.key, several)
+        fields["partitioned"] = self._partitioned(document.key, written)
+        for path in self.boosts.keys() & written.keys():
+            fields[boosted(path)] = written[path]
         return tantivy.Document.from_dict(fields, self.fields)
 
     def marker(self, removal: Removal, expires: int) -> tantivy.Document:
@@ -173,10 +168,15 @@ class SearchSchema:
             fields[first_value(role, path)] = sortable(first) if isinstance(first, str) else first
         return True
 
-    def _partitioned(self, key: Key, texts: Sequence[str]) -> str:
+    def _partitioned(self, key: Key, written: Mapping[str, Sequence[str]]) -> str:
         partition = scope_term(Scope(key.space, key.collection))
-        words = (word for text in texts for word in self.words.analyze(text))
-        return " ".join([partitioned_term(partition, word) for word in words])
+        terms = []
+        for path, texts in written.items():
+            words = [word for text in texts for word in self.words.analyze(text)]
+            terms += [partitioned_term(partition, word) for word in words]
+            if path in self.boosts:
+                terms += [partitioned_term(partition, word, path) for word in words]
+        return " ".join(terms)
 
     def _add_places(
         self, fields: dict[str, Any], geo: Mapping[str, Sequence[tuple[float, float]]]
@@ -205,7 +205,6 @@ class SearchSchema:
 
         def words(name: str) -> None:
             builder.add_text_field(name, tokenizer_name="words", index_option="position")
-            builder.add_text_field(partitioned(name), tokenizer_name="blanks", index_option="freq")
 
         raw("key", stored=True, fast=True)
         builder.add_integer_field("version", stored=True, fast=True)
@@ -213,6 +212,7 @@ class SearchSchema:
         raw("scope")
         raw("terms")
         words("text")
+        builder.add_text_field("partitioned", tokenizer_name="blanks", index_option="freq")
         builder.add_text_field("plain", tokenizer_name="plain", index_option="basic")
         builder.add_json_field("text_at", tokenizer_name="words", index_option="position")
         builder.add_json_field("plain_at", tokenizer_name="plain", index_option="basic")
@@ -306,13 +306,11 @@ def boosted(path: str) -> str:
     return f"boosted_{field_name(path)}"
 
 
-def partitioned(field: str) -> str:
-    """Where the words of a text field stand once more, behind what `partitioned_term` is given."""
-    return "partitioned" if field == "text" else f"partitioned_{field}"
-
-
-def partitioned_term(partition: str, word: str) -> str:
-    return f"{partition},{word}"
+def partitioned_term(partition: str, word: str, heavy: str | None = None) -> str:
+    """A word in any text of a partition, or in that of a field that weighs more: next to it, so
+    that who looks for the one has read the other."""
+    term = f"{partition},{word}"
+    return term if heavy is None else f"{term}^{field_name(heavy)}"
 
 
 def ordered_term(role: FieldRole, path: str, value: float) -> str:
