@@ -136,6 +136,9 @@ def open_reader(path: Path, cache_kib: int = READER_CACHE_KIB) -> apsw.Connectio
 def _open(path: Path, cache_kib: int, flags: int = 0) -> apsw.Connection:
     connection = apsw.Connection(str(path), apsw.SQLITE_OPEN_READWRITE | flags)
     connection.set_busy_timeout(_BUSY_MILLISECONDS)
+    # Otherwise SQLite plans some statements anew each time, in case their values change the plan:
+    # 3 µs of a search, 5 of a list.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     connection.execute(f"PRAGMA cache_size = -{cache_kib}")
     return connection
 
