@@ -29,6 +29,8 @@ _KNOWN: Final = 20_000
 """Of the documents, so many are looked through for words."""
 _PAGE: Final = 3
 """Hits of a search whose page is full whatever the number of records."""
+_OWNERS: Final = 10
+"""Of all owners, those whose every record is looked through for rare words."""
 _STEM: Final = 2
 """Letters that a word and its stem have in common at least: "being" is found with "be"."""
 _HOT: Final = 2000
@@ -143,8 +145,9 @@ class Homeport:
                 return Request(
                     *("GET", asked, owner), check=lambda it: _are_hits(it, 10, word, whose)
                 )
-            case loads.SEARCH_FULL_PAGE:
-                place, word = chance.choice(self._full_pages)
+            case loads.SEARCH_FREQUENT | loads.SEARCH_RARE:
+                is_rare = operation == loads.SEARCH_RARE
+                place, word = chance.choice(self._rare if is_rare else self._frequent)
                 owner = self.callers[place]
                 asked = f"/v1/search?q={word}&collection={self._collection}&limit={_PAGE}"
                 return Request("GET", asked, owner, check=lambda it: _is_full_page(it, word, owner))
@@ -152,12 +155,24 @@ class Homeport:
                 raise ValueError(operation)
 
     @cached_property
-    def _full_pages(self) -> list[tuple[int, str]]:
+    def _frequent(self) -> list[tuple[int, str]]:
         """Owners, and frequent words of which they have enough for a page."""
         known = self.rows[:_KNOWN]
         frequent = set(words([row.data for row in known], least=0.05, most=0.1))
         seen = Counter((row.owner, word) for row in known for word in words_of(row.data) & frequent)
         return sorted(pair for pair, times in seen.items() if times >= _PAGE)
+
+    @cached_property
+    def _rare(self) -> list[tuple[int, str]]:
+        """Some owners, and words of which they have enough for a page and not for two, however
+        many records they have."""
+        seen = Counter(
+            (row.owner, word)
+            for row in self.rows
+            if row.owner < _OWNERS
+            for word in words_of(row.data)
+        )
+        return sorted(pair for pair, times in seen.items() if _PAGE <= times < 2 * _PAGE)
 
     def freshen(self) -> None:
         if time.monotonic() - self._signed_in >= _RENEW_SECONDS:
