@@ -24,7 +24,7 @@ from homeport.domain.ports.clock import Clock
 from homeport.domain.ports.deliveries import Retry
 from homeport.domain.ports.message_queue import Delivery
 from homeport.testing import MessageQueueContract
-from homeport.testing.message_queue import Worker
+from homeport.testing.queue_support import Worker
 from tests.aws.queues import bodies_in, create_queue, delete_queue, follow, url_of
 
 

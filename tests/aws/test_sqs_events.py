@@ -15,7 +15,7 @@ from homeport.adapters.memory.clock import ManualClock
 from homeport.domain.errors import Invalid
 from homeport.domain.ports.deliveries import Retry
 from homeport.domain.ports.message_queue import Delivery
-from homeport.testing.message_queue import Worker
+from homeport.testing.queue_support import Worker
 from tests.aws.queues import create_queue, delete_queue, follow
 
 RETRY = Retry(attempts=3, first_wait=7.5)

@@ -10,11 +10,12 @@ import pytest
 from homeport.adapters.embedded.database import Database
 from homeport.adapters.embedded.message_queue import EmbeddedMessageQueue
 from homeport.adapters.memory.clock import ManualClock
+from homeport.adapters.memory.faults import Crash
 from homeport.adapters.memory.message_queue import MemoryMessageQueue
 from homeport.domain.errors import Overloaded
 from homeport.domain.ports.message_queue import Delivery
 from homeport.testing import MessageQueueContract
-from homeport.testing.message_queue import Crash, Worker
+from homeport.testing.queue_support import Worker
 
 
 class TestMemoryMessageQueue(MessageQueueContract):
