@@ -25,7 +25,6 @@ from itertools import pairwise
 from typing import Final
 
 from benchmarks.harness import steal
-from benchmarks.harness.steal import Steal, is_within
 
 _TICK: Final = 0.0005
 _PATIENCE: Final = 10.0
@@ -75,7 +74,7 @@ class Outcome:
         return [
             one
             for one in self.good()
-            if not is_within(self.disturbed, one.due, one.due + one.took / 1000)
+            if not steal.is_within(self.disturbed, one.due, one.due + one.took / 1000)
         ]
 
     def percentile(self, share: float) -> float:
@@ -149,7 +148,7 @@ class _Client:
         self.answers: list[Answer] = []
         self.lateness: list[float] = []
         self.sent: list[float] = []
-        self.steal = Steal()
+        self.steal = steal.Steal()
         self._address = address
         self._started = 0.0
         self._open = selectors.DefaultSelector()

@@ -38,7 +38,9 @@ class TestStalls:
     def told(self, *outcomes: Outcome) -> tuple[dict[str, Any], list[str]]:
         report = _report()
         table = stalls._table(report, "At half of what is possible")
-        stalls.tell(report, table, "create", "Homeport", outcomes, is_target=True)
+        for one in outcomes:
+            stalls.check(report, "create", "Homeport", one)
+        stalls.tell(table, "create", "Homeport", outcomes, is_target=True)
         return _rows(report)["create"], report.faults
 
     def test_good_answers_in_time_reach_the_target(self) -> None:
