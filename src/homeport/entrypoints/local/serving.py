@@ -133,7 +133,11 @@ def loop_of_its_own(
     human = is_human(settings.log, where)
     writer = LogWriter(where)
     handler = StructuredHandler(writer.add, human=human)
-    logging.getLogger("homeport").addHandler(handler)
+    logger = logging.getLogger("homeport")
+    logger.addHandler(handler)
+    level = logger.level
+    if level == logging.NOTSET:  # else Python keeps all but warnings
+        logger.setLevel(handler.level)
     loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
     try:
         yield (
@@ -142,7 +146,8 @@ def loop_of_its_own(
         )
     finally:
         loop.close()
-        logging.getLogger("homeport").removeHandler(handler)
+        logger.setLevel(level)
+        logger.removeHandler(handler)
         writer.close()
         sys.setswitchinterval(before)
 
