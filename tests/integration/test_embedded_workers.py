@@ -117,21 +117,21 @@ class TestIndex:
             owner.apply([document(number)])
             expected.append((f"{number:04}", 1))
             assert found(worker) == expected
-            owner.lend()
-            worker.apply([document(number + 1)])
-            expected.append((f"{number + 1:04}", 1))
-            assert found(worker) == expected
-            worker.close()
-            owner.refresh()
+            with owner.lent():
+                worker.apply([document(number + 1)])
+                expected.append((f"{number + 1:04}", 1))
+                assert found(worker) == expected
+                worker.close()
+                owner.refresh()
             assert found(owner) == expected
 
     def test_versions_of_either_win(
         self, owner: EmbeddedSearchIndex, worker: EmbeddedIndexBeside
     ) -> None:
         owner.apply([document(1, 5), document(2, 5)])
-        owner.lend()
-        worker.apply([document(1, 4), document(2, 6), Removal(Key("s", "notes", "0003"), 9)])
-        worker.close()
+        with owner.lent():
+            worker.apply([document(1, 4), document(2, 6), Removal(Key("s", "notes", "0003"), 9)])
+            worker.close()
         owner.apply([document(1, 3), document(2, 5), document(3, 8)])
         assert found(owner) == [("0001", 5), ("0002", 6)]
         assert found(worker) == [("0001", 5), ("0002", 6)]
@@ -142,8 +142,8 @@ class TestIndex:
         owner.apply([document(1)])
         with pytest.raises(Unavailable, match="does not answer"):
             worker.apply([document(2)])
-        owner.lend()
-        worker.apply([document(2)])
+        with owner.lent():
+            worker.apply([document(2)])
         with pytest.raises(Unavailable, match="does not answer"):
             owner.apply([document(3)])
         worker.close()
@@ -156,8 +156,8 @@ class TestIndex:
         self, tmp_path: Path, owner: EmbeddedSearchIndex, worker: EmbeddedIndexBeside
     ) -> None:
         owner.rebuild().commit()
-        owner.lend()
-        worker.apply([document(1)])
+        with owner.lent():
+            worker.apply([document(1)])
         with ThreadPoolExecutor(1) as thread:
             again = thread.submit(EmbeddedSearchIndex, tmp_path / "index", Catalog())
             with pytest.raises(TimeoutError):
@@ -168,6 +168,33 @@ class TestIndex:
         index.apply([document(3)])
         assert [one for one, _ in found(index)] == ["0001", "0002", "0003"]
         index.close()
+
+    def test_no_rebuild_begins_or_ends_while_another_process_writes(
+        self, owner: EmbeddedSearchIndex, worker: EmbeddedIndexBeside
+    ) -> None:
+        with ThreadPoolExecutor(1) as thread:
+            with owner.lent() as meanwhile:
+                assert meanwhile is None
+                worker.apply([document(1)])
+                begin = thread.submit(owner.rebuild)
+                with pytest.raises(TimeoutError):
+                    begin.result(0.2)
+            rebuild = begin.result(PATIENCE)
+            rebuild.apply([document(1)])
+            with owner.lent() as meanwhile:
+                assert meanwhile is not None
+                worker.apply([document(2)])
+                end = thread.submit(rebuild.commit)
+                with pytest.raises(TimeoutError):
+                    end.result(0.2)
+                assert meanwhile([document(2)]) == []
+            end.result(PATIENCE)
+        expected = [("0001", 1), ("0002", 1)]
+        assert found(owner) == found(worker) == expected
+        with owner.lent():
+            worker.apply([document(3)])  # which has written to the old one so far
+            owner.refresh()
+        assert found(owner) == found(worker) == [*expected, ("0003", 1)]
 
     def test_it_says_who_keeps_it_from_beginning(
         self,
@@ -189,11 +216,11 @@ class TestIndex:
             changes: list[IndexChange] = [document(one, round_ + 1) for one in range(5)]
             if round_ % 4 < 2:
                 owner.apply(changes)
-                owner.lend()
             else:
-                worker.apply(changes)
-                worker.close()
-                owner.refresh()
+                with owner.lent():
+                    worker.apply(changes)
+                    worker.close()
+                    owner.refresh()
             most = max(most, len(list((tmp_path / "index").rglob("*"))))
         assert found(owner) == [(f"{one:04}", 40) for one in range(5)]
         assert most < 40, "what one has written and the other merged has gone"

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import tantivy
 
-from homeport.adapters.embedded import search_by_key, search_rebuild
+from homeport.adapters.embedded import search_by_key, search_index, search_rebuild
 from homeport.adapters.embedded.priority import NICENESS
 from homeport.adapters.embedded.search_beside import EmbeddedIndexBeside
 from homeport.adapters.embedded.search_folder import IndexFolder
@@ -34,7 +34,7 @@ from homeport.domain.indexing import Indexing
 from homeport.domain.limits import RETENTION_SECONDS
 from homeport.domain.model.collection import Catalog, Collection, FieldDeclaration, FieldRole
 from homeport.domain.model.data import Data
-from homeport.domain.model.document import Document, Removal
+from homeport.domain.model.document import Document, Rejection, Removal
 from homeport.domain.model.query import All, Prefix, Scope, SearchQuery, Words
 from homeport.domain.model.record import Key
 from homeport.domain.model.writes import Delete, Put
@@ -354,11 +354,10 @@ def test_what_is_left_and_damaged_is_thrown_away(
     index = EmbeddedSearchIndex(folder, Catalog())
     assert index.needs_rebuild is None
     assert ids(index) == ["a", "b", "c"]
-    assert not index.status().rebuilding
-    assert only_the_current(folder)
     fresh = index.rebuild()
     assert (fresh.place, fresh.entries(10)) == ("", [])
     fresh.abandon()
+    assert not index.status().rebuilding
     assert only_the_current(folder)
     index.close()
 
@@ -441,11 +440,11 @@ def test_one_for_other_fields_that_lacks_changes_is_not_gone_back_to(
 ) -> None:
     index = EmbeddedSearchIndex(folder, OTHER_CATALOG)
     if lent:
-        index.lend()
-        beside = EmbeddedIndexBeside(folder, OTHER_CATALOG, clock=ManualClock())
-        beside.apply([note("new")])
-        beside.close()
-        index.refresh()
+        with index.lent():
+            beside = EmbeddedIndexBeside(folder, OTHER_CATALOG, clock=ManualClock())
+            beside.apply([note("new")])
+            beside.close()
+            index.refresh()
     else:
         index.apply([note("new")])
     assert ids(index) == ["new"]
@@ -552,6 +551,69 @@ def test_a_start_that_keeps_nothing_still_ends(folder: Path) -> None:
     index.close()
     assert not (folder / "SOUND").exists()
     assert set(ids(EmbeddedSearchIndex(folder, Catalog()))) >= {"more"}
+
+
+def test_a_rebuild_that_cannot_follow_fails_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = EmbeddedSearchIndex(folder, Catalog())
+    rebuild = index.rebuild()
+    rebuild.apply([note("a"), note("b"), note("c")])
+
+    def full(*_: object, **__: object) -> list[Rejection]:
+        raise Unavailable("The disk is full.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rebuild.fresh, "apply", full)
+        index.apply([note("x")])
+    index.apply([note("y")])
+    assert sorted(ids(index)) == ["a", "b", "c", "x", "y"]
+    for ask in (
+        lambda: rebuild.apply([note("z")]),
+        lambda: rebuild.versions([note("a").key]),
+        lambda: rebuild.entries(10),
+        lambda: rebuild.keep("here"),
+        rebuild.commit,
+    ):
+        with pytest.raises(Unavailable, match="cannot be written"):
+            ask()
+    rebuild.leave()
+    assert sorted(ids(index)) == ["a", "b", "c", "x", "y"]
+    again = index.rebuild()
+    again.apply([note("a")])
+    again.commit()
+    assert ids(index) == ["a"]
+    index.close()
+
+
+def scattered(index: EmbeddedSearchIndex) -> bool:
+    return index.is_scattered
+
+
+def test_one_in_many_pieces_is_told_where_the_disk_has_room(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = EmbeddedSearchIndex(folder, Catalog())
+    for number in range(4):
+        index.apply([note(f"x{number}")])
+    assert not scattered(index), "there are too few of them"
+    monkeypatch.setattr(search_index, "_MANY", 7)
+    assert not scattered(index), "and too few pieces"
+    monkeypatch.setattr(search_index, "_PIECES", 4)
+    assert scattered(index)
+    with monkeypatch.context() as patched:
+        patched.setattr(search_index, "_OUTSIDE", 0.9)
+        assert not scattered(index), "most are in one piece"
+    with monkeypatch.context() as patched:
+        patched.setattr(search_index, "_ROOM", 2**60)
+        assert not scattered(index), "there is no room"
+    fresh = index.rebuild()
+    fresh.apply([note(f"y{number}") for number in range(10)])
+    fresh.commit()
+    assert not scattered(index)
+    index.rebuild().leave()
+    assert scattered(index), "somebody began"
+    index.close()
 
 
 def test_writes_searches_and_rebuilds_go_on_side_by_side(tmp_path: Path) -> None:

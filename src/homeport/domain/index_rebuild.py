@@ -26,7 +26,8 @@ from homeport.domain.index_records import (
 from homeport.domain.index_verify import Drift, IndexVerify
 from homeport.domain.model.document import Rejection
 from homeport.domain.model.record import Key
-from homeport.domain.ports.search_index import Rebuild, SearchIndex
+from homeport.domain.pauses import Pause, go_on
+from homeport.domain.ports.search_index import ANY_PORTION, Rebuild, SearchIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ class Rebuilt:
 
 
 class IndexRebuild:
-    """`rate` is how many records a second are read at most, all parts together."""
+    """`rate` is how many records a second are read at most, all parts together; `pause` is called
+    after each record or page, for whoever shares its processor with requests."""
 
     def __init__(
         self,
@@ -51,6 +53,7 @@ class IndexRebuild:
         progress: Progress = silent,
         *,
         rate: float | None = None,
+        pause: Pause = go_on,
     ) -> None:
         if rate is not None and rate <= 0:
             raise Invalid("A rate is a number of records a second above 0.")
@@ -59,6 +62,7 @@ class IndexRebuild:
         self._pace: Final = pace
         self._progress: Final = progress
         self._rate: Final = rate
+        self._pause: Final = pause
 
     def run(self, *, grace: float = 0.0, fresh: bool = False) -> Rebuilt:
         """Begin, or go on with what was left; with `fresh` what was left is thrown away.
@@ -115,7 +119,10 @@ class IndexRebuild:
                 throttle.wait(len(page), stop)
                 if stop.is_set():
                     return
-                changes = [self._records.change(one.key, one, one.version) for one in page]
+                changes = []
+                for one in page:
+                    changes.append(self._records.change(one.key, one, one.version))
+                    self._pause()
                 rebuild.apply(changes)
                 course.advance(segment, last, len(page))
                 self._progress(Stage.FILLING, sum(not one.deleted for one in page))
@@ -137,6 +144,7 @@ class IndexRebuild:
             repair=True,
             in_place=self._index.in_place,
             hasty=True,
+            pause=self._pause,
         ).run()
 
 
@@ -162,6 +170,8 @@ class _Course:
         self._kept = self.records
         self._kept_at = pace.now()
         self._portion: Final = min(rebuild.portion, _KEEP_RECORDS)
+        # Else the portion is what counts: work that rests a lot would be kept in many small ones.
+        self._by_time: Final = rebuild.portion >= ANY_PORTION
 
     @property
     def segments(self) -> int:
@@ -184,9 +194,8 @@ class _Course:
 
     def keep_if_due(self) -> None:
         with self._lock:
-            due = (
-                self.records - self._kept >= self._portion
-                or self._pace.now() - self._kept_at >= _KEEP_SECONDS
+            due = self.records - self._kept >= self._portion or (
+                self._by_time and self._pace.now() - self._kept_at >= _KEEP_SECONDS
             )
         if due and self._keeping.acquire(blocking=False):
             try:

@@ -78,6 +78,9 @@ class IndexRecords:
         self._catalog: Final = catalog
         self.segments: Final = segments
 
+    def in_one_part(self) -> IndexRecords:
+        return IndexRecords(self._store, self._catalog, 1)
+
     def pages(
         self, segment: int, segments: int, limit: int = 500, after: Key | None = None
     ) -> Iterator[tuple[Key, list[Record]]]:
@@ -102,11 +105,14 @@ class IndexRecords:
 
 
 def side_by_side(segments: Sequence[int], work: Callable[[int, Event], None]) -> None:
-    """Do `work` for each segment in a thread of its own.
+    """Do `work` for each segment in a thread of its own, and for a single one in this thread.
 
     The first that fails, or an interruption, sets the event: the others are to end soon then.
     """
     stop = Event()
+    if len(segments) == 1:
+        work(segments[0], stop)
+        return
     with ThreadPoolExecutor(max(1, len(segments)), thread_name_prefix="index") as pool:
         try:
             for done in as_completed([pool.submit(work, one, stop) for one in segments]):

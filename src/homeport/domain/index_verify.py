@@ -25,6 +25,7 @@ from homeport.domain.index_records import (
 )
 from homeport.domain.model.document import Document, IndexChange, IndexEntry, Rejection
 from homeport.domain.model.record import Key, Record
+from homeport.domain.pauses import Pause, go_on
 
 
 class Verifiable(Protocol):
@@ -83,7 +84,8 @@ class Drift:
 
 class IndexVerify:
     """Runs once. With `in_place` the engine tells no versions apart (see `SearchIndex`); `hasty`
-    mends every difference at once, however young: what is right for an index nobody asks yet."""
+    mends every difference at once, however young: what is right for an index nobody asks yet.
+    `pause` is called between two steps."""
 
     def __init__(
         self,
@@ -95,6 +97,7 @@ class IndexVerify:
         repair: bool = False,
         in_place: bool = False,
         hasty: bool = False,
+        pause: Pause = go_on,
     ) -> None:
         self._records: Final = records
         self._index: Final = index
@@ -103,6 +106,7 @@ class IndexVerify:
         self._repair: Final = repair
         self._in_place: Final = in_place
         self._hasty: Final = hasty
+        self._pause: Final = pause
         self._lock: Final = RLock()
         self._suspects: dict[Key, None] = {}
         self._young: dict[Key, _Young] = {}
@@ -126,6 +130,7 @@ class IndexVerify:
             for keys in parts(list(expected)):
                 held = zip(keys, self._index.versions(keys), strict=True)
                 self._suspect(key for key, version in held if version != expected[key])
+                self._pause()
             with self._lock:
                 self._found.records += len(expected)
             self._progress(Stage.COMPARING, len(expected))
@@ -135,9 +140,10 @@ class IndexVerify:
         after: Key | None = None
         while page := self._index.entries(_ENTRIES, after):
             after = page[-1].key
-            keys = [one.key for one in page]
-            read = self._records.read(keys)
-            self._suspect(key for key, record in read if record is None or record.data is None)
+            for keys in parts([one.key for one in page]):
+                read = self._records.read(keys)
+                self._suspect(key for key, record in read if record is None or record.data is None)
+                self._pause()
             self._found.entries += len(page)
             self._progress(Stage.WALKING, len(page))
 

@@ -16,7 +16,7 @@ from homeport.domain.model import names
 from homeport.domain.model.collection import Catalog
 from homeport.domain.pauses import Pause, go_on
 from homeport.domain.ports.record_store import RecordStore
-from homeport.domain.ports.search_index import SearchIndex
+from homeport.domain.ports.search_index import Apply, SearchIndex
 
 if TYPE_CHECKING:
     from homeport.domain.index_rebuild import Rebuilt
@@ -50,6 +50,15 @@ class Indexing:
         Returns the events whose record the index would not take, with the cause. Raises
         Unavailable where the whole batch must be tried again.
         """
+        return self._consume(events, self._index.apply)
+
+    def repeat(self, events: Sequence[RecordChanged], apply: Apply) -> None:
+        """Have `apply` take what came of the same events, where another process has brought them
+        to the index and a rebuild of it is to have them too. Raises Unavailable as `consume`
+        does."""
+        self._consume(events, apply)
+
+    def _consume(self, events: Sequence[RecordChanged], apply: Apply) -> Mapping[int, str]:
         places = {
             event.key: place
             for place, event in enumerate(events)
@@ -61,7 +70,7 @@ class Indexing:
             self._pause()
         if not changes:
             return {}
-        return {places[one.key]: one.cause for one in self._index.apply(changes)}
+        return {places[one.key]: one.cause for one in apply(changes)}
 
     def rebuild(
         self,
@@ -70,12 +79,17 @@ class Indexing:
         rate: float | None = None,
         grace: float = 0.0,
         fresh: bool = False,
+        in_this_thread: bool = False,
     ) -> Rebuilt:
         """Fill a new index from all records, check it, and let it take the old one's place, or
-        go on with that: see `IndexRebuild`."""
+        go on with that: see `IndexRebuild`. `in_this_thread`, one part of the store is read after
+        the other."""
         from homeport.domain.index_rebuild import IndexRebuild  # who indexes needs none
 
-        rebuilding = IndexRebuild(self._records, self._index, self._pace, progress, rate=rate)
+        records = self._records.in_one_part() if in_this_thread else self._records
+        rebuilding = IndexRebuild(
+            records, self._index, self._pace, progress, rate=rate, pause=self._pause
+        )
         return rebuilding.run(grace=grace, fresh=fresh)
 
     def verify(self, progress: Progress = silent, *, repair: bool = False) -> Drift:

@@ -23,6 +23,7 @@ from homeport.domain.model.data import Data
 from homeport.domain.model.document import IndexChange, Rejection
 from homeport.domain.model.record import Key, Record
 from homeport.domain.model.writes import Delete, Put
+from homeport.domain.ports.search_index import ANY_PORTION
 from tests.unit.domain.many import write_all
 
 
@@ -236,12 +237,22 @@ def test_no_rate_is_no_rate(store: MemoryRecordStore, index: Watched, rate: floa
 
 def test_a_slow_one_says_that_it_is_still_at_it(store: MemoryRecordStore, index: Watched) -> None:
     fill(store, 100)
+    index.portion = ANY_PORTION
     started = index.clock.now() / 1e6
     indexing(store, index).rebuild(rate=1)
     assert index.clock.now() / 1e6 - started >= 99
     assert len(index.kept) >= 10
     counts = [json.loads(one)["records"] for one in index.kept]
     assert all(later - earlier <= 11 for earlier, later in pairwise(counts))
+
+
+def test_a_slow_one_is_kept_no_more_often_where_that_would_make_many_portions(
+    store: MemoryRecordStore, index: Watched
+) -> None:
+    fill(store, 100)
+    index.portion = 40
+    indexing(store, index).rebuild(rate=1)
+    assert [json.loads(one)["records"] for one in index.kept] == [40, 80, 100]
 
 
 def test_the_records_are_read_after_the_head_start_and_the_lag(

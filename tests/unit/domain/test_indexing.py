@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Sequence
 
@@ -93,6 +94,34 @@ def test_it_pauses_after_each_record_of_a_batch(
     ]
     assert indexing.consume(events) == {}
     assert pauses == [0, 0]
+
+
+def test_a_rebuild_in_this_thread_pauses_on_its_way(
+    store: MemoryRecordStore, index: PickyIndex
+) -> None:
+    fill(store, 250)
+    threads: list[str] = []
+    indexing = Indexing(
+        store,
+        index,
+        Catalog(),
+        pause=lambda: threads.append(threading.current_thread().name),
+    )
+    assert indexing.rebuild(in_this_thread=True).records == 250
+    assert set(threads) == {threading.current_thread().name}
+    assert len(threads) == 250 + 3 + 3, "after each record, and in both passes that compare"
+    assert indexing.verify().clean
+
+
+def test_what_others_brought_to_the_index_can_be_repeated_for_a_rebuild(
+    store: MemoryRecordStore, index: PickyIndex, indexing: Indexing
+) -> None:
+    old = put(store, "a", "old")
+    rebuild = index.rebuild()
+    new = put(store, "a", "new")
+    indexing.repeat([event(old)], rebuild.apply)
+    assert entries(rebuild) == {"a": new.version}
+    assert entries(index) == {}
 
 
 def test_the_record_is_indexed_as_it_is_by_then(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -38,6 +39,7 @@ class World:
     workers: list[Take] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
     causes: Causes = field(default_factory=dict)
+    rebuild: object = None
 
     @property
     def index(self) -> World:
@@ -47,8 +49,11 @@ class World:
     def indexing(self) -> World:
         return self
 
-    def lend(self) -> None:
+    @contextmanager
+    def lent(self) -> Iterator[object]:
         self.steps.append("lent")
+        yield self.rebuild
+        self.steps.append("had back")
 
     def refresh(self) -> None:
         self.steps.append("refreshed")
@@ -57,6 +62,11 @@ class World:
         assert list(events) == EVENTS
         self.steps.append("done here")
         return self.causes
+
+    def repeat(self, events: Sequence[RecordChanged], apply: object) -> None:
+        assert list(events) == EVENTS
+        assert apply is self.rebuild
+        self.steps.append("repeated here")
 
     def run(self) -> Causes:
         def worker() -> Take | None:
@@ -86,7 +96,14 @@ def test_a_worker_has_the_index_lent_and_what_it_did_is_seen() -> None:
     world = World()
     world.workers = [takes(world, {5: "too large"})]
     assert world.run() == {5: "too large"}
-    assert world.steps == ["lent", "handed over", "refreshed"]
+    assert world.steps == ["lent", "handed over", "refreshed", "had back"]
+
+
+def test_what_a_worker_did_goes_to_a_rebuild_before_that_may_end() -> None:
+    world = World(rebuild=object())
+    world.workers = [takes(world, {})]
+    world.run()
+    assert world.steps == ["lent", "handed over", "refreshed", "repeated here", "had back"]
 
 
 def test_when_a_worker_ends_another_goes_on_and_at_last_this_process() -> None:

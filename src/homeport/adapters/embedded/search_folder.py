@@ -214,11 +214,21 @@ class IndexFolder:
     def documents(self, generation: int) -> int:
         """How many documents and removal markers the last commit holds. Raises OSError and
         ValueError where that cannot be read."""
+        return sum(self.pieces(generation))
+
+    def pieces(self, generation: int) -> list[int]:
+        """... in each of tantivy's segments."""
         meta = json.loads((self.path(generation) / _META).read_bytes())
-        return sum(
+        return [
             one["max_doc"] - (one["deletes"] or {"num_deleted_docs": 0})["num_deleted_docs"]
             for one in meta["segments"]
-        )
+        ]
+
+    def has_room(self, size: int) -> bool:
+        """Whether its disk has so many bytes left for this user."""
+        with contextlib.suppress(OSError):
+            return shutil.disk_usage(self._folder).free >= size
+        return False
 
     def _generations(self) -> Iterator[int]:
         with contextlib.suppress(OSError):

@@ -81,7 +81,9 @@ class Generation:
                 newest[name] = change
         with self._writing, self._undoing():
             writer = self._open_writer()
-            self._give_way()
+            # Opening and each commit start threads, which have their names a moment later, and
+            # then the next changes to work on; requests want the processor sooner.
+            give_way()
             seen = self._versions(list(newest))
             # By key: where a space's documents lie side by side, a search in it passes over
             # what lies between, instead of going through it with each word.
@@ -166,13 +168,6 @@ class Generation:
             self._pending.clear()
             self._index.reload()
             self._reader = self._read()
-
-    def _give_way(self) -> None:
-        """Opening and each commit start threads, which have their names a moment later, and then
-        the next changes to work on; requests want the processor sooner. Who fills an index from
-        all records waits for just that."""
-        if not self._filling:
-            give_way()
 
     def _open_index(self) -> None:
         self._index = _open(self._folder, self._schema)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +20,7 @@ from homeport.domain.model.query import SearchPage, SearchQuery
 from homeport.domain.model.record import Key
 from homeport.domain.pauses import Pause, go_on
 from homeport.domain.ports.clock import Clock
-from homeport.domain.ports.search_index import Capability
+from homeport.domain.ports.search_index import Apply, Capability
 
 
 class EmbeddedSearchIndex:
@@ -49,7 +49,7 @@ class EmbeddedSearchIndex:
         self._schema: Final = SearchSchema(catalog, language)
         self._folder: Final = IndexFolder(folder)
         self._applying: Final = threading.Lock()
-        self._fresh: Generation | None = None
+        self._rebuilding: EmbeddedRebuild | None = None
         self._provisional = False
         """Whether CURRENT still names what was made for another schema."""
         with translated():
@@ -76,8 +76,8 @@ class EmbeddedSearchIndex:
         with self._applying:
             self._settle()
             rejections = self._live.apply(changes, pause=self._pause)
-            if self._fresh is not None:
-                self._fresh.apply(changes, commit=False)
+            if self._rebuilding is not None:
+                self._rebuilding.follow(changes)
         return rejections
 
     def search(self, query: SearchQuery) -> SearchPage:
@@ -100,20 +100,46 @@ class EmbeddedSearchIndex:
 
     def rebuild(self) -> EmbeddedRebuild:
         with self._applying:
-            if self._fresh is not None:
+            if self._rebuilding is not None:
                 raise Conflict("The search index is being rebuilt already.")
             expected = self._expected()
             with translated():
                 filling, fresh = self._begin()
-            self._fresh = fresh
-        return EmbeddedRebuild(self._folder, filling, fresh, self._end_rebuild, expected)
+            self._rebuilding = EmbeddedRebuild(
+                self._folder, filling, fresh, self._end_rebuild, expected, self._pause
+            )
+            return self._rebuilding
 
-    def lend(self) -> None:
-        """Let another process write to the index, until the next change that comes here: what it
-        has committed is seen after `refresh`."""
+    @property
+    def is_scattered(self) -> bool:
+        """Whether searches would come sooner in an index that is made anew: tantivy merges eight
+        segments that are about as large, so there may be seven of each size, and a search asks each
+        of them for each word. Also where somebody has left such an index unfinished; never where
+        the disk has no room for it."""
+        number = self._live.number
+        try:
+            pieces = self._folder.pieces(number)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        documents = sum(pieces)
+        is_scattered = (
+            documents >= _MANY
+            and len(pieces) >= _PIECES
+            and documents - max(pieces) >= documents * _OUTSIDE
+        )
+        return (is_scattered or self._folder.filling() is not None) and self._folder.has_room(
+            _ROOM * self._folder.size(number)
+        )
+
+    @contextlib.contextmanager
+    def lent(self) -> Iterator[Apply | None]:
+        """Let another process write to the index meanwhile, and after that until the next change
+        that comes here: what it has committed is seen after `refresh`. Where the index is being
+        rebuilt, what is to take the same changes; until then, no rebuild begins nor ends."""
         with self._applying:
             self._settle()
             self._live.close()
+            yield None if self._rebuilding is None else self._rebuilding.follow
 
     def refresh(self) -> None:
         """See what another process has committed."""
@@ -122,8 +148,8 @@ class EmbeddedSearchIndex:
     def close(self) -> None:
         """Let go of the folder. A rebuild that is going on is left behind."""
         with self._applying:
-            if self._fresh is not None:
-                self._fresh.close()
+            if self._rebuilding is not None:
+                self._rebuilding.fresh.close()
             self._live.close()
             if self._needs_rebuild is None:
                 self._folder.keep_sound(self._live.number)
@@ -159,13 +185,9 @@ class EmbeddedSearchIndex:
         self._folder.keep_only(self._live.number, *named, *others)
 
     def _left(self) -> Filling | None:
-        """What a rebuild has left behind, as far as it is of use; else nothing of it stays."""
+        """What a rebuild for the same fields has left behind; of another one nothing stays."""
         left = self._folder.filling()
-        if (
-            left is not None
-            and left.schema == self._schema.digest
-            and self._folder.damage(left.generation) is None
-        ):
+        if left is not None and left.schema == self._schema.digest:
             return left
         self._folder.forget_filling()
         return None
@@ -173,7 +195,8 @@ class EmbeddedSearchIndex:
     def _begin(self) -> tuple[Filling, Generation]:
         """The generation to fill: the one left behind, or a new one."""
         left = self._left()
-        if left is not None:
+        # Not sooner: a start does not wait until all of it was read.
+        if left is not None and self._folder.damage(left.generation) is None:
             with contextlib.suppress(Unavailable):  # damaged in a way that its files do not show
                 return left, self._generation(left.generation, filling=True)
         number = self._folder.next()
@@ -195,18 +218,19 @@ class EmbeddedSearchIndex:
         path = self._folder.path(number)
         return Generation(number, path, self._schema, self._now, filling=filling)
 
-    def _end_rebuild(self, fresh: Generation, end: End) -> bool:
+    def _end_rebuild(self, rebuild: EmbeddedRebuild, end: End) -> bool:
         with self._applying:
-            if self._fresh is not fresh:
+            if self._rebuilding is not rebuild:
                 return False
-            old = fresh
+            old = fresh = rebuild.fresh
             if end is End.COMMITTED:
+                rebuild.check()
                 fresh.filled()
                 with translated():
                     self._point_to(fresh, complete=True)
                 self._live, old = fresh, self._live
                 self._needs_rebuild = None
-            self._fresh = None
+            self._rebuilding = None
         old.close()
         if end is not End.LEFT:
             with translated():
@@ -217,3 +241,13 @@ class EmbeddedSearchIndex:
 
 def _system_now() -> int:
     return time.time_ns() // 1000
+
+
+_MANY: Final = 20_000
+"""Documents from which on it makes a difference."""
+_PIECES: Final = 8
+_OUTSIDE: Final = 0.25
+"""The share of the documents that lie outside of the largest piece. An index that has grown to so
+many documents has made four times as many anew on its way."""
+_ROOM: Final = 2
+"""How often the index is to have room on the disk: once for the new one, and for its merges."""

@@ -10,9 +10,10 @@ from typing import Final
 
 from homeport.adapters.embedded.search_folder import Filling, IndexFolder
 from homeport.adapters.embedded.search_generation import Generation, translated
-from homeport.domain.errors import Conflict
+from homeport.domain.errors import Conflict, Unavailable
 from homeport.domain.model.document import IndexChange, IndexEntry, Rejection
 from homeport.domain.model.record import Key
+from homeport.domain.pauses import Pause
 
 
 class End(Enum):
@@ -25,22 +26,25 @@ class End(Enum):
 
 class EmbeddedRebuild:
     """`end` puts the generation in use, leaves it or throws it away. The first time counts, and
-    returns True. About so many `documents` will come."""
+    returns True. About so many `documents` will come. `pause` is called after each change."""
 
     def __init__(
         self,
         folder: IndexFolder,
         filling: Filling,
         fresh: Generation,
-        end: Callable[[Generation, End], bool],
+        end: Callable[[EmbeddedRebuild, End], bool],
         documents: int,
+        pause: Pause,
     ) -> None:
         self._folder: Final = folder
         self._filling = filling
-        self._fresh: Final = fresh
+        self.fresh: Final = fresh
         self._end: Final = end
         self._keeping: Final = threading.Lock()
         self._portion: Final = portion_of(documents)
+        self._pause: Final = pause
+        self._failure: Unavailable | None = None
 
     @property
     def place(self) -> str:
@@ -48,7 +52,7 @@ class EmbeddedRebuild:
 
     @property
     def head_start(self) -> float:
-        """None: whoever changes the index is in this process, and reaches both already."""
+        """None: whoever changes the index does so by way of this process, which reaches both."""
         return 0.0
 
     @property
@@ -56,33 +60,51 @@ class EmbeddedRebuild:
         return self._portion
 
     def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
-        return self._fresh.apply(changes, commit=False)
+        self.check()
+        return self.fresh.apply(changes, commit=False, pause=self._pause)
+
+    def follow(self, changes: Sequence[IndexChange]) -> list[Rejection]:
+        """Take what the index has taken that answers. Where that fails, so does the rebuild, and
+        nobody has to wait for it."""
+        try:
+            return self.apply(changes)
+        except Unavailable as exc:
+            self._failure = self._failure or exc
+            return []
+
+    def check(self) -> None:
+        """Raises Unavailable where it lacks what has changed meanwhile."""
+        if self._failure is not None:
+            raise Unavailable("The new search index cannot be written.") from self._failure
 
     def entries(self, limit: int, after: Key | None = None) -> list[IndexEntry]:
-        self._fresh.commit()
-        return self._fresh.entries(limit, after)
+        self.check()
+        self.fresh.commit()
+        return self.fresh.entries(limit, after)
 
     def versions(self, keys: Sequence[Key]) -> list[int | None]:
-        return self._fresh.versions(keys)
+        self.check()
+        return self.fresh.versions(keys)
 
     def keep(self, place: str) -> None:
+        self.check()
         with self._keeping:
-            self._fresh.commit()
+            self.fresh.commit()
             filling = replace(self._filling, place=place)
             with translated():
                 self._folder.keep_filling(filling)
             self._filling = filling
 
     def leave(self) -> None:
-        self._end(self._fresh, End.LEFT)
+        self._end(self, End.LEFT)
 
     def commit(self, grace: float = 0.0) -> None:
         """The old generation goes at once: it is asked by this process alone."""
-        if not self._end(self._fresh, End.COMMITTED):
+        if not self._end(self, End.COMMITTED):
             raise Conflict("This rebuild of the search index has ended already.")
 
     def abandon(self) -> None:
-        self._end(self._fresh, End.ABANDONED)
+        self._end(self, End.ABANDONED)
 
 
 def portion_of(documents: int) -> int:

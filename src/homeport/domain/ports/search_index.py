@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from homeport.domain.model.document import IndexChange, IndexEntry, IndexStatus, Rejection
 from homeport.domain.model.record import Key
@@ -25,6 +25,9 @@ class Capability(StrEnum):
     """`Fuzzy` finds words that are nearly as asked. Without it, such a query is Invalid."""
     VECTOR = "vector"
 
+
+Apply: TypeAlias = Callable[[Sequence[IndexChange]], Sequence[Rejection]]
+"""As an index and its rebuild have it."""
 
 ANY_PORTION: Final = 100_000
 """Where it makes no difference when a rebuild is kept."""
@@ -55,8 +58,8 @@ class Rebuild(Protocol):
 
     @property
     def portion(self) -> int:
-        """After how many records it is best kept while it is filled. Whoever fills it may do so
-        sooner, and loses less where the process is killed."""
+        """After how many records it is best kept while it is filled. Where that is ANY_PORTION,
+        whoever fills it does so by time as well, and loses less where the process is killed."""
         ...
 
     def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:
@@ -77,7 +80,7 @@ class Rebuild(Protocol):
         characters) with the new index, for a process that goes on with it.
 
         It is also how a process says that it is still at it, where others can tell no better:
-        call it every 10 seconds or so.
+        call it every 10 seconds or so, where `portion` leaves that open.
         """
         ...
 

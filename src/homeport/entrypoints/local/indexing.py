@@ -13,7 +13,7 @@ import logging
 import pickle
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 
 from homeport.domain.errors import Unavailable
@@ -23,6 +23,7 @@ from homeport.entrypoints.local.pauses import pause
 
 if TYPE_CHECKING:
     from homeport.container import Backend
+    from homeport.domain.ports.search_index import Apply
 
 Causes: TypeAlias = Mapping[int, str]
 """The events whose record the index would not take, by their places, with the cause."""
@@ -50,7 +51,8 @@ class IndexingFailed(Exception):
 class SharedIndex(Protocol):
     """An index that another process may write to: the one of a data folder."""
 
-    def lend(self) -> None: ...
+    # Gives what is to take the same changes, where the index is being rebuilt.
+    def lent(self) -> AbstractContextManager[Apply | None]: ...
     def refresh(self) -> None: ...
 
 
@@ -74,10 +76,11 @@ class Indexing:
     def _consume(self, events: Sequence[RecordChanged]) -> Causes:
         while (take := self._elsewhere()) is not None:
             index = cast("SharedIndex", self._backend.index)
-            index.lend()
-            with suppress(WorkerGone):
+            with suppress(WorkerGone), index.lent() as apply:
                 causes = take(list(_packed(events)))
                 index.refresh()
+                if apply is not None:
+                    self._backend.indexing.repeat(events, apply)
                 return causes
         return self._backend.indexing.consume(events)
 
