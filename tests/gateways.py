@@ -57,6 +57,7 @@ class _Uses:
 @dataclass
 class _Adapters:
     record_store: _Uses = field(default_factory=_Uses)
+    search_index: _Uses = field(default_factory=_Uses)
     message_queue: _Uses = field(default_factory=_Uses)
     change_feed: _Uses = field(default_factory=_Uses)
 

@@ -47,6 +47,24 @@ def test_a_rest_has_bounds() -> None:
     assert rest_after(0.0, 1.0, IDLE_REST) == 0.0
 
 
+def test_it_works_for_no_more_than_it_may() -> None:
+    rests = list[float]()
+    pacing = Pacing(lambda: 0, lambda: 0.0, rests.append, most=0.25)
+    for _ in range(2):  # before it knows a rate, and then
+        pacing.begin()
+        _compute(0.01)
+        pacing.rest(0.0)
+        _compute(SHORTEST_SPAN)
+    assert rests[0] == pytest.approx(0.03, rel=0.5)
+    assert rests[1] > 3 * SHORTEST_SPAN
+
+
+def _compute(seconds: float) -> None:
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        pass
+
+
 def test_it_rests_for_what_others_work_for_it() -> None:
     """Also while it rests."""
     worked, rests = 0.0, list[float]()

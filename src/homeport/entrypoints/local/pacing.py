@@ -40,7 +40,8 @@ class Pacing:
 
     `served` counts requests so far, and `computed` is the processor time that they took of the
     loop, in seconds. `worked` is what the work has taken, of that thread or of all that work for
-    it. `wait` rests for so many seconds, or less where something else is to be done.
+    it. `wait` rests for so many seconds, or less where something else is to be done. It works for
+    the share `most` of the time at most.
     """
 
     def __init__(
@@ -49,15 +50,17 @@ class Pacing:
         computed: Callable[[], float],
         wait: Callable[[float], object] = time.sleep,
         worked: Callable[[], float] = time.thread_time,
+        most: float = 1.0,
     ) -> None:
         self._served = served
         self._computed = computed
         self._wait = wait
         self._worked = worked
+        self._most = most
         self._began = 0.0
         self._worked_then: float | None = None
         self._measured = time.monotonic()
-        self._duty = 1.0
+        self._duty = most
         self._served_then = 0
         self._computed_then = 0.0
 
@@ -82,9 +85,11 @@ class Pacing:
         span = time.monotonic() - self._measured
         if span >= SHORTEST_SPAN:
             served, computed = self._served(), self._computed()
-            self._duty = duty_at(
-                (served - self._served_then) / span, (computed - self._computed_then) / span
+            rate, share = (
+                (served - self._served_then) / span,
+                (computed - self._computed_then) / span,
             )
+            self._duty = min(self._most, duty_at(rate, share))
             self._measured += span
             self._served_then, self._computed_then = served, computed
         rest = rest_after(worked, self._duty, shortest)

@@ -18,6 +18,7 @@ from homeport.entrypoints import garbage
 from homeport.entrypoints.failures import FailureLog
 from homeport.entrypoints.local import greenlets, local_routes
 from homeport.entrypoints.local.access_log import AccessLog
+from homeport.entrypoints.local.compaction import Compaction
 from homeport.entrypoints.local.exchange import Exchanges, Handler
 from homeport.entrypoints.local.indexing import Indexing, Take
 from homeport.entrypoints.local.listener import Listener, bind
@@ -83,6 +84,7 @@ class Gateway:
         self._loop_clock: Callable[[], float] = lambda: 0.0
         self._connections = settings.connections
         self.pumps: Final = Pumps(self._make_pumps())
+        self._compaction = Compaction(backend, self._served, self._computed)
         self._metrics = Metrics(backend, self.pumps, self._elsewhere)
         self._routes = {**routes, **local_routes.ROUTES}
         shown = self._metrics.text if settings.metrics else None
@@ -182,6 +184,7 @@ class Gateway:
             listener.start()
             workers.start()
             self.pumps.start()
+            self._compaction.start()
             if self._on_listening is not None:
                 self._on_listening(address)
             if owns_process:
@@ -198,15 +201,18 @@ class Gateway:
     async def _finish(self, serving: Serving, workers: Workers) -> None:
         """Requests first, then the pumps' batches; the database is last, as both write to it."""
         settings = self._settings
+        self._compaction.ask_to_stop()
         requests = asyncio.gather(serving.connections.stop(), workers.stop())
         try:
             await asyncio.wait_for(requests, settings.stop_seconds)
         except TimeoutError:
             log.warning("some requests did not finish in %g s", settings.stop_seconds)
             workers.give_up()
-        pumps_stop = partial(self.pumps.stop, settings.stop_seconds)
-        if not await asyncio.get_running_loop().run_in_executor(None, pumps_stop):
+        in_thread = partial(asyncio.get_running_loop().run_in_executor, None)
+        if not await in_thread(self.pumps.stop, settings.stop_seconds):
             log.warning("some pumps did not finish in %g s", settings.stop_seconds)
+        if not await in_thread(self._compaction.join, settings.stop_seconds):
+            log.warning("the search index is still being put together anew")
         await workers.end()
         serving.close()
 

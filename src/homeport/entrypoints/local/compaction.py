@@ -1,0 +1,109 @@
+"""Puts a search index that grew together anew, while little is asked of the server.
+
+It is filled from the records beside the one that answers, and takes its place at once. Nobody waits
+for that, so it begins after a minute in which little was asked, and leaves most of the processor to
+requests. What a stop, or the end of the process, leaves of it is gone on with.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from homeport.domain.errors import HomeportError
+from homeport.entrypoints.local.pacing import CALM, Pacing
+
+if TYPE_CHECKING:
+    from homeport.container import Backend
+    from homeport.domain.index_records import Stage
+
+LOOK_SECONDS: Final = 60.0
+"""How long little must have been asked."""
+AGAIN_SECONDS: Final = 3600.0
+"""How long it is left alone after it has failed."""
+DUTY: Final = 0.25
+"""The share of the time to work, at most."""
+
+log: Final = logging.getLogger("homeport.gateway")
+
+
+class _Stopped(Exception):
+    """The server stops."""
+
+
+class Compaction:
+    """Of the index in a data folder, beside the records. `served` and `computed` tell of requests,
+    as for a pump."""
+
+    def __init__(
+        self, backend: Backend, served: Callable[[], int], computed: Callable[[], float]
+    ) -> None:
+        self._backend = backend
+        self._served = served
+        self._stopping = threading.Event()
+        self._pacing = Pacing(served, computed, self._stopping.wait, most=DUTY)
+        self._thread = threading.Thread(target=self._run, name="homeport-compaction", daemon=True)
+
+    def start(self) -> None:
+        adapters = self._backend.definition.adapters
+        # Elsewhere records cost something to read, or the index sees to itself.
+        if {adapters.record_store.use, adapters.search_index.use} == {"embedded"}:
+            self._thread.start()
+
+    def ask_to_stop(self) -> None:
+        self._stopping.set()
+
+    def join(self, timeout: float) -> bool:
+        """Returns whether it has stopped."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while self._calms_down():
+            if not getattr(self._backend.index, "is_scattered", False):
+                continue
+            try:
+                self._compact()
+                continue
+            except _Stopped:
+                return
+            except HomeportError as error:
+                log.warning("the search index could not be put together anew: %s", error)
+            except Exception:
+                log.exception("the search index could not be put together anew")
+            self._stopping.wait(AGAIN_SECONDS)
+
+    def _calms_down(self) -> bool:
+        """Wait until little was asked for a while. False where the server stops first."""
+        while True:
+            before, since = self._served(), time.monotonic()
+            if self._stopping.wait(LOOK_SECONDS):
+                return False
+            if self._served() - before <= CALM * (time.monotonic() - since):
+                return True
+
+    def _compact(self) -> None:
+        log.info("the search index is put together anew")
+        began = time.monotonic()
+        self._pacing.begin()
+        try:
+            done = self._backend.indexing.rebuild(self._go_on, in_this_thread=True)
+        except HomeportError:
+            # What is left of it may be what fills the disk.
+            with suppress(HomeportError):
+                self._backend.index.rebuild().abandon()
+            raise
+        log.info(
+            "the search index was put together anew: %d records in %.0f s",
+            done.records,
+            time.monotonic() - began,
+        )
+
+    def _go_on(self, stage: Stage, done: int) -> None:
+        if self._stopping.is_set():
+            raise _Stopped

@@ -1,0 +1,280 @@
+"""A server puts its search index together anew, beside all that goes on meanwhile."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from homeport.adapters.embedded import search_index
+from homeport.adapters.embedded.search_beside import EmbeddedIndexBeside
+from homeport.adapters.embedded.search_index import EmbeddedSearchIndex
+from homeport.adapters.memory.clock import ManualClock
+from homeport.adapters.memory.ids import SequentialIds
+from homeport.adapters.memory.record_store import MemoryRecordStore
+from homeport.adapters.system import SystemClock
+from homeport.container import Backend
+from homeport.definition import Adapters, Definition
+from homeport.domain import indexing as domain
+from homeport.domain.errors import Unavailable
+from homeport.domain.events import RecordChanged
+from homeport.domain.index_rebuild import Rebuilt
+from homeport.domain.index_records import Progress, Stage
+from homeport.domain.model.collection import Catalog
+from homeport.domain.model.data import Data
+from homeport.domain.model.record import Key, Record
+from homeport.domain.model.writes import Delete, Put
+from homeport.entrypoints.local import compaction
+from homeport.entrypoints.local.compaction import Compaction
+from homeport.entrypoints.local.indexing import Indexing, Take
+from tests.gateways import PATIENCE, eventually
+from tests.integration.test_gateway_backend import guest, running_backend
+
+EMBEDDED = Adapters.of(dict.fromkeys(Adapters.names(), "embedded"))
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fraction of what it takes to be worth it, and of the time."""
+    monkeypatch.setattr(compaction, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(search_index, "_MANY", 20)
+    monkeypatch.setattr(search_index, "_PIECES", 4)
+    monkeypatch.setattr(search_index, "_OUTSIDE", 0.0)
+
+
+@dataclass
+class World:
+    """A backend whose index is scattered until it was put together."""
+
+    is_scattered: bool = True
+    adapters: Adapters = EMBEDDED
+    done: threading.Event = field(default_factory=threading.Event)
+    went_on: int = 0
+    served: int = 0
+    fails: bool = False
+    abandoned: int = 0
+    left: bool = False
+
+    @property
+    def definition(self) -> World:
+        return self
+
+    index = indexing = definition
+
+    def rebuild(self, progress: Progress | None = None, *, in_this_thread: bool = False) -> Any:
+        if progress is None:
+            return self
+        assert in_this_thread
+        assert threading.current_thread().name == "homeport-compaction"
+        if self.fails:
+            self.done.set()
+            raise Unavailable("The disk is full.")
+        try:
+            while not self.done.wait(0.001):
+                progress(Stage.FILLING, 1)
+                self.went_on += 1
+        except BaseException:
+            self.left = True
+            raise
+        self.is_scattered = False
+        return Rebuilt(self.went_on)
+
+    def abandon(self) -> None:
+        self.abandoned += 1
+
+    @contextmanager
+    def compacting(self, served: Callable[[], int] = lambda: 0) -> Iterator[Compaction]:
+        made = Compaction(cast(Backend, self), served, lambda: 0.0)
+        made.start()
+        try:
+            yield made
+        finally:
+            made.ask_to_stop()
+            assert made.join(PATIENCE)
+
+
+def test_it_is_done_once_and_said(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    with caplog.at_level(logging.INFO, "homeport.gateway"), world.compacting():
+        eventually(lambda: world.went_on > 3)
+        world.done.set()
+        eventually(lambda: len(caplog.messages) == 2)
+    assert not world.is_scattered
+    began, ended = caplog.messages
+    assert began == "the search index is put together anew"
+    assert ended.startswith(f"the search index was put together anew: {world.went_on} records in ")
+
+
+def test_it_waits_until_little_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compaction, "LOOK_SECONDS", 0.01)
+    world, asked = World(), 0
+    calm = threading.Event()
+
+    def served() -> int:
+        nonlocal asked
+        asked += 0 if calm.is_set() else 1_000_000
+        return asked
+
+    with world.compacting(served):
+        eventually(lambda: asked > 20_000_000)
+        assert world.went_on == 0
+        calm.set()
+        eventually(lambda: world.went_on > 0)
+        world.done.set()
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        World(is_scattered=False),
+        World(adapters=Adapters.of({**dict.fromkeys(Adapters.names(), "memory")})),
+        World(adapters=Adapters.of({"search_index": "memory"})),
+        World(adapters=Adapters.of({"record_store": "memory"})),
+    ],
+    ids=["one that is whole", "no data folder", "another index", "other records"],
+)
+def test_it_leaves_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compaction, "LOOK_SECONDS", 0.001)
+    with world.compacting() as made:
+        assert not made.join(0.05) or world.adapters != EMBEDDED
+    assert world.went_on == 0
+
+
+def test_a_stop_leaves_what_was_done() -> None:
+    world = World()
+    with world.compacting():
+        eventually(lambda: world.went_on > 0)
+    assert world.left
+    assert world.abandoned == 0
+
+
+def test_what_fails_is_thrown_away_and_not_tried_again_soon(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World(fails=True)
+    with world.compacting():
+        eventually(lambda: world.abandoned == 1)
+        world.done.clear()
+        assert not world.done.wait(0.2)
+    (told,) = caplog.records
+    expected = "the search index could not be put together anew: The disk is full."
+    assert (told.levelname, told.getMessage()) == ("WARNING", expected)
+
+
+def pieces(folder: Path) -> list[int]:
+    current = json.loads((folder / "index" / "CURRENT").read_text())["generation"]
+    meta = json.loads((folder / "index" / str(current) / "meta.json").read_text())
+    return [current, *(one["max_doc"] for one in meta["segments"])]
+
+
+def test_a_server_does_it_beside_writes_and_searches(tmp_path: Path) -> None:
+    with running_backend(Definition(data_folder=tmp_path, adapters=EMBEDDED)) as served:
+        caller = guest(served)
+        total, generations, number = 0, set[int](), 0
+        while len(generations) < 4:
+            number += 1
+            assert number < 2_000, f"it does not: {pieces(tmp_path)}"
+            created = caller.send("POST", "/v1/records/me/notes", {"title": f"fox {number}"})
+            assert created.status == 201
+            assert served.gateway.pumps.wait_until_idle(PATIENCE)
+            found = caller.get("/v1/search?q=fox&limit=1").json()["total"]
+            assert found == number
+            generations.add(pieces(tmp_path)[0])
+        total = number
+        eventually(lambda: "was put together anew: " in served.log.getvalue())
+    # It was stopped, perhaps in the middle of another one, and begins anew.
+    with running_backend(Definition(data_folder=tmp_path, adapters=EMBEDDED)) as served:
+        again = guest(served)
+        assert again.get("/v1/search?q=fox").json()["total"] == 0
+        eventually(lambda: len(pieces(tmp_path)) == 2)
+        assert sum(pieces(tmp_path)[1:]) == total
+
+
+class Slow:
+    """Records that are read one by one, so that much happens between."""
+
+    def __init__(self, store: MemoryRecordStore) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def scan(self, segment: int, segments: int, limit: int, after: Key | None = None) -> Any:
+        return self._store.scan(segment, segments, min(limit, 3), after)
+
+
+@dataclass
+class Shared:
+    """A backend whose index is written by another process, or what is as good as one."""
+
+    index: EmbeddedSearchIndex
+    indexing: domain.Indexing
+
+
+def test_nothing_is_lost_while_a_worker_writes_and_rebuilds_begin_and_end(
+    tmp_path: Path,
+) -> None:
+    chance = random.Random(7)
+    store = MemoryRecordStore(ManualClock(), SequentialIds())
+    index = EmbeddedSearchIndex(tmp_path / "index", Catalog())
+    index.rebuild().commit()
+    worker = EmbeddedIndexBeside(tmp_path / "index", Catalog(), clock=SystemClock())
+    slow = cast(Any, Slow(store))
+    theirs = domain.Indexing(store, worker, Catalog())
+    ours = domain.Indexing(slow, index, Catalog())
+    batch: list[RecordChanged] = []
+
+    def take(_: list[bytes]) -> dict[int, str]:
+        return dict(theirs.consume(batch))
+
+    stop, ended = threading.Event(), 0
+
+    def compact() -> None:
+        nonlocal ended
+        while not stop.is_set():
+            ours.rebuild(in_this_thread=True)
+            ended += 1
+
+    thread = threading.Thread(target=compact)
+    thread.start()
+    feed = Indexing(cast(Backend, Shared(index, ours)), lambda: cast(Take, take))
+    rounds = 0
+    try:
+        while ended < 12 and thread.is_alive():
+            rounds += 1
+            assert rounds < 20_000
+            batch[:] = [_event(_change(store, chance)) for _ in range(chance.randrange(1, 4))]
+            feed.consume(batch)
+            if rounds % 10 == 0:
+                drift = domain.Indexing(store, index, Catalog()).verify()
+                assert drift.clean
+    finally:
+        stop.set()
+        thread.join(PATIENCE)
+    assert rounds > ended
+    assert domain.Indexing(store, index, Catalog()).verify().clean
+    assert domain.Indexing(store, worker, Catalog()).verify().clean
+    worker.close()
+    index.close()
+
+
+def _change(store: MemoryRecordStore, chance: random.Random) -> Record:
+    key = Key("anna", "notes", f"r{chance.randrange(200):03}")
+    (known,) = store.get_many([key])
+    if known is not None and known.data is not None and chance.random() < 0.3:
+        (record,) = store.write([Delete(key, "anna")])
+    else:
+        (record,) = store.write([Put(key, "anna", Data.of({"text": "fox"}))])
+    return record
+
+
+def _event(record: Record) -> RecordChanged:
+    return RecordChanged(record.key, record.version, None, record.author, record.deleted)
