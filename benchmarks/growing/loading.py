@@ -11,7 +11,6 @@ index is of another format by now, that happens by itself.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -99,10 +98,10 @@ def loaded(records: int, owners: int, kept: Path, *, quick: bool = False) -> Loa
     return Loaded(folder, found["written"], found["indexed"], callers, ids)
 
 
-def rebuilt(it: Loaded) -> Loaded:
-    """The same with an index that was made anew from all records, where each space lies in a few
-    pieces."""
-    folder = it.folder.with_name(f"{it.folder.name}-rebuilt")
+def settled(it: Loaded) -> Loaded:
+    """The same as a server leaves it that little was asked of for a while: its index put together
+    anew, where a server does that."""
+    folder = it.folder.with_name(f"{it.folder.name}-settled")
     done = folder / _DONE
     is_its = done.exists() and done.read_bytes() == (it.folder / _DONE).read_bytes()
     if not (is_its and _is_sound(folder)):
@@ -110,9 +109,8 @@ def rebuilt(it: Loaded) -> Loaded:
         folder.mkdir()
         shutil.copy(it.folder / _DEFINITION, folder)  # the index is made for its fields
         it.copied(folder)
-        command = [str(Path(sys.executable).with_name("homeport")), "index", "rebuild"]
-        environ = {**os.environ, "HOMEPORT_DATA_FOLDER": str((folder / "data").absolute())}
-        subprocess.run(command, check=True, cwd=folder, env=environ, stdout=subprocess.DEVNULL)
+        command = [sys.executable, "-m", "benchmarks.growing.loading", str(folder)]
+        subprocess.run(command, check=True)
         shutil.copy(it.folder / _DONE, folder)
     return replace(it, folder=folder)
 
@@ -186,11 +184,23 @@ def _index(backend: Backend) -> int:
     return done
 
 
+def _settle(folder: Path) -> None:
+    backend = _opened(folder)
+    try:
+        if getattr(backend.index, "is_scattered", False):
+            backend.indexing.rebuild(in_this_thread=True)
+    finally:
+        backend.close()
+
+
 def _tell(what: str, done: int) -> None:
     if done % _TOLD == 0:
         print(f"    {done:,} {what}", flush=True)
 
 
 if __name__ == "__main__":
-    place, many, spaces, *words = sys.argv[1:]
-    _make(Path(place), int(many), int(spaces), quick="quick" in words)
+    if len(sys.argv) == 2:
+        _settle(Path(sys.argv[1]))
+    else:
+        place, many, spaces, *words = sys.argv[1:]
+        _make(Path(place), int(many), int(spaces), quick="quick" in words)

@@ -54,13 +54,14 @@ _POLL: Final = 0.005
 
 def by_records(settings: Settings, report: Report, folder: Path) -> None:
     """`settings.records` is the most; a tenth and a hundredth of it are measured as well. Searches
-    once more where the index was rebuilt, and a space lies in few pieces."""
+    once more in the index as it grew, before a server has put it together anew."""
     data = list(documents(settings.records, quick=settings.quick))
     wanted = (settings.records // 100, settings.records // 10, settings.records)
     sizes = wanted[-1:] if settings.quick else [one for one in wanted if one >= _LEAST]
     owners = max(1, min(settings.owners, sizes[0] // 20))  # a page is twenty
     kept = _loaded(settings, folder, "records", {size: (data[:size], owners) for size in sizes})
-    with _serving(folder / "grown", kept, data) as peers:
+    settled = {size: loading.settled(one) for size, one in kept.items()}
+    with _serving(folder / "settled", settled, data) as peers:
         p50 = _measured(settings, folder, peers)
         print("  until found ...", flush=True)
         finding = {str(size): partial(_until_found, peer) for size, peer in peers.items()}
@@ -71,14 +72,13 @@ def by_records(settings: Settings, report: Report, folder: Path) -> None:
         "By size of the index: milliseconds",
         *("MiB", "records", SEARCH_FREQUENT, "from a write until it is found"),
     )
-    for size, one in kept.items():
+    for size, one in settled.items():
         search = Spread.of(p50[SEARCH_FREQUENT][size]).median
         until = Spread.of(waited[str(size)]).median
         index.add(one.mebibytes("index"), size, search, until)
-    rebuilt = {size: loading.rebuilt(one) for size, one in kept.items()}
-    with _serving(folder / "rebuilt", rebuilt, data) as peers:
+    with _serving(folder / "grown", kept, data, homeport.variant("scattered")) as peers:
         _tell(
-            report, "records of a rebuilt index", _measured(settings, folder, peers, _SEARCHES), 1.2
+            report, "records of an index as it grew", _measured(settings, folder, peers, _SEARCHES)
         )
 
 
@@ -110,7 +110,10 @@ def _loaded(
 
 @contextmanager
 def _serving(
-    folder: Path, kept: Mapping[int, loading.Loaded], data: Sequence[dict[str, Any]]
+    folder: Path,
+    kept: Mapping[int, loading.Loaded],
+    data: Sequence[dict[str, Any]],
+    program: Sequence[str] = (),
 ) -> Iterator[dict[int, Homeport]]:
     """A server for each, on a copy of it."""
     with ExitStack() as stack:
@@ -119,7 +122,7 @@ def _serving(
             place = folder / str(size)
             place.mkdir(parents=True)
             one.copied(place)
-            it = stack.enter_context(homeport.serving(place))
+            it = stack.enter_context(homeport.serving(place, program=program))
             peers[size] = Homeport(it, data[: len(one.ids)], len(one.callers), kept=one)
         yield peers
 

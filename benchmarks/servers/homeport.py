@@ -61,11 +61,16 @@ def serving(
     (folder / "homeport.toml").write_text(DEFINITION)
     command = [*(program or [str(Path(sys.executable).with_name("homeport"))]), "serve"]
     if relaxed:
-        # -P: this folder has a module named as the product is.
-        command = [sys.executable, "-P", str(Path(__file__).with_name("relaxed.py")), "serve"]
+        command = [*variant("relaxed"), "serve"]
     environ = {f"HOMEPORT_{name}": value for name, value in chosen.items()}
     with running(command, port, "/v1/health", folder, **environ) as it:
         yield it
+
+
+def variant(name: str) -> list[str]:
+    """The command in one of the modules here that change something about it."""
+    # -P: this folder has a module named as the product is.
+    return [sys.executable, "-P", str(Path(__file__).with_name(f"{name}.py"))]
 
 
 class Kept(Protocol):
