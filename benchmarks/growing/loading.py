@@ -18,7 +18,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from benchmarks.harness.command import RESULTS
 from benchmarks.harness.corpus import EDITION, documents
@@ -35,6 +35,9 @@ from homeport.domain.model.data import Data
 from homeport.domain.model.record import Key
 from homeport.domain.model.writes import Put
 from homeport.entrypoints.local.server import INDEXING_BATCH, MESSAGING_BATCH
+
+if TYPE_CHECKING:
+    from homeport.adapters.embedded.search_index import EmbeddedSearchIndex
 
 KEPT: Final = RESULTS / "loaded"
 _DEFINITION: Final = "homeport.toml"
@@ -187,7 +190,7 @@ def _index(backend: Backend) -> int:
 def _settle(folder: Path) -> None:
     backend = _opened(folder)
     try:
-        if getattr(backend.index, "is_scattered", False):
+        if cast("EmbeddedSearchIndex", backend.index).is_scattered:
             backend.indexing.rebuild(in_this_thread=True)
     finally:
         backend.close()

@@ -6,6 +6,7 @@ import json
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -55,12 +56,15 @@ class World:
     """A backend whose index is scattered until it was put together."""
 
     is_scattered: bool = True
+    rebuilding: bool = False
+    has_room_to_rebuild: bool = True
     adapters: Adapters = EMBEDDED
     done: threading.Event = field(default_factory=threading.Event)
     went_on: int = 0
     served: int = 0
     fails: bool = False
-    abandoned: int = 0
+    forgotten: int = 0
+    rebuilt: int = 0
     left: bool = False
 
     @property
@@ -69,9 +73,14 @@ class World:
 
     index = indexing = definition
 
-    def rebuild(self, progress: Progress | None = None, *, in_this_thread: bool = False) -> Any:
-        if progress is None:
-            return self
+    def status(self) -> World:
+        return self
+
+    def forget_left(self) -> None:
+        self.forgotten += 1
+        self.rebuilding = False
+
+    def rebuild(self, progress: Progress, *, in_this_thread: bool) -> Rebuilt:
         assert in_this_thread
         assert threading.current_thread().name == "homeport-compaction"
         if self.fails:
@@ -84,11 +93,8 @@ class World:
         except BaseException:
             self.left = True
             raise
-        self.is_scattered = False
+        self.rebuilt += 1
         return Rebuilt(self.went_on)
-
-    def abandon(self) -> None:
-        self.abandoned += 1
 
     @contextmanager
     def compacting(self, served: Callable[[], int] = lambda: 0) -> Iterator[Compaction]:
@@ -104,10 +110,9 @@ class World:
 def test_it_is_done_once_and_said(caplog: pytest.LogCaptureFixture) -> None:
     world = World()
     with caplog.at_level(logging.INFO, "homeport.gateway"), world.compacting():
-        eventually(lambda: world.went_on > 3)
+        assert eventually(lambda: world.went_on > 3)
         world.done.set()
-        eventually(lambda: len(caplog.messages) == 2)
-    assert not world.is_scattered
+        assert eventually(lambda: len(caplog.messages) == 2)
     began, ended = caplog.messages
     assert began == "the search index is put together anew"
     assert ended.startswith(f"the search index was put together anew: {world.went_on} records in ")
@@ -124,10 +129,10 @@ def test_it_waits_until_little_is_asked(monkeypatch: pytest.MonkeyPatch) -> None
         return asked
 
     with world.compacting(served):
-        eventually(lambda: asked > 20_000_000)
+        assert eventually(lambda: asked > 20_000_000)
         assert world.went_on == 0
         calm.set()
-        eventually(lambda: world.went_on > 0)
+        assert eventually(lambda: world.went_on > 0)
         world.done.set()
 
 
@@ -151,9 +156,34 @@ def test_it_leaves_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_stop_leaves_what_was_done() -> None:
     world = World()
     with world.compacting():
-        eventually(lambda: world.went_on > 0)
+        assert eventually(lambda: world.went_on > 0)
     assert world.left
-    assert world.abandoned == 0
+    assert world.forgotten == 0
+
+
+def test_what_was_left_is_gone_on_with() -> None:
+    world = World(is_scattered=False, rebuilding=True)
+    with world.compacting():
+        assert eventually(lambda: world.went_on > 0)
+
+
+def test_what_was_left_goes_where_there_is_no_room_for_more() -> None:
+    world = World(is_scattered=False, rebuilding=True, has_room_to_rebuild=False)
+    with world.compacting():
+        assert eventually(lambda: world.forgotten == 1)
+    assert world.went_on == 0
+
+
+def test_it_rests_after_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    world.done.set()
+    with world.compacting():
+        assert eventually(lambda: world.rebuilt == 1)
+        time.sleep(0.3)
+        assert world.rebuilt == 1, "it is as scattered as before"
+    monkeypatch.setattr(compaction, "AGAIN_SECONDS", 0.01)
+    with world.compacting():
+        assert eventually(lambda: world.rebuilt > 3)
 
 
 def test_what_fails_is_thrown_away_and_not_tried_again_soon(
@@ -161,7 +191,7 @@ def test_what_fails_is_thrown_away_and_not_tried_again_soon(
 ) -> None:
     world = World(fails=True)
     with world.compacting():
-        eventually(lambda: world.abandoned == 1)
+        assert eventually(lambda: world.forgotten == 1)
         world.done.clear()
         assert not world.done.wait(0.2)
     (told,) = caplog.records
@@ -175,27 +205,50 @@ def pieces(folder: Path) -> list[int]:
     return [current, *(one["max_doc"] for one in meta["segments"])]
 
 
-def test_a_server_does_it_beside_writes_and_searches(tmp_path: Path) -> None:
-    with running_backend(Definition(data_folder=tmp_path, adapters=EMBEDDED)) as served:
+def test_a_server_does_it_beside_writes_and_searches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compaction, "AGAIN_SECONDS", 0.05)
+    definition = Definition(data_folder=tmp_path, adapters=EMBEDDED)
+    with running_backend(definition) as served:
         caller = guest(served)
-        total, generations, number = 0, set[int](), 0
+        generations, number = set[int](), 0
         while len(generations) < 4:
             number += 1
             assert number < 2_000, f"it does not: {pieces(tmp_path)}"
             created = caller.send("POST", "/v1/records/me/notes", {"title": f"fox {number}"})
             assert created.status == 201
             assert served.gateway.pumps.wait_until_idle(PATIENCE)
-            found = caller.get("/v1/search?q=fox&limit=1").json()["total"]
-            assert found == number
+            assert caller.get("/v1/search?q=fox&limit=1").json()["total"] == number
             generations.add(pieces(tmp_path)[0])
-        total = number
-        eventually(lambda: "was put together anew: " in served.log.getvalue())
-    # It was stopped, perhaps in the middle of another one, and begins anew.
-    with running_backend(Definition(data_folder=tmp_path, adapters=EMBEDDED)) as served:
-        again = guest(served)
-        assert again.get("/v1/search?q=fox").json()["total"] == 0
-        eventually(lambda: len(pieces(tmp_path)) == 2)
-        assert sum(pieces(tmp_path)[1:]) == total
+        assert eventually(lambda: "was put together anew: " in served.log.getvalue())
+
+
+def test_a_server_goes_on_with_what_its_stop_has_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    definition = Definition(data_folder=tmp_path, adapters=EMBEDDED)
+    said = tmp_path / "index" / "REBUILD"
+    go_on = Compaction._go_on
+
+    def stay(self: Compaction, stage: Stage, done: int) -> None:
+        self._stopping.wait(PATIENCE)
+        go_on(self, stage, done)
+
+    with monkeypatch.context() as patched, running_backend(definition) as served:
+        patched.setattr(Compaction, "_go_on", stay)
+        caller = guest(served)
+        for number in range(40):
+            caller.send("POST", "/v1/records/me/notes", {"title": f"fox {number}"})
+            assert served.gateway.pumps.wait_until_idle(PATIENCE)
+            if said.exists():
+                break
+        assert eventually(said.exists)
+    left = json.loads(said.read_text())
+    assert json.loads(left["place"])["records"] > 0
+    with running_backend(definition) as served:
+        assert eventually(lambda: not said.exists())
+        assert pieces(tmp_path)[0] == left["generation"]
 
 
 class Slow:

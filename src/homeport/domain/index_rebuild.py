@@ -42,8 +42,9 @@ class Rebuilt:
 
 
 class IndexRebuild:
-    """`rate` is how many records a second are read at most, all parts together; `pause` is called
-    after each record or page, for whoever shares its processor with requests."""
+    """`rate` is how many records a second are read at most, all parts together. `in_this_thread`,
+    one part is read after the other; `pause` is called between two steps then, for whoever shares
+    its processor with requests."""
 
     def __init__(
         self,
@@ -53,11 +54,13 @@ class IndexRebuild:
         progress: Progress = silent,
         *,
         rate: float | None = None,
+        in_this_thread: bool = False,
         pause: Pause = go_on,
     ) -> None:
         if rate is not None and rate <= 0:
             raise Invalid("A rate is a number of records a second above 0.")
-        self._records: Final = records
+        self._records: Final = records.in_one_part() if in_this_thread else records
+        self._in_this_thread: Final = in_this_thread
         self._index: Final = index
         self._pace: Final = pace
         self._progress: Final = progress
@@ -75,7 +78,7 @@ class IndexRebuild:
         if fresh:
             rebuild.abandon()
             rebuild = self._index.rebuild()
-        course = _Course(rebuild, self._records.segments, self._pace)
+        course = _Course(rebuild, self._records.segments, self._pace, self._rate is not None)
         resumed = course.records
         try:
             self._await_head_start(rebuild, course)
@@ -109,9 +112,11 @@ class IndexRebuild:
 
     def _fill(self, rebuild: Rebuild, course: _Course) -> None:
         throttle = _Throttle(self._rate, self._pace)
-        limit = _PAGE
+        limit = min(_PAGE, max(1, rebuild.portion // (_PAGES * course.segments)))
+        if self._in_this_thread:
+            limit = min(limit, _SMALL_PAGE)
         if self._rate is not None:
-            limit = max(1, min(_PAGE, int(self._rate / course.segments)))
+            limit = max(1, min(limit, int(self._rate / course.segments)))
 
         def fill(segment: int, stop: Event) -> None:
             after = course.after(segment)
@@ -128,7 +133,11 @@ class IndexRebuild:
                 self._progress(Stage.FILLING, sum(not one.deleted for one in page))
             course.finish(segment)
 
-        side_by_side(course.open(), fill)
+        if self._in_this_thread:  # also what was begun in several parts
+            for segment in course.open():
+                fill(segment, Event())
+        else:
+            side_by_side(course.open(), fill)
         course.keep()
 
     def _verify(self, rebuild: Rebuild, course: _Course) -> Drift:
@@ -155,7 +164,7 @@ class _Course:
     yet; true: all of it), and how many records that were.
     """
 
-    def __init__(self, rebuild: Rebuild, segments: int, pace: Pace) -> None:
+    def __init__(self, rebuild: Rebuild, segments: int, pace: Pace, is_slow: bool) -> None:
         self._rebuild: Final = rebuild
         self._pace: Final = pace
         self._lock: Final = Lock()
@@ -170,8 +179,8 @@ class _Course:
         self._kept = self.records
         self._kept_at = pace.now()
         self._portion: Final = min(rebuild.portion, _KEEP_RECORDS)
-        # Else the portion is what counts: work that rests a lot would be kept in many small ones.
-        self._by_time: Final = rebuild.portion >= ANY_PORTION
+        # Else work that rests a lot would be kept in many small portions.
+        self._by_time: Final = is_slow or rebuild.portion >= ANY_PORTION
 
     @property
     def segments(self) -> int:
@@ -247,7 +256,11 @@ class _Throttle:
 
 
 _PAGE: Final = 500
-"""Records in one page of a scan."""
+_SMALL_PAGE: Final = 100
+"""Records in one page of a scan: what changes meanwhile waits until one is in the new index, which
+takes longer where that rests in between."""
+_PAGES: Final = 50
+"""Or more of each part come to a portion, which goes beyond by up to one of each."""
 _STOP_SECONDS: Final = 0.5
 """How long a slow rebuild takes to notice that it is to stop."""
 _KEEP_RECORDS: Final = 20_000

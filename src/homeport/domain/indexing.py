@@ -86,9 +86,14 @@ class Indexing:
         the other."""
         from homeport.domain.index_rebuild import IndexRebuild  # who indexes needs none
 
-        records = self._records.in_one_part() if in_this_thread else self._records
         rebuilding = IndexRebuild(
-            records, self._index, self._pace, progress, rate=rate, pause=self._pause
+            self._records,
+            self._index,
+            self._pace,
+            progress,
+            rate=rate,
+            in_this_thread=in_this_thread,
+            pause=self._pause,
         )
         return rebuilding.run(grace=grace, fresh=fresh)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from itertools import pairwise
-from threading import Barrier, Lock
+from threading import Barrier, Lock, current_thread
 from time import sleep as pause
 
 import pytest
@@ -76,6 +76,7 @@ class Watched(MemorySearchIndex):
 def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fraction of what a page is: the same in less time."""
     monkeypatch.setattr(index_rebuild, "_PAGE", 10)
+    monkeypatch.setattr(index_rebuild, "_PAGES", 4)
 
 
 @pytest.fixture
@@ -237,7 +238,6 @@ def test_no_rate_is_no_rate(store: MemoryRecordStore, index: Watched, rate: floa
 
 def test_a_slow_one_says_that_it_is_still_at_it(store: MemoryRecordStore, index: Watched) -> None:
     fill(store, 100)
-    index.portion = ANY_PORTION
     started = index.clock.now() / 1e6
     indexing(store, index).rebuild(rate=1)
     assert index.clock.now() / 1e6 - started >= 99
@@ -246,13 +246,51 @@ def test_a_slow_one_says_that_it_is_still_at_it(store: MemoryRecordStore, index:
     assert all(later - earlier <= 11 for earlier, later in pairwise(counts))
 
 
-def test_a_slow_one_is_kept_no_more_often_where_that_would_make_many_portions(
-    store: MemoryRecordStore, index: Watched
+@pytest.mark.parametrize(
+    ("portion", "kept"),
+    [(40, [40, 80, 100]), (ANY_PORTION, [30, 50, 70, 90, 100])],
+    ids=["by portions, where these count", "else by time too"],
+)
+def test_one_that_rests_is_kept(
+    store: MemoryRecordStore, index: Watched, portion: int, kept: list[int]
 ) -> None:
     fill(store, 100)
-    index.portion = 40
-    indexing(store, index).rebuild(rate=1)
-    assert [json.loads(one)["records"] for one in index.kept] == [40, 80, 100]
+    index.portion = portion
+
+    def rest(stage: Stage, _: int) -> None:
+        if stage is Stage.FILLING:
+            index.clock.advance(6.0)
+
+    indexing(store, index).rebuild(rest)
+    assert [json.loads(one)["records"] for one in index.kept] == kept
+
+
+def test_in_this_thread_it_goes_on_with_what_was_begun_in_parts(
+    store: MemoryRecordStore, index: Watched
+) -> None:
+    fill(store, 64)
+    index.fails_after = 3
+    with pytest.raises(Unavailable):
+        indexing(store, index, segments=4).rebuild()
+    index.fails_after = None
+    threads = set[str]()
+
+    def look(_: Stage, __: int) -> None:
+        threads.add(current_thread().name)
+
+    rebuilt = indexing(store, index, segments=4).rebuild(look, in_this_thread=True)
+    assert rebuilt.records == 64
+    assert 0 < rebuilt.resumed < 64
+    assert threads == {current_thread().name}
+    assert indexing(store, index).verify().clean
+
+
+def test_pages_are_small_beside_a_portion(store: MemoryRecordStore, index: Watched) -> None:
+    fill(store, 100)
+    index.portion = 16
+    indexing(store, index, segments=1).rebuild()
+    assert {count for _, count in index.applied} == {4}
+    assert [json.loads(one)["records"] for one in index.kept] == [16, 32, 48, 64, 80, 96, 100]
 
 
 def test_the_records_are_read_after_the_head_start_and_the_lag(

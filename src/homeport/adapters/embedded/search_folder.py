@@ -224,11 +224,11 @@ class IndexFolder:
             for one in meta["segments"]
         ]
 
-    def has_room(self, size: int) -> bool:
-        """Whether its disk has so many bytes left for this user."""
+    def room(self) -> int:
+        """The bytes that its disk has left for this user; 0 where that cannot be told."""
         with contextlib.suppress(OSError):
-            return shutil.disk_usage(self._folder).free >= size
-        return False
+            return shutil.disk_usage(self._folder).free
+        return 0
 
     def _generations(self) -> Iterator[int]:
         with contextlib.suppress(OSError):

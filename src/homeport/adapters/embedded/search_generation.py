@@ -57,6 +57,9 @@ class Generation:
         self._writer: tantivy.IndexWriter | None = None
         self._pending: dict[str, IndexChange] = {}
         self._lost = False
+        self._threads_began = 0
+        """How often to have threads give way yet. Opening and each commit start some, which have
+        their names a moment later, and then the next changes to work on."""
         self._now = now
         self._purged = 0
         self._folder = folder
@@ -81,9 +84,9 @@ class Generation:
                 newest[name] = change
         with self._writing, self._undoing():
             writer = self._open_writer()
-            # Opening and each commit start threads, which have their names a moment later, and
-            # then the next changes to work on; requests want the processor sooner.
-            give_way()
+            if self._threads_began:
+                self._threads_began -= 1
+                give_way()
             seen = self._versions(list(newest))
             # By key: where a space's documents lie side by side, a search in it passes over
             # what lies between, instead of going through it with each word.
@@ -165,6 +168,7 @@ class Generation:
                 self._purged = now
                 writer.delete_documents_by_query(self._translator.expired(now))
             writer.commit()
+            self._threads_began = _LOOKS
             self._pending.clear()
             self._index.reload()
             self._reader = self._read()
@@ -204,6 +208,7 @@ class Generation:
             self._open_index()
             heap = _FILLING_HEAP_BYTES if self._filling else _HEAP_BYTES
             self._writer = self._index.writer(heap_size=heap, num_threads=1)
+            self._threads_began = _LOOKS
             # tantivy gives what a writer does first the number of the last commit. Segments that
             # it begins to merge before the next one take that for done, some with it and some
             # without: a removal would be lost. So this comes first, which removes nothing.
@@ -312,5 +317,6 @@ _STORE: Final = {"docstore_compression": "none", "docstore_blocksize": 2048}
 _HEAP_BYTES: Final = 20_000_000
 _FILLING_HEAP_BYTES: Final = 60_000_000
 """Below 30 MB a long stream is cut into many segments, and most time goes to merging them."""
+_LOOKS: Final = 2
 _PENDING: Final = 20_000
 """Changes in memory before they are committed without being asked."""

@@ -99,12 +99,13 @@ class EmbeddedSearchIndex:
         )
 
     def rebuild(self) -> EmbeddedRebuild:
+        left = self._sound_left()
         with self._applying:
             if self._rebuilding is not None:
                 raise Conflict("The search index is being rebuilt already.")
             expected = self._expected()
             with translated():
-                filling, fresh = self._begin()
+                filling, fresh = self._begin(left)
             self._rebuilding = EmbeddedRebuild(
                 self._folder, filling, fresh, self._end_rebuild, expected, self._pause
             )
@@ -114,22 +115,26 @@ class EmbeddedSearchIndex:
     def is_scattered(self) -> bool:
         """Whether searches would come sooner in an index that is made anew: tantivy merges eight
         segments that are about as large, so there may be seven of each size, and a search asks each
-        of them for each word. Also where somebody has left such an index unfinished; never where
-        the disk has no room for it."""
-        number = self._live.number
+        of them for each word."""
         try:
-            pieces = self._folder.pieces(number)
+            return is_scattered(self._folder.pieces(self._live.number))
         except (OSError, ValueError, KeyError, TypeError):
             return False
-        documents = sum(pieces)
-        is_scattered = (
-            documents >= _MANY
-            and len(pieces) >= _PIECES
-            and documents - max(pieces) >= documents * _OUTSIDE
-        )
-        return (is_scattered or self._folder.filling() is not None) and self._folder.has_room(
-            _ROOM * self._folder.size(number)
-        )
+
+    @property
+    def has_room_to_rebuild(self) -> bool:
+        """Whether the disk has twice the index's size: for the new one, and for its merges. What a
+        rebuild has left is part of that."""
+        left = self._folder.filling()
+        has = self._folder.room() + (0 if left is None else self._folder.size(left.generation))
+        return has >= 2 * self._folder.size(self._live.number)
+
+    def forget_left(self) -> None:
+        """Throw away what a rebuild has left, unless one goes on with it."""
+        with self._applying, translated():
+            if self._rebuilding is None:
+                self._folder.forget_filling()
+                self._keep_only()
 
     @contextlib.contextmanager
     def lent(self) -> Iterator[Apply | None]:
@@ -192,11 +197,16 @@ class EmbeddedSearchIndex:
         self._folder.forget_filling()
         return None
 
-    def _begin(self) -> tuple[Filling, Generation]:
+    def _sound_left(self) -> Filling | None:
+        """What a rebuild has left, once all of it was read: neither a start nor a change waits for
+        that."""
+        left = self._folder.filling()
+        damaged = left is None or self._folder.damage(left.generation) is not None
+        return None if damaged else left
+
+    def _begin(self, left: Filling | None) -> tuple[Filling, Generation]:
         """The generation to fill: the one left behind, or a new one."""
-        left = self._left()
-        # Not sooner: a start does not wait until all of it was read.
-        if left is not None and self._folder.damage(left.generation) is None:
+        if left is not None and left == self._left():
             with contextlib.suppress(Unavailable):  # damaged in a way that its files do not show
                 return left, self._generation(left.generation, filling=True)
         number = self._folder.next()
@@ -243,11 +253,19 @@ def _system_now() -> int:
     return time.time_ns() // 1000
 
 
+def is_scattered(pieces: Sequence[int]) -> bool:
+    """Whether that many documents in each segment are better put together."""
+    documents = sum(pieces)
+    return (
+        documents >= _MANY
+        and len(pieces) >= _PIECES
+        and documents - max(pieces) >= documents * _OUTSIDE
+    )
+
+
 _MANY: Final = 20_000
 """Documents from which on it makes a difference."""
 _PIECES: Final = 8
 _OUTSIDE: Final = 0.25
 """The share of the documents that lie outside of the largest piece. An index that has grown to so
 many documents has made four times as many anew on its way."""
-_ROOM: Final = 2
-"""How often the index is to have room on the disk: once for the new one, and for its merges."""

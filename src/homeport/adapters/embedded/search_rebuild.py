@@ -118,11 +118,12 @@ def portion_of(documents: int) -> int:
     while commit > _LARGEST:
         commit = -(-commit // _MERGED)
     # What comes until it is kept goes beyond: one commit too few would leave fifteen segments.
-    return int(commit * 0.99) - _BEYOND if commit < documents else _LARGEST - _BEYOND
+    return int(commit / _BEYOND) if commit < documents else _LARGEST
 
 
 _MERGED: Final = 8
 _LARGEST: Final = 19_000
 """With what goes beyond, fewer than a generation commits by itself. An eighth of it is more than
 2,102: tantivy takes segments for alike that have up to 10,000 documents, or 1.68 times as many."""
-_BEYOND: Final = 300
+_BEYOND: Final = 1.02
+"""As many times a portion may come to it."""

@@ -1,8 +1,8 @@
 """Puts a search index that grew together anew, while little is asked of the server.
 
-It is filled from the records beside the one that answers, and takes its place at once. Nobody waits
-for that, so it begins after a minute in which little was asked, and leaves most of the processor to
-requests. What a stop, or the end of the process, leaves of it is gone on with.
+It is filled from the records beside the one that answers, and takes its place at once. No request
+waits for that, so it begins after a minute in which little was asked, and leaves most of the
+processor to requests. What a stop, or the end of the process, leaves of it is gone on with.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from homeport.domain.errors import HomeportError
 from homeport.entrypoints.local.pacing import CALM, Pacing
@@ -20,13 +20,17 @@ from homeport.entrypoints.local.pacing import CALM, Pacing
 if TYPE_CHECKING:
     from homeport.container import Backend
     from homeport.domain.index_records import Stage
+    from homeport.domain.model.document import IndexStatus
 
 LOOK_SECONDS: Final = 60.0
 """How long little must have been asked."""
 AGAIN_SECONDS: Final = 3600.0
-"""How long it is left alone after it has failed."""
+"""How long it is left alone after that at least, whatever came of it,"""
+AGAIN_TIMES: Final = 4.0
+"""and how many times as long as it took: where records change all the time, so does the index."""
 DUTY: Final = 0.25
-"""The share of the time to work, at most."""
+"""The share of the time that this thread works, at most. tantivy's, which give way to all others,
+do half as much again."""
 
 log: Final = logging.getLogger("homeport.gateway")
 
@@ -35,9 +39,21 @@ class _Stopped(Exception):
     """The server stops."""
 
 
+class GrownIndex(Protocol):
+    """The index of a data folder."""
+
+    @property
+    def is_scattered(self) -> bool: ...
+    @property
+    def has_room_to_rebuild(self) -> bool: ...
+    def status(self) -> IndexStatus: ...
+    def forget_left(self) -> None: ...
+
+
 class Compaction:
-    """Of the index in a data folder, beside the records. `served` and `computed` tell of requests,
-    as for a pump."""
+    """Of the index in a data folder, beside the records. `served` counts the requests so far, to
+    all processes; `computed` is the processor time that they took of this one's loop, in seconds.
+    """
 
     def __init__(
         self, backend: Backend, served: Callable[[], int], computed: Callable[[], float]
@@ -65,18 +81,19 @@ class Compaction:
 
     def _run(self) -> None:
         while self._calms_down():
-            if not getattr(self._backend.index, "is_scattered", False):
-                continue
+            began = time.monotonic()
             try:
+                if not self._is_due():
+                    continue
                 self._compact()
-                continue
             except _Stopped:
                 return
             except HomeportError as error:
                 log.warning("the search index could not be put together anew: %s", error)
             except Exception:
                 log.exception("the search index could not be put together anew")
-            self._stopping.wait(AGAIN_SECONDS)
+            took = time.monotonic() - began
+            self._stopping.wait(max(AGAIN_SECONDS, AGAIN_TIMES * took))
 
     def _calms_down(self) -> bool:
         """Wait until little was asked for a while. False where the server stops first."""
@@ -87,16 +104,30 @@ class Compaction:
             if self._served() - before <= CALM * (time.monotonic() - since):
                 return True
 
+    @property
+    def _index(self) -> GrownIndex:
+        return cast("GrownIndex", self._backend.index)
+
+    def _is_due(self) -> bool:
+        index = self._index
+        if not (index.is_scattered or index.status().rebuilding):
+            return False
+        if not index.has_room_to_rebuild:
+            index.forget_left()
+            return False
+        return True
+
     def _compact(self) -> None:
         log.info("the search index is put together anew")
         began = time.monotonic()
         self._pacing.begin()
         try:
             done = self._backend.indexing.rebuild(self._go_on, in_this_thread=True)
-        except HomeportError:
-            # What is left of it may be what fills the disk.
+        except _Stopped:
+            raise
+        except Exception:
             with suppress(HomeportError):
-                self._backend.index.rebuild().abandon()
+                self._index.forget_left()  # it may be what fills the disk
             raise
         log.info(
             "the search index was put together anew: %d records in %.0f s",

@@ -84,7 +84,7 @@ class Gateway:
         self._loop_clock: Callable[[], float] = lambda: 0.0
         self._connections = settings.connections
         self.pumps: Final = Pumps(self._make_pumps())
-        self._compaction = Compaction(backend, self._served, self._computed)
+        self._compaction = Compaction(backend, self._served_by_all, self._computed)
         self._metrics = Metrics(backend, self.pumps, self._elsewhere)
         self._routes = {**routes, **local_routes.ROUTES}
         shown = self._metrics.text if settings.metrics else None
@@ -314,6 +314,10 @@ class Gateway:
 
     def _served(self) -> int:
         return 0 if self._exchanges is None else self._exchanges.served
+
+    def _served_by_all(self) -> int:
+        """About as many requests as all processes have served: they have equal shares."""
+        return self._served() * (1 if self._workers is None else 1 + self._workers.serving)
 
     def _computed(self) -> float:
         """The processor time of the loop's thread, in seconds."""
