@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import random
@@ -45,7 +46,8 @@ EMBEDDED = Adapters.of(dict.fromkeys(Adapters.names(), "embedded"))
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fraction of what it takes to be worth it, and of the time."""
-    monkeypatch.setattr(compaction, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(compaction, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(compaction, "CALM_SECONDS", 0.05)
     monkeypatch.setattr(search_index, "_MANY", 20)
     monkeypatch.setattr(search_index, "_PIECES", 4)
     monkeypatch.setattr(search_index, "_OUTSIDE", 0.0)
@@ -118,14 +120,16 @@ def test_it_is_done_once_and_said(caplog: pytest.LogCaptureFixture) -> None:
     assert ended.startswith(f"the search index was put together anew: {world.went_on} records in ")
 
 
-def test_it_waits_until_little_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compaction, "LOOK_SECONDS", 0.01)
-    world, asked = World(), 0
+def test_it_waits_until_little_is_asked_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compaction, "CALM_SECONDS", 1.0)
+    world = World()
+    asked = 0
+    rush = itertools.cycle([0, 0, 1_000_000])  # one look in three finds many
     calm = threading.Event()
 
     def served() -> int:
         nonlocal asked
-        asked += 0 if calm.is_set() else 1_000_000
+        asked += 0 if calm.is_set() else next(rush)
         return asked
 
     with world.compacting(served):
@@ -147,7 +151,7 @@ def test_it_waits_until_little_is_asked(monkeypatch: pytest.MonkeyPatch) -> None
     ids=["one that is whole", "no data folder", "another index", "other records"],
 )
 def test_it_leaves_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compaction, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(compaction, "CALM_SECONDS", 0.001)
     with world.compacting() as made:
         assert not made.join(0.05) or world.adapters != EMBEDDED
     assert world.went_on == 0

@@ -1,7 +1,7 @@
 """Puts a search index that grew together anew, while little is asked of the server.
 
 It is filled from the records beside the one that answers, and takes its place at once. No request
-waits for that, so it begins after a minute in which little was asked, and leaves most of the
+waits for that, so it begins once little was asked for some minutes, and leaves most of the
 processor to requests. What a stop, or the end of the process, leaves of it is gone on with.
 """
 
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from homeport.domain.index_records import Stage
     from homeport.domain.model.document import IndexStatus
 
-LOOK_SECONDS: Final = 60.0
-"""How long little must have been asked."""
+LOOK_SECONDS: Final = 5.0
+"""How often it looks how much is asked,"""
+CALM_SECONDS: Final = 300.0
+"""and how long little must have been asked at each look."""
 AGAIN_SECONDS: Final = 3600.0
 """How long it is left alone after that at least, whatever came of it,"""
 AGAIN_TIMES: Final = 4.0
@@ -97,12 +99,14 @@ class Compaction:
 
     def _calms_down(self) -> bool:
         """Wait until little was asked for a while. False where the server stops first."""
-        while True:
+        calm = 0.0
+        while calm < CALM_SECONDS:
             before, since = self._served(), time.monotonic()
             if self._stopping.wait(LOOK_SECONDS):
                 return False
-            if self._served() - before <= CALM * (time.monotonic() - since):
-                return True
+            span = time.monotonic() - since
+            calm = calm + span if self._served() - before <= CALM * span else 0.0
+        return True
 
     @property
     def _index(self) -> GrownIndex:
