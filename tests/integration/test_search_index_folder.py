@@ -30,6 +30,7 @@ from homeport.adapters.memory.clock import ManualClock
 from homeport.adapters.memory.ids import SequentialIds
 from homeport.adapters.memory.record_store import MemoryRecordStore
 from homeport.domain.errors import HomeportError, Invalid, Unavailable
+from homeport.domain.index_rebuild import PAGES
 from homeport.domain.indexing import Indexing
 from homeport.domain.limits import RETENTION_SECONDS
 from homeport.domain.model.collection import Catalog, Collection, FieldDeclaration, FieldRole
@@ -215,7 +216,8 @@ def test_it_pauses_after_each_change_before_they_are_found(tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="LEFT OUT: only Linux has it of threads")
-def test_what_cuts_texts_and_merges_gives_way(tmp_path: Path) -> None:
+@pytest.mark.parametrize("filling", [False, True], ids=["the live index", "a rebuild"])
+def test_what_cuts_texts_and_merges_gives_way(tmp_path: Path, filling: bool) -> None:
     priorities: dict[str, int] = {}
 
     def look() -> None:
@@ -225,8 +227,9 @@ def test_what_cuts_texts_and_merges_gives_way(tmp_path: Path) -> None:
                 priorities[name] = os.getpriority(os.PRIO_PROCESS, int(one.name))
 
     index = EmbeddedSearchIndex(tmp_path / "search", Catalog(), pause=look)
+    rebuild = index.rebuild() if filling else index
     for id in ("a", "b", "c"):
-        index.apply([note(id)])
+        rebuild.apply([note(id)])
         time.sleep(0.05)  # until the threads that a commit starts have their names
     index.close()
     own = os.getpriority(os.PRIO_PROCESS, 0)
@@ -671,7 +674,7 @@ def test_writes_searches_and_rebuilds_go_on_side_by_side(tmp_path: Path) -> None
     index.close()
 
 
-@pytest.mark.parametrize("beyond", [0.0, 0.01, 0.02])
+@pytest.mark.parametrize("beyond", [0.0, 0.5 / PAGES, 1 / PAGES])
 def test_a_rebuild_is_kept_so_often_that_few_segments_stay(beyond: float) -> None:
     """As many more come until it is kept."""
     documents = 19_001

@@ -43,8 +43,8 @@ class Rebuilt:
 
 class IndexRebuild:
     """`rate` is how many records a second are read at most, all parts together. `in_this_thread`,
-    one part is read after the other; `pause` is called between two steps then, for whoever shares
-    its processor with requests."""
+    one part is read after the other. `pause` is called between two steps, for whoever shares its
+    processor with requests."""
 
     def __init__(
         self,
@@ -112,9 +112,11 @@ class IndexRebuild:
 
     def _fill(self, rebuild: Rebuild, course: _Course) -> None:
         throttle = _Throttle(self._rate, self._pace)
-        limit = min(_PAGE, max(1, rebuild.portion // (_PAGES * course.segments)))
+        limit = _PAGE
         if self._in_this_thread:
-            limit = min(limit, _SMALL_PAGE)
+            limit = min(_SMALL_PAGE, max(1, rebuild.portion // PAGES))
+        elif rebuild.portion < ANY_PORTION:
+            limit = min(_PAGE, max(_SMALL_PAGE, rebuild.portion // (PAGES * course.segments)))
         if self._rate is not None:
             limit = max(1, min(limit, int(self._rate / course.segments)))
 
@@ -164,7 +166,7 @@ class _Course:
     yet; true: all of it), and how many records that were.
     """
 
-    def __init__(self, rebuild: Rebuild, segments: int, pace: Pace, is_slow: bool) -> None:
+    def __init__(self, rebuild: Rebuild, segments: int, pace: Pace, has_rate: bool) -> None:
         self._rebuild: Final = rebuild
         self._pace: Final = pace
         self._lock: Final = Lock()
@@ -180,7 +182,7 @@ class _Course:
         self._kept_at = pace.now()
         self._portion: Final = min(rebuild.portion, _KEEP_RECORDS)
         # Else work that rests a lot would be kept in many small portions.
-        self._by_time: Final = is_slow or rebuild.portion >= ANY_PORTION
+        self._by_time: Final = has_rate or rebuild.portion >= ANY_PORTION
 
     @property
     def segments(self) -> int:
@@ -259,10 +261,11 @@ _PAGE: Final = 500
 _SMALL_PAGE: Final = 100
 """Records in one page of a scan: what changes meanwhile waits until one is in the new index, which
 takes longer where that rests in between."""
-_PAGES: Final = 50
-"""Or more of each part come to a portion, which goes beyond by up to one of each."""
+PAGES: Final = 50
+"""In a portion, which ends with a page: so it has up to a fiftieth more. Where parts are read side
+by side, and pages would be very small, it may be more."""
 _STOP_SECONDS: Final = 0.5
 """How long a slow rebuild takes to notice that it is to stop."""
 _KEEP_RECORDS: Final = 20_000
 _KEEP_SECONDS: Final = 10.0
-"""How much is done again at most after a process was killed."""
+"""How much is done again at most after a process was killed, where it is kept by time."""

@@ -76,7 +76,8 @@ class Watched(MemorySearchIndex):
 def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fraction of what a page is: the same in less time."""
     monkeypatch.setattr(index_rebuild, "_PAGE", 10)
-    monkeypatch.setattr(index_rebuild, "_PAGES", 4)
+    monkeypatch.setattr(index_rebuild, "_SMALL_PAGE", 6)
+    monkeypatch.setattr(index_rebuild, "PAGES", 4)
 
 
 @pytest.fixture
@@ -285,12 +286,30 @@ def test_in_this_thread_it_goes_on_with_what_was_begun_in_parts(
     assert indexing(store, index).verify().clean
 
 
-def test_pages_are_small_beside_a_portion(store: MemoryRecordStore, index: Watched) -> None:
-    fill(store, 100)
-    index.portion = 16
-    indexing(store, index, segments=1).rebuild()
-    assert {count for _, count in index.applied} == {4}
-    assert [json.loads(one)["records"] for one in index.kept] == [16, 32, 48, 64, 80, 96, 100]
+@pytest.mark.parametrize(
+    ("portion", "segments", "in_this_thread", "page"),
+    [
+        (1_000, 1, False, 10),
+        (32, 1, False, 8),
+        (32, 4, False, 6),
+        (ANY_PORTION, 8, False, 10),
+        (1_000, 1, True, 6),
+        (16, 4, True, 4),
+        (1, 1, True, 1),
+    ],
+)
+def test_pages_are_small_beside_a_portion(
+    store: MemoryRecordStore,
+    index: Watched,
+    portion: int,
+    segments: int,
+    in_this_thread: bool,
+    page: int,
+) -> None:
+    fill(store, 200)
+    index.portion = portion
+    indexing(store, index, segments).rebuild(in_this_thread=in_this_thread)
+    assert max(count for _, count in index.applied) == page
 
 
 def test_the_records_are_read_after_the_head_start_and_the_lag(

@@ -85,9 +85,8 @@ def test_one_that_does_not_answer_is_ended() -> None:
         for _look in range(MISSED):
             worker.look(2, SHARE)
         assert not played.killed
-        played.channel.send("looked")
-        await until(lambda: ("look", 2, SHARE) in played.received)
-        await asyncio.sleep(0.05)
+        played.channel.send("looked", 7)
+        await until(lambda: worker.served == 7)
         for _look in range(MISSED):
             worker.look(2, SHARE)
         assert not played.killed, "it had answered"

@@ -57,7 +57,7 @@ class Generation:
         self._writer: tantivy.IndexWriter | None = None
         self._pending: dict[str, IndexChange] = {}
         self._lost = False
-        self._threads_began = 0
+        self._looks_due = 0
         """How often to have threads give way yet. Opening and each commit start some, which have
         their names a moment later, and then the next changes to work on."""
         self._now = now
@@ -84,8 +84,8 @@ class Generation:
                 newest[name] = change
         with self._writing, self._undoing():
             writer = self._open_writer()
-            if self._threads_began:
-                self._threads_began -= 1
+            if self._looks_due:
+                self._looks_due -= 1
                 give_way()
             seen = self._versions(list(newest))
             # By key: where a space's documents lie side by side, a search in it passes over
@@ -168,7 +168,7 @@ class Generation:
                 self._purged = now
                 writer.delete_documents_by_query(self._translator.expired(now))
             writer.commit()
-            self._threads_began = _LOOKS
+            self._looks_due = _LOOKS
             self._pending.clear()
             self._index.reload()
             self._reader = self._read()
@@ -208,7 +208,7 @@ class Generation:
             self._open_index()
             heap = _FILLING_HEAP_BYTES if self._filling else _HEAP_BYTES
             self._writer = self._index.writer(heap_size=heap, num_threads=1)
-            self._threads_began = _LOOKS
+            self._looks_due = _LOOKS
             # tantivy gives what a writer does first the number of the last commit. Segments that
             # it begins to merge before the next one take that for done, some with it and some
             # without: a removal would be lost. So this comes first, which removes nothing.

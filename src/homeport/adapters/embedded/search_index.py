@@ -99,7 +99,7 @@ class EmbeddedSearchIndex:
         )
 
     def rebuild(self) -> EmbeddedRebuild:
-        left = self._sound_left()
+        left = None if self._rebuilding is not None else self._sound_left()
         with self._applying:
             if self._rebuilding is not None:
                 raise Conflict("The search index is being rebuilt already.")
@@ -209,6 +209,8 @@ class EmbeddedSearchIndex:
         if left is not None and left == self._left():
             with contextlib.suppress(Unavailable):  # damaged in a way that its files do not show
                 return left, self._generation(left.generation, filling=True)
+        self._folder.forget_filling()
+        self._keep_only()
         number = self._folder.next()
         fresh = self._generation(number, filling=True)
         filling = Filling(number, self._schema.digest, place="")

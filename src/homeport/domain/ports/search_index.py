@@ -59,8 +59,8 @@ class Rebuild(Protocol):
     @property
     def portion(self) -> int:
         """After how many records, or up to a fiftieth more, it is best kept while it is filled.
-        Where that is ANY_PORTION, whoever fills it does so by time as well, and loses less where
-        the process is killed."""
+        Where that is ANY_PORTION, or it is filled slowly, whoever does that keeps it by time as
+        well, and loses less where the process is killed."""
         ...
 
     def apply(self, changes: Sequence[IndexChange]) -> list[Rejection]:

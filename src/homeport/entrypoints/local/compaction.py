@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
-from homeport.domain.errors import HomeportError
+from homeport.domain.errors import HomeportError, Unavailable
 from homeport.entrypoints.local.pacing import CALM, Pacing
 
 if TYPE_CHECKING:
@@ -113,19 +113,16 @@ class Compaction:
         return cast("GrownIndex", self._backend.index)
 
     def _is_due(self) -> bool:
-        index = self._index
-        if not (index.is_scattered or index.status().rebuilding):
-            return False
-        if not index.has_room_to_rebuild:
-            index.forget_left()
-            return False
-        return True
+        """Also where one was left unfinished."""
+        return self._index.is_scattered or self._index.status().rebuilding
 
     def _compact(self) -> None:
         log.info("the search index is put together anew")
         began = time.monotonic()
         self._pacing.begin()
         try:
+            if not self._index.has_room_to_rebuild:
+                raise Unavailable("Its disk has no room for twice its size.")
             done = self._backend.indexing.rebuild(self._go_on, in_this_thread=True)
         except _Stopped:
             raise

@@ -316,8 +316,7 @@ class Gateway:
         return 0 if self._exchanges is None else self._exchanges.served
 
     def _served_by_all(self) -> int:
-        """About as many requests as all processes have served: they have equal shares."""
-        return self._served() * (1 if self._workers is None else 1 + self._workers.serving)
+        return self._served() + (0 if self._workers is None else self._workers.served)
 
     def _computed(self) -> float:
         """The processor time of the loop's thread, in seconds."""

@@ -81,6 +81,7 @@ class WorkerLoop:
             requests,
             lambda: channel.send("left"),
         )
+        self._exchanges = serving.exchanges
         self._connections = connections = serving.connections
         self._admission = serving.admission
         self._admission.share(self._processes)
@@ -155,7 +156,7 @@ class WorkerLoop:
                 self._processes = processes
                 share.keep({threading.get_native_id(), self._backend.database.commit_thread})
                 self._admission.share(processes)
-                self._channel.send("looked")
+                self._channel.send("looked", self._exchanges.served)
             case ("count",):
                 self._channel.send("counted", self._counts)
             case ("stop",):

@@ -60,6 +60,8 @@ class Worker:
         self._most = 0
         """Connections that it has files for."""
         self._missed = 0
+        self.served = 0
+        """Requests, as far as it has told."""
         self._process: subprocess.Popen[bytes] | None = None
         self._ends: Ends | None = None
         self._channel = Channel(loop, self._receive, self._lost)
@@ -206,8 +208,9 @@ class Worker:
             case ("counted", counts):
                 self.counted = counts
                 self._settle_counted()
-            case ("looked",):
+            case ("looked", served):
                 self._missed = 0
+                self.served = served
             case ("serving", most):
                 self._most = most
                 self.is_serving = not self._is_stopping

@@ -90,6 +90,11 @@ class Workers:
         """Their connections."""
         return sum(one.open for one in self._workers)
 
+    @property
+    def served(self) -> int:
+        """Requests that those have answered that serve, as far as they have told."""
+        return sum(one.served for one in self._workers if one.is_serving)
+
     def surplus(self, own: int) -> int:
         """How many connections the gateway, which has `own`, has more than its share."""
         serving = self.serving
