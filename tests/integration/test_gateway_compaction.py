@@ -63,7 +63,6 @@ class World:
     adapters: Adapters = EMBEDDED
     done: threading.Event = field(default_factory=threading.Event)
     went_on: int = 0
-    served: int = 0
     failure: Exception | None = None
     forgotten: int = 0
     rebuilt: int = 0

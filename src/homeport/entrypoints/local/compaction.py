@@ -117,12 +117,12 @@ class Compaction:
         return self._index.is_scattered or self._index.status().rebuilding
 
     def _compact(self) -> None:
-        log.info("the search index is put together anew")
         began = time.monotonic()
         self._pacing.begin()
         try:
             if not self._index.has_room_to_rebuild:
                 raise Unavailable("Its disk has no room for twice its size.")
+            log.info("the search index is put together anew")
             done = self._backend.indexing.rebuild(self._go_on, in_this_thread=True)
         except _Stopped:
             raise
