@@ -99,7 +99,14 @@ class TestAFlood:
     def test_fewer_are_let_in_where_turns_are_long(self) -> None:
         house = House(most=100)
         self.refuse(house, 4, LONG_TURN * 1.1)
-        assert self.room(house) == 72, "100, 90, 81, 72: the first turn is nobody's measure"
+        assert self.room(house) == 73, "100, 90, 81, 73: the first turn is nobody's measure"
+
+    def test_the_fewer_the_longer_they_are_but_half_at_the_least(self) -> None:
+        house = House(most=100)
+        self.refuse(house, 2, LONG_TURN * 1.5)
+        assert self.room(house) == 66
+        self.refuse(house, 1, LONG_TURN * 20)
+        assert self.room(house) == 33
 
     def test_but_no_fewer_than_share_a_commit(self) -> None:
         house = House(most=100)

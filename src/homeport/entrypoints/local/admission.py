@@ -24,13 +24,18 @@ from homeport.entrypoints.local.metrics import Counts
 
 log: Final = logging.getLogger("homeport.gateway")
 
-LONG_TURN: Final = 0.007
+LONG_TURN: Final = 0.005
 """Seconds. A refusal waits for a turn of the loop, or two."""
 LEAST: Final = 32
 """So many are let in however long the turns are: they share their commits."""
+LEAST_LEFT: Final = 0.5
+"""After a long turn in which some were refused, so few of those before are let in at the least;
+else the fewer, the longer it was. A flood's first turns, which all come to that were let in while
+there was none, so make room for its refusals."""
 FEWER: Final = 0.9
+"""After one in which another process refused what was let in here."""
 MORE: Final = 2
-"""After each turn, long or short, in which some were refused."""
+"""After a short one."""
 OVER_SECONDS: Final = 1.0
 """After so long without a refusal as many are let in as ever."""
 TOLD_SECONDS: Final = 10.0
@@ -99,7 +104,7 @@ class Admission:
             self._begin_turn(now)
         if self._refused_beyond != now:
             self._refused_beyond = self._refused = now
-            self._room = max(min(LEAST, self._most), int(min(self._inside(), self._room) * FEWER))
+            self._shrink(min(self._inside(), self._room) * FEWER)
 
     def _has_room(self) -> bool:
         now = self._now()
@@ -118,9 +123,12 @@ class Admission:
         elif last != self._refused:
             return
         elif now - last > LONG_TURN:
-            self._room = max(min(LEAST, self._most), int(self._room * FEWER))
+            self._shrink(self._room * max(LEAST_LEFT, LONG_TURN / (now - last)))
         else:
             self._room = min(self._most, self._room + MORE)
+
+    def _shrink(self, room: float) -> None:
+        self._room = max(min(LEAST, self._most), int(room))
 
     def _refuse(self, incoming: Incoming) -> None:
         counts = self._counts
