@@ -103,10 +103,10 @@ class TestAFlood:
 
     def test_the_fewer_the_longer_they_are_but_half_at_the_least(self) -> None:
         house = House(most=100)
-        self.refuse(house, 2, LONG_TURN * 1.5)
-        assert self.room(house) == 66
+        self.refuse(house, 2, LONG_TURN * 1.25)
+        assert self.room(house) == 80
         self.refuse(house, 1, LONG_TURN * 20)
-        assert self.room(house) == 33
+        assert self.room(house) == 40
 
     def test_but_no_fewer_than_share_a_commit(self) -> None:
         house = House(most=100)

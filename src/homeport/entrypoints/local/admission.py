@@ -28,14 +28,14 @@ LONG_TURN: Final = 0.005
 """Seconds. A refusal waits for a turn of the loop, or two."""
 LEAST: Final = 32
 """So many are let in however long the turns are: they share their commits."""
-LEAST_LEFT: Final = 0.5
-"""After a long turn in which some were refused, so few of those before are let in at the least;
-else the fewer, the longer it was. A flood's first turns, which all come to that were let in while
-there was none, so make room for its refusals."""
+STEEPEST: Final = 0.5
+"""The share of the room that is left, at the least, after a long turn in which some were refused:
+the longer it was, the less. A flood finds all that calm has let in, and its refusals cannot wait
+until many turns have each taken a little."""
 FEWER: Final = 0.9
-"""After one in which another process refused what was let in here."""
+"""The share that is left once another process has refused what was let in here."""
 MORE: Final = 2
-"""After a short one."""
+"""So many more are let in after a short turn in which some were refused."""
 OVER_SECONDS: Final = 1.0
 """After so long without a refusal as many are let in as ever."""
 TOLD_SECONDS: Final = 10.0
@@ -123,7 +123,7 @@ class Admission:
         elif last != self._refused:
             return
         elif now - last > LONG_TURN:
-            self._shrink(self._room * max(LEAST_LEFT, LONG_TURN / (now - last)))
+            self._shrink(self._room * max(STEEPEST, LONG_TURN / (now - last)))
         else:
             self._room = min(self._most, self._room + MORE)
 
