@@ -62,6 +62,7 @@ class _Memory(threading.Thread):
 
 def measure(settings: Settings, report: Report, folder: Path) -> None:
     wrk.check_is_here()
+    open_loop.check_is_here()
     data = list(documents(settings.records, quick=settings.quick))
     # A quick flood is too short to fill a server that lets in as many as usual.
     narrow: dict[str, Any] = {"SERVER__MAX_REQUESTS": "16", "SERVER__WORKERS": "0"}

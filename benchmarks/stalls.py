@@ -42,6 +42,7 @@ _EVERY: Final = 500
 
 def measure(settings: Settings, report: Report, folder: Path) -> None:
     wrk.check_is_here()
+    open_loop.check_is_here()
     seconds = settings.seconds
     data = list(documents(settings.records, quick=settings.quick))
     client = _table(report, "The client's own limits: the bare HTTP server")

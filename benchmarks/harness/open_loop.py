@@ -4,36 +4,39 @@ A closed loop sends less while a server stalls, and so hides the stall. Here eac
 moment at which it is due, and its time runs from there, also while it waits for a connection.
 wrk2 does this too, and is in no distribution.
 
-A client on the server's own machine takes processor time from it, and one on an event loop as
-much as the server itself. So this one is not woken by each answer: it looks at its sockets each
-half millisecond, takes what has come and sends what is due, which makes times a millisecond too
-long. How it does on a machine is measured with the bare HTTP server (`benchmarks.stalls` shows
-it), and `behind` tells whether it kept up: where it is over two, the figures are the client's own.
+A client on the server's own machine takes processor time from it, and what comes while it computes
+it sees late. So it is a small program in C, which the first run compiles, and it is not woken by
+each answer: it looks at its sockets each quarter of a millisecond, takes what has come and sends
+what is due, which makes times about that much too long. How it does on a machine is measured with
+the bare HTTP server (`benchmarks.stalls` shows it), and `behind` tells whether it kept up: where it
+is over two, the figures are the client's own.
 """
 
 from __future__ import annotations
 
-import gc
-import re
-import selectors
-import socket
+import os
+import struct
+import subprocess
+import tempfile
 import time
-from collections import deque
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from itertools import pairwise
-from typing import Final
+from pathlib import Path
+from typing import IO, Final
 
 from benchmarks.harness import steal
+from benchmarks.harness.command import RESULTS, LeftOut
 
-_TICK: Final = 0.0005
+_SOURCE: Final = Path(__file__).with_suffix(".c")
 _PATIENCE: Final = 10.0
 """Seconds for the last answers to come in."""
-_READ: Final = 262_144
-_LENGTH: Final = re.compile(rb"(?i)\r\ncontent-length: *(\d+)").search
-_CHUNKED: Final = re.compile(rb"(?i)\r\ntransfer-encoding:").search
-_CLOSES: Final = re.compile(rb"(?i)\r\nconnection: close").search
-_RETRY_AFTER: Final = re.compile(rb"(?i)\r\nretry-after:").search
+_LOOK: Final = 0.025
+"""Seconds between two looks at what the machine below takes."""
+_ANSWER: Final = struct.Struct("ddii")
+_HEAD: Final = struct.Struct("dQQQ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,20 +108,75 @@ def run(
     rate, and for how many seconds, that follows at once."""
     due = moments((rate, seconds), then)
     host, _, port = address.partition(":")
-    client = _Client((host, int(port)))
-    gc.collect()
-    gc.disable()
-    before = steal.counted()
-    try:
-        client.open(connections)
-        client.run(requests, due)
-    finally:
-        gc.enable()
-        client.close()
-    behind = percentile(client.lateness, 0.99)
-    missing = len(due) - len(client.answers)
-    times, stolen = client.steal.times(), steal.share(before, steal.counted())
-    return Outcome(rate, client.answers, behind, missing, times, client.sent, stolen)
+    command: list[str | Path] = [_program(), host, port, str(connections), str(_PATIENCE)]
+    watch, before = steal.Steal(), steal.counted()
+    with tempfile.TemporaryFile() as asked, tempfile.TemporaryFile() as told:
+        _ask(asked, requests, due)
+        client = subprocess.Popen(command, stdin=asked, stdout=told, stderr=subprocess.PIPE)
+        with client:
+            try:
+                while client.poll() is None:
+                    watch.look(time.perf_counter())
+                    time.sleep(_LOOK)
+            finally:
+                client.kill()
+            assert client.stderr is not None
+            fault = client.stderr.read().decode()
+        if client.returncode:
+            raise ConnectionError(f"the client at a constant rate has ended: {fault.strip()}")
+        told.seek(0)
+        started, answers, sent, late = _told(told)
+    behind = percentile(late, 0.99) * 1000
+    missing = len(due) - len(answers)
+    times = [(begin - started, end - started) for begin, end in watch.times()]
+    stolen = steal.share(before, steal.counted())
+    return Outcome(rate, answers, behind, missing, times, sent, stolen)
+
+
+def check_is_here() -> None:
+    """Raises LeftOut where the client cannot be compiled."""
+    _program()
+
+
+def _program() -> Path:
+    """The client, compiled once for each of its versions."""
+    source = _SOURCE.read_bytes()
+    made = RESULTS.absolute() / f"open_loop-{blake2b(source, digest_size=8).hexdigest()}"
+    if not made.exists():
+        made.parent.mkdir(parents=True, exist_ok=True)
+        making = made.with_name(f"{made.name}.{os.getpid()}")
+        command: list[str | Path] = ["cc", "-O2", "-o", making, _SOURCE]
+        try:
+            subprocess.run(command, check=True, capture_output=True, text=True)
+        except FileNotFoundError:
+            raise LeftOut("constant rates: cc is not on this machine (Debian: gcc)") from None
+        except subprocess.CalledProcessError as failed:
+            line = failed.stderr.partition("\n")[0]
+            raise LeftOut(f"constant rates: the client is not for this machine: {line}") from None
+        making.replace(made)
+    return made
+
+
+def _ask(into: IO[bytes], requests: Sequence[bytes], due: Sequence[float]) -> None:
+    """Write what the client reads."""
+    into.write(array("Q", [len(requests), len(due)]))
+    for one in requests:
+        into.write(array("Q", [len(one)]))
+        into.write(one)
+    into.write(array("d", due))
+    into.seek(0)
+
+
+def _told(by: IO[bytes]) -> tuple[float, list[Answer], list[float], list[float]]:
+    """When the client began, its answers, when requests were sent, and how late. In seconds."""
+    started, answers, sent, late = _HEAD.unpack(by.read(_HEAD.size))
+    content = by.read(answers * _ANSWER.size)
+    found = [
+        Answer(due, took * 1000, status, status == 503 and bool(retry_after))
+        for due, took, status, retry_after in _ANSWER.iter_unpack(content)
+    ]
+    times = array("d", by.read())
+    return started, found, times[:sent].tolist(), times[sent : sent + late].tolist()
 
 
 def moments(*phases: tuple[float, float]) -> list[float]:
@@ -129,119 +187,3 @@ def moments(*phases: tuple[float, float]) -> list[float]:
         found += [begins + number / rate for number in range(int(rate * seconds))]
         begins += seconds
     return found
-
-
-@dataclass(slots=True, eq=False)
-class _Connection:
-    """One request at a time, which was due at `due`, None where there is none. Answers end by their
-    length, or by the last of their chunks."""
-
-    socket: socket.socket
-    due: float | None = None
-    arrived: bytes = b""
-
-
-class _Client:
-    """Where the server ends a connection, another takes its place."""
-
-    def __init__(self, address: tuple[str, int]) -> None:
-        self.answers: list[Answer] = []
-        self.lateness: list[float] = []
-        self.sent: list[float] = []
-        self.steal = steal.Steal()
-        self._address = address
-        self._started = 0.0
-        self._open = selectors.DefaultSelector()
-        self._free: list[_Connection] = []
-        self._waiting: deque[tuple[float, bytes]] = deque()
-        """Requests that are due and have no connection, with the moments when they were."""
-
-    def open(self, connections: int) -> None:
-        for _ in range(connections):
-            self._connect()
-
-    def run(self, requests: Sequence[bytes], due: Sequence[float]) -> None:
-        clock, count, sent = time.perf_counter, len(due), 0
-        self._started = started = clock()
-        end = started + max(due, default=0.0) + _PATIENCE
-        while len(self.answers) < count and (now := clock()) < end:
-            # Answers first: who is late with a request is so whatever else has come meanwhile.
-            for key, _ in self._open.select(0):
-                self._receive(key.data)
-            while sent < count and started + due[sent] <= now:
-                self._ask(started + due[sent], requests[sent % len(requests)])
-                sent += 1
-            self.steal.look(now - started)
-            time.sleep(_TICK)
-
-    def close(self) -> None:
-        for key in list(self._open.get_map().values()):
-            key.data.socket.close()
-        self._open.close()
-
-    def _connect(self) -> None:
-        made = socket.create_connection(self._address)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        made.setblocking(False)
-        connection = _Connection(made)
-        self._open.register(made, selectors.EVENT_READ, connection)
-        self._free.append(connection)
-
-    def _ask(self, due: float, request: bytes) -> None:
-        if self._free:
-            self.lateness.append((time.perf_counter() - due) * 1000)
-            self._send(self._free.pop(), due, request)
-        else:
-            self._waiting.append((due, request))
-
-    def _send(self, connection: _Connection, due: float, request: bytes) -> None:
-        connection.due = due
-        try:
-            connection.socket.sendall(request)
-            self.sent.append(time.perf_counter() - self._started)
-        except ConnectionError:
-            self._replace(connection)
-
-    def _receive(self, connection: _Connection) -> None:
-        try:
-            data = connection.socket.recv(_READ)
-        except BlockingIOError:
-            return
-        except ConnectionError:
-            data = b""
-        if not data or connection.due is None:  # it has ended, or says what nobody asked for
-            self._replace(connection)
-            return
-        arrived = connection.arrived = connection.arrived + data
-        end = arrived.find(b"\r\n\r\n") + 4
-        if end < 4:
-            return
-        head = arrived[:end]
-        length = _LENGTH(head)
-        if length is not None:
-            is_whole = len(arrived) >= end + int(length[1])
-        else:
-            is_whole = _CHUNKED(head) is None or arrived.endswith(b"\r\n0\r\n\r\n")
-        if is_whole:
-            due, connection.due, connection.arrived = connection.due, None, b""
-            self._answered(connection, due, int(head[9:12]), head)
-
-    def _answered(self, connection: _Connection, due: float, status: int, head: bytes) -> None:
-        took = (time.perf_counter() - due) * 1000
-        retry_after = status == 503 and _RETRY_AFTER(head) is not None
-        self.answers.append(Answer(due - self._started, took, status, retry_after))
-        if _CLOSES(head) is not None:
-            self._replace(connection)
-        elif self._waiting:
-            self._send(connection, *self._waiting.popleft())
-        else:
-            self._free.append(connection)
-
-    def _replace(self, connection: _Connection) -> None:
-        if connection in self._free:
-            self._free.remove(connection)
-        self._open.unregister(connection.socket)
-        connection.socket.close()
-        self._connect()
-        if self._waiting:
-            self._send(self._free.pop(), *self._waiting.popleft())
