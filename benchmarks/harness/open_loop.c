@@ -64,7 +64,7 @@ static double started;
 
 static void fail(const char *what)
 {
-    fprintf(stderr, "%s: %s\n", what, strerror(errno));
+    fprintf(stderr, errno ? "%s: %s\n" : "%s\n", what, strerror(errno));
     exit(1);
 }
 
@@ -158,13 +158,13 @@ static void read_head(struct connection *one)
 static int is_whole(const struct connection *one)
 {
     static const char last[] = "\r\n0\r\n\r\n";
-    const size_t long_ = sizeof last - 1, body = one->length - one->head;
+    const size_t size = sizeof last - 1, body = one->length - one->head;
     const char *end = one->arrived + one->length;
     if (one->whole)
         return one->length >= one->whole;
     /* Where it is the only one, the line before is the head's. */
-    return (body >= long_ && !memcmp(end - long_, last, long_)) ||
-           (body == long_ - 2 && !memcmp(end - body, last + 2, body));
+    return (body >= size && !memcmp(end - size, last, size)) ||
+           (body == size - 2 && !memcmp(end - body, last + 2, body));
 }
 
 static void receive(struct connection *one)
@@ -210,8 +210,7 @@ static void run(double patience)
         for (int i = 0; i < count; i++)
             receive(events[i].data.ptr);
         while (come < moment_count && moments[come] <= time) {
-            int is_next = next == come++;
-            if (free_count && is_next) {
+            if (next == come++ && free_count) {
                 late[late_count++] = now() - started - moments[next];
                 send_next();
             }
