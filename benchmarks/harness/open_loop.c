@@ -52,7 +52,7 @@ struct connection {
 static struct sockaddr_in server;
 static int sockets; /* epoll's */
 static struct connection *connections;
-static struct connection **free_ones; /* the one that has been so for the shortest time is last */
+static struct connection **free_ones; /* the one that has been so for the longest time is first */
 static size_t free_count;
 
 static struct request *requests;
@@ -98,21 +98,30 @@ static void connect_anew(struct connection *one)
     free_ones[free_count++] = one;
 }
 
+static struct connection *take_free(size_t place)
+{
+    struct connection *one = free_ones[place];
+    free_count--;
+    memmove(free_ones + place, free_ones + place + 1, (free_count - place) * sizeof *free_ones);
+    return one;
+}
+
 /* The server has ended it, or is to: what it was asked for is not answered any more. */
 static void replace(struct connection *one)
 {
     for (size_t i = 0; i < free_count; i++)
         if (free_ones[i] == one) {
-            memmove(free_ones + i, free_ones + i + 1, (--free_count - i) * sizeof *free_ones);
+            take_free(i);
             break;
         }
     close(one->socket);
     connect_anew(one);
 }
 
+/* By each connection in its turn, as devices ask, each of which has one of its own. */
 static void send_next(void)
 {
-    struct connection *one = free_ones[--free_count];
+    struct connection *one = take_free(0);
     const struct request *request = &requests[next % request_count];
     one->due = moments[next++];
     one->is_asked = 1;

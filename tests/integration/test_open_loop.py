@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -20,8 +22,11 @@ _LONG = 300_000
 class Answering(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+    clients: ClassVar[list[tuple[str, int]]]
+    """Of each request, whose connection it came by."""
 
     def do_GET(self) -> None:
+        self.clients.append(self.client_address)
         match self.path:
             case "/length":
                 self._answer(200, b"hello", {"Content-Length": "5"})
@@ -55,6 +60,7 @@ class Answering(BaseHTTPRequestHandler):
 @pytest.fixture
 def address() -> Iterator[str]:
     needs("the client at a constant rate", "cc")
+    Answering.clients = []
     with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
         serving = threading.Thread(target=server.serve_forever, daemon=True)
         serving.start()
@@ -76,6 +82,16 @@ def test_every_request_is_answered_once(address: str) -> None:
     assert max(one.due for one in found.answers) == pytest.approx(0.99, abs=0.02)
 
 
+def test_each_connection_is_asked_in_its_turn(address: str) -> None:
+    open_loop.run(
+        address, [b"GET /length HTTP/1.1\r\nHost: here\r\n\r\n"], 40.0, 0.5, connections=4
+    )
+    asked = Counter(Answering.clients)
+    assert len(asked) == 4
+    assert sum(asked.values()) == 20
+    assert min(asked.values()) >= 2  # and not 5, where one answer takes long
+
+
 def test_what_is_never_answered_is_missing(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(open_loop, "_PATIENCE", 0.1)
     raw = [b"GET /nowhere HTTP/1.1\r\nHost: here\r\n\r\n"]
@@ -95,6 +111,7 @@ def test_what_is_cut_off_is_missing_and_the_next_are_asked(
 
 def test_nobody_there_is_told() -> None:
     needs("the client at a constant rate", "cc")
+    Answering.clients = []
     with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
         port = server.server_port
     with pytest.raises(ConnectionError, match="no connection: Connection refused"):
@@ -112,6 +129,7 @@ def test_where_it_cannot_be_compiled_it_is_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     needs("the client at a constant rate", "cc")
+    Answering.clients = []
     (tmp_path / "open_loop.c").write_text("#include <nowhere.h>\n")
     monkeypatch.setattr(open_loop, "_SOURCE", tmp_path / "open_loop.c")
     monkeypatch.setattr(open_loop, "RESULTS", tmp_path)
