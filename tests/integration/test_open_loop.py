@@ -83,9 +83,8 @@ def test_every_request_is_answered_once(address: str) -> None:
 
 
 def test_each_connection_is_asked_in_its_turn(address: str) -> None:
-    open_loop.run(
-        address, [b"GET /length HTTP/1.1\r\nHost: here\r\n\r\n"], 40.0, 0.5, connections=4
-    )
+    raw = [b"GET /length HTTP/1.1\r\nHost: here\r\n\r\n"]
+    open_loop.run(address, raw, 40.0, 0.5, connections=4)
     asked = Counter(Answering.clients)
     assert len(asked) == 4
     assert sum(asked.values()) == 20
@@ -111,7 +110,6 @@ def test_what_is_cut_off_is_missing_and_the_next_are_asked(
 
 def test_nobody_there_is_told() -> None:
     needs("the client at a constant rate", "cc")
-    Answering.clients = []
     with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
         port = server.server_port
     with pytest.raises(ConnectionError, match="no connection: Connection refused"):
@@ -129,7 +127,6 @@ def test_where_it_cannot_be_compiled_it_is_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     needs("the client at a constant rate", "cc")
-    Answering.clients = []
     (tmp_path / "open_loop.c").write_text("#include <nowhere.h>\n")
     monkeypatch.setattr(open_loop, "_SOURCE", tmp_path / "open_loop.c")
     monkeypatch.setattr(open_loop, "RESULTS", tmp_path)
